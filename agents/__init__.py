@@ -1,0 +1,1 @@
+"""How agents decide: language models, scripted people, and the types they share."""

@@ -1,0 +1,63 @@
+"""The types between societies and the people who play them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from learning.draws import Draws
+from personas.people import People
+
+
+@dataclass(frozen=True)
+class Question:
+    """One decision put into words. The answer is a JSON object {"<key>": choice}."""
+
+    system: str  # the rules and who you are; the same for an agent's whole life
+    user: str  # the news of this step
+    key: str  # the name of the answer in the JSON reply
+    choices: tuple[str, ...]  # [K] what may be answered, in the society's order
+
+
+@dataclass(frozen=True)
+class Round:
+    """One step's decisions for B worlds of N agents, as every kind of people may need them."""
+
+    step: int
+    views: Callable[[], Tensor]  # () -> [B, N, O] what each agent sees, as numbers
+    choices: Tensor  # [B, N, K] bool: who may choose what; all False = not this agent's turn
+    people: People
+    question: Callable[[int, int], Question]  # (world, agent) -> the same view in words, made on demand
+    teacher: Callable[[], Tensor]  # () -> [B, N, K] log-probabilities of the scripted people
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """A decision that could not be had from the model, what was done instead, and why."""
+
+    world: int
+    agent: int
+    name: str  # what was done: "repeat_last", "uniform"
+    reason: str  # why: "unreadable reply", "choice not offered", ...
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What everyone chose, with the model's whole distribution where it was asked for."""
+
+    action: Tensor  # [B, N] int64, an index into the K choices; -1 where it was not the agent's turn
+    log_probs: Tensor | None  # [B, N, K] or None where only single actions are known
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+class Population(Protocol):
+    """People who can be asked for a whole round of decisions at once."""
+
+    def start(self, people: People) -> Any:
+        """The population's own memory at the start of an episode."""
+        ...
+
+    def decide(self, memory: Any, round: Round, draws: Draws) -> tuple[Any, Decisions]:
+        """Everyone's decision. `draws` holds the episode's counter-based randomness."""
+        ...

@@ -1,0 +1,1 @@
+"""What is claimed and run: the command line, run folders, reports and claims."""

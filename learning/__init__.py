@@ -1,0 +1,1 @@
+"""The small learning core: counter-based draws, returns, networks and PPO. Imports nothing of ours."""

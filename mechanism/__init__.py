@@ -1,0 +1,1 @@
+"""How rules are made: principals, the SWM-AP loop, baselines, evaluation."""

@@ -1,0 +1,1 @@
+"""Who the agents are: persona and population files, their schema, sampling and wording."""

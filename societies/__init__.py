@@ -1,0 +1,1 @@
+"""What agents play: pure, batched societies, the episode loop and the episode store."""

@@ -1,0 +1,170 @@
+"""What a society is, what an episode holds, and what a principal is asked.
+
+Shapes: B worlds, T steps, N agents, F public features, O view, K choices, D prospects, M mechanism parameters,
+R response. The public state of a society is one tensor `features` [B, N, F] (world-level facts are repeated for
+every agent), so that what the principal may see, what the world model learns from and what the society computes
+with are the same numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from agents.base import Fallback, Question
+from personas.people import People, Persona
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the public rules make of everyone's responses in one step."""
+
+    features: Tensor  # [B, N, F] the next public state
+    accounts: Mapping[str, Tensor]  # named world-level sums, each [B]
+
+
+@dataclass(frozen=True)
+class State:
+    """A society's whole state: the public part, and the people whose traits drive it."""
+
+    step: int
+    features: Tensor  # [B, N, F] public
+    people: People  # private traits live here and nowhere else
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One real step."""
+
+    state: State
+    response: Tensor  # [B, N, R] the public part of what everyone did
+    payoff: Tensor  # [B, N] private utility
+    accounts: Mapping[str, Tensor]  # each [B]
+    welfare: Tensor  # [B] the principal's objective in this step
+
+
+class Society(Protocol):
+    """A set of rules under which people decide. Pure and batched: tensors in, tensors out, no hidden randomness."""
+
+    name: str
+    steps: int  # T, warm-up included
+    agents: int  # N in the standard roster
+    feature_names: tuple[str, ...]  # F
+    prospect_names: tuple[str, ...]  # D
+    choice_names: tuple[str, ...]  # K, as they are written in an answer
+    mechanism: Box  # [M] low and high of every parameter
+    traits_used: tuple[str, ...]  # what the scripted people read
+    welfare_is_public: bool  # is the objective a function of the accounts alone?
+
+    def counts(self, step: int) -> bool:
+        """Is this step part of the return (False in warm-up)?"""
+        ...
+
+    def decides(self, step: int) -> Tensor:
+        """[M] bool: what the principal may set now; all False = the default mechanism is in force."""
+        ...
+
+    def default_mechanism(self) -> Tensor:
+        """[M] the rules in force where the principal does not decide."""
+        ...
+
+    def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
+        """Public attributes [B, N, A] -> the public state before the first step [B, N, F]."""
+        ...
+
+    def reset(self, people: People) -> State:
+        """The state before the first step."""
+        ...
+
+    def choices(self, state: State) -> Tensor:
+        """[B, N, K] bool: who may choose what now."""
+        ...
+
+    def look(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, O] what each agent sees before it decides; the same facts as `tell`."""
+        ...
+
+    def tell(self, view: Tensor, persona: Persona) -> Question:
+        """One agent's view [O] in words."""
+        ...
+
+    def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, K, D] what each choice would bring by the public rules alone."""
+        ...
+
+    def teacher(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, K] log-probabilities of the scripted people's choices; reads private traits."""
+        ...
+
+    def respond(self, action: Tensor) -> Tensor:
+        """Choice indices [B, N] -> the public response [B, N, R]."""
+        ...
+
+    def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:
+        """The public accounting of one step; differentiable in mechanism and response."""
+        ...
+
+    def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
+        """[B] the objective from the accounts alone. ValueError where it needs hidden things."""
+        ...
+
+    def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        """One real step."""
+        ...
+
+
+@dataclass(frozen=True)
+class PublicStep:
+    """All that a principal may see at one step. The `last_*` fields are None at the first step."""
+
+    step: int
+    features: Tensor  # [B, N, F]
+    last_features: Tensor | None  # [B, N, F] the public state in which the last decisions were made
+    last_mechanism: Tensor | None  # [B, M]
+    last_response: Tensor | None  # [B, N, R]
+    last_choice: Tensor | None  # [B, N, K] the whole reply where it was told, else one-hot of the action
+
+
+class Principal(Protocol):
+    """Whoever sets the rules. Its memory (and any belief about the people) is its own."""
+
+    def start(self, worlds: int) -> Any:
+        """Memory at the start of an episode."""
+        ...
+
+    def propose(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
+        """The next mechanism [B, M]; cells that the principal may not set now are ignored."""
+        ...
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The public record of B worlds over T steps, real or imagined. Nothing private is in it."""
+
+    society: str
+    ids: Tensor  # [B] int64 episode numbers
+    features: Tensor  # [B, T + 1, N, F] before each step, and after the last
+    mechanism: Tensor  # [B, T, M] as it was in force
+    action: Tensor  # [B, T, N] int64, -1 = not this agent's turn
+    choice: Tensor  # [B, T, N, K] the whole reply (probabilities), or one-hot of the action
+    soft: bool  # is `choice` a whole distribution?
+    response: Tensor  # [B, T, N, R]
+    welfare: Tensor  # [B, T] the objective in each step
+    counted: Tensor  # [T] bool: is the step part of the return?
+    accounts: Mapping[str, Tensor]  # each [B, T]
+    fallbacks: tuple[Fallback, ...] = ()
+
+    def returns(self) -> Tensor:
+        """[B] mean welfare of the counted steps."""
+        return self.welfare[:, self.counted].mean(1)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """The private record of the same worlds: the answer key of tests, never an input of learning."""
+
+    trait_names: tuple[str, ...]
+    traits: Tensor  # [B, N, Z]
+    payoff: Tensor  # [B, T, N]

@@ -1,0 +1,234 @@
+"""The income-tax society: 32 workers choose their weekly hours under a bracket tax that is paid back as a lump sum.
+
+Two uncounted warm-up years under US federal rates, then ten counted years in which the principal sets seven rates.
+A worker i earns y_i dollars a year at 40 hours; working l hours brings z = y_i l / 40, of which the tax takes T(z),
+and everyone gets the same lump sum R. People decide knowing last year's R. Net income x = (z - T + R) / y_i.
+
+    U_i(l) = ((x + .001)^(1-rho) - 1) / (1-rho) - .75 (h/40) (l/h)^(1+1/e) / (1+1/e)
+             - Lambda max(0, x_last - x) - eta ((l - l_last)/40)^2 + phi (l/40) (E_last - .5)
+
+and P(l) is proportional to exp(U/theta). Traits: see personas/traits.py for the scale of each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from agents.base import Question
+from personas.people import People, Persona
+from personas.words import render
+from societies.base import Settled, State, Transition
+from societies.library.income_tax_words import RULES, STRETCHES, news
+from societies.taxes import US_RATES, tax
+from societies.welfare import equality
+
+WEEKS_X_HOURS = 2080  # hours a year at 40 hours a week
+LEVELS = tuple(range(0, 101, 5))  # hours a week
+TEMPERATURE = 0.04
+LOG_INCOME_CENTRE, LOG_INCOME_SCALE = 10.5, 1.1  # of ln(dollars a year at 40 hours)
+OBJECTIVES = ("equality_productivity", "inverse_income", "log", "utilitarian")
+LOG_INCOME, HOURS, NET, EQUALITY, LUMP_SUM, PRODUCTIVITY = range(6)  # columns of the features
+
+
+@dataclass(frozen=True)
+class Utility:
+    """The parameters of everyone's utility, each [B, N]."""
+
+    elasticity: Tensor  # e
+    fairness: Tensor  # phi
+    curvature: Tensor  # rho
+    loss_aversion: Tensor  # Lambda
+    habit: Tensor  # eta
+    usual_hours: Tensor  # h, hours a week
+
+    @staticmethod
+    def of(people: People) -> "Utility":
+        """From the trait scales in [0, 1] to the utility's own units."""
+        return Utility(
+            elasticity=0.1 * 10 ** people.trait("elasticity"),
+            fairness=1.2 * people.trait("fairness"),
+            curvature=0.6 * people.trait("risk_aversion"),
+            loss_aversion=0.3 * people.trait("loss_aversion"),
+            habit=0.5 * people.trait("habit"),
+            usual_hours=25.0 + 33.0 * people.trait("preferred_hours"),
+        )
+
+
+class IncomeTax:
+    """See the module. `objective` is one of OBJECTIVES."""
+
+    name = "income_tax"
+    agents = 32
+    warm_up = 2  # uncounted years under US federal rates
+    years = 10  # counted years
+    feature_names = ("log_income", "hours", "net", "equality", "lump_sum", "productivity")
+    prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
+    choice_names = tuple(str(level) for level in LEVELS)
+    traits_used = ("elasticity", "fairness", "risk_aversion", "loss_aversion", "habit", "preferred_hours")
+
+    def __init__(self, objective: str = "equality_productivity") -> None:
+        if objective not in OBJECTIVES:
+            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
+        self.objective = objective
+        self.steps = self.warm_up + self.years
+        self.mechanism = Box(0.0, 1.0, (len(US_RATES),))
+        self.welfare_is_public = objective == "equality_productivity"
+        self._levels = torch.tensor(LEVELS, dtype=torch.float32)  # [K]
+
+    def counts(self, step: int) -> bool:
+        return step >= self.warm_up
+
+    def decides(self, step: int) -> Tensor:
+        return torch.full((len(US_RATES),), self.counts(step))
+
+    def default_mechanism(self) -> Tensor:
+        return torch.tensor(US_RATES)
+
+    def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
+        """Everyone is taken to have worked 40 hours under US rates in the year before the first."""
+        income = public[..., attribute_names.index("wage")] * WEEKS_X_HOURS  # [B, N] dollars a year
+        zeros = torch.zeros_like(income)
+        features = torch.stack([_log_income(income), zeros, zeros, zeros, zeros, zeros], -1)
+        rates = self.default_mechanism().expand(len(income), -1)
+        return self.settle(features, rates, torch.ones_like(income)[..., None]).features
+
+    def reset(self, people: People) -> State:
+        return State(0, self.census(people.public, people.attribute_names), people)
+
+    def choices(self, state: State) -> Tensor:
+        return torch.ones(*state.features.shape[:2], len(LEVELS), dtype=torch.bool)
+
+    def look(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, O] whole per cents of own full-time income, as in the words: see `income_tax_words.VIEW`."""
+        f = state.features
+        income = full_time_income(f)  # [B, N]
+        edges = torch.tensor([0.0, *(float(b) for _, b in STRETCHES)])  # [S + 1] hours a week
+        gross = income[..., None] * edges / 40  # [B, N, S + 1] dollars a year
+        net = gross - tax(gross, mechanism)
+        kept = (net[..., 1:] - net[..., :-1]) / (gross[..., 1:] - gross[..., :-1])  # [B, N, S]
+        lump = f[..., LUMP_SUM] * income.mean(1, keepdim=True)
+        usual = 1 - tax(income, mechanism) / income + lump / income  # [B, N] at 40 hours
+        last = torch.stack([f[..., HOURS] * 40, f[..., NET] * 100, f[..., EQUALITY] * 100, usual * 100], -1)
+        return torch.cat([last, kept * 100], -1).round().clamp(0, 999)
+
+    def tell(self, view: Tensor, persona: Persona) -> Question:
+        return Question(f"{RULES}\n{render(persona)}", news(view), "hours", self.choice_names)
+
+    def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, K, 6]: see `prospect_names`; money in shares of own full-time income, hours in units of 40."""
+        hours = (self._levels / 40).to(features.device).expand(*features.shape[:2], -1)  # [B, N, K]
+        income = full_time_income(features)[..., None]  # [B, N, 1] dollars a year
+        gross = income * hours
+        owed = tax(gross, mechanism)
+        lump = (features[..., LUMP_SUM] * full_time_income(features).mean(1, keepdim=True))[..., None]
+        net = (gross - owed + lump) / income  # [B, N, K]
+        kept = 1 - owed / gross.clamp_min(1.0)
+        facts = [
+            net,
+            net - features[..., NET, None],
+            hours,
+            hours - features[..., HOURS, None],
+            kept,
+            features[..., EQUALITY, None].expand_as(net),
+        ]
+        return torch.stack(facts, -1)
+
+    def utilities(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, K] the utility of each level of hours, knowing last year's lump sum."""
+        p = self.prospects(state.features, mechanism)
+        return _utility(Utility.of(state.people), p[..., 0], p[..., 2], state.features)
+
+    def teacher(self, state: State, mechanism: Tensor) -> Tensor:
+        return (self.utilities(state, mechanism) / TEMPERATURE).log_softmax(-1)
+
+    def respond(self, action: Tensor) -> Tensor:
+        return (self._levels[action.clamp_min(0)] / 40)[..., None]
+
+    def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:
+        """response [B, N, 1]: hours / 40. The lump sum paid is this year's revenue / N."""
+        income = full_time_income(features)  # [B, N]
+        gross = income * response[..., 0]
+        owed = tax(gross, mechanism)
+        mean_income = income.mean(1, keepdim=True)  # [B, 1]
+        lump = owed.mean(1, keepdim=True)  # [B, 1] dollars
+        net = gross - owed + lump
+        equal, product = equality(net), gross.mean(1) / mean_income[:, 0]  # [B]
+        columns = [
+            features[..., LOG_INCOME],
+            response[..., 0],
+            net / income,
+            equal[:, None].expand_as(net),
+            (lump / mean_income).expand_as(net),
+            product[:, None].expand_as(net),
+        ]
+        accounts = {"equality": equal, "productivity": product, "hours": 40 * response[..., 0].mean(1)}
+        return Settled(torch.stack(columns, -1), {**accounts, "lump_sum": lump[:, 0]})
+
+    def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
+        if not self.welfare_is_public:
+            raise ValueError(f"objective {self.objective!r} needs hidden utilities; only the real society can tell it")
+        return accounts["equality"] * accounts["productivity"]
+
+    def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        response = self.respond(action)
+        return self.step_with(state, mechanism, response)
+
+    def step_with(self, state: State, mechanism: Tensor, response: Tensor) -> Transition:
+        """One real step from responses [B, N, 1] (hours / 40), differentiable."""
+        settled = self.settle(state.features, mechanism, response)
+        after = settled.features
+        person = Utility.of(state.people)
+        net, hours = after[..., NET, None], response  # [B, N, 1]
+        payoff = _utility(person, net, hours, state.features)[..., 0]
+        welfare = self._welfare(person, after, settled.accounts)
+        return Transition(State(state.step + 1, after, state.people), response, payoff, settled.accounts, welfare)
+
+    def _welfare(self, person: Utility, after: Tensor, accounts: Mapping[str, Tensor]) -> Tensor:
+        """[B] the objective of one year, from the year's outcome `after` [B, N, F]."""
+        if self.objective == "equality_productivity":
+            return self.public_welfare(accounts)
+        income = full_time_income(after)
+        mean_income = income.mean(1, keepdim=True)
+        net = after[..., NET] * income  # [B, N] dollars
+        effort = _effort(person, after[..., HOURS])
+        if self.objective == "log":
+            return ((net.clamp_min(1000.0) / mean_income).log() - effort).mean(1)
+        worth = (net - effort * income) / mean_income
+        if self.objective == "utilitarian":
+            return worth.mean(1)
+        weight = 1 / income  # fixed: the 40-hour income, not the realised one, so nobody is worth more by quitting
+        return (weight * worth).sum(1) / weight.sum(1)
+
+
+def full_time_income(features: Tensor) -> Tensor:
+    """[B, N, F] -> [B, N] dollars a year at 40 hours a week."""
+    return (LOG_INCOME_CENTRE + LOG_INCOME_SCALE * features[..., LOG_INCOME]).exp()
+
+
+def _log_income(income: Tensor) -> Tensor:
+    return (income.log() - LOG_INCOME_CENTRE) / LOG_INCOME_SCALE
+
+
+def _effort(person: Utility, hours: Tensor) -> Tensor:
+    """Effort of hours (in units of 40) [B, N]: with the other terms away, l = h where the net-of-tax rate is .75."""
+    power = 1 + 1 / person.elasticity
+    usual = person.usual_hours / 40
+    return 0.75 * usual * (hours / usual) ** power / power
+
+
+def _utility(person: Utility, net: Tensor, hours: Tensor, last: Tensor) -> Tensor:
+    """U [B, N, K] of net income and hours [B, N, K] given last year's features [B, N, F]."""
+    p = Utility(**{name: value[..., None] for name, value in vars(person).items()})
+    goods = ((net + 0.001).clamp_min(1e-6) ** (1 - p.curvature) - 1) / (1 - p.curvature)
+    loss = p.loss_aversion * (last[..., NET, None] - net).clamp_min(0)
+    habit = p.habit * (hours - last[..., HOURS, None]) ** 2
+    fair = p.fairness * hours * (last[..., EQUALITY, None] - 0.5)
+    return goods - _effort(p, hours) - loss - habit + fair
+
+
+def society(objective: str = "equality_productivity") -> IncomeTax:
+    """The door the catalog uses."""
+    return IncomeTax(objective)

@@ -1,0 +1,127 @@
+"""The episode loop: a principal sets the rules, a population answers, the society moves on."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agents.base import Decisions, Fallback, Population, Round
+from learning.draws import Draws
+from personas.people import People
+from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was played: the public record, and the sealed one."""
+
+    episode: Episode
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class _Step:
+    state: State  # before the step
+    mechanism: Tensor  # [B, M]
+    decisions: Decisions
+    choice: Tensor  # [B, N, K]
+    transition: Transition
+
+
+def play(society: Society, population: Population, people: People, principal: Principal, draws: Draws) -> Played:
+    """One whole episode in each of the B worlds of `people`, under `principal`. `draws.episodes` names the worlds."""
+    state, record = society.reset(people), list[_Step]()
+    mind, memory = principal.start(people.worlds), population.start(people)
+    for _ in range(society.steps):
+        mind, proposed = principal.propose(mind, _seen(state, record))
+        mechanism = in_force(society, state.step, proposed)
+        memory, step = _one_step(society, population, memory, state, mechanism, draws)
+        record.append(step)
+        state = step.transition.state
+    return _sealed(society, record, state, draws.episodes)
+
+
+def in_force(society: Society, step: int, proposed: Tensor) -> Tensor:
+    """What was proposed [B, M] where the principal decides (inside the allowed range), the default elsewhere."""
+    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
+    allowed = torch.minimum(torch.maximum(proposed, low), high)
+    return torch.where(society.decides(step), allowed, society.default_mechanism())
+
+
+def _seen(state: State, record: list[_Step]) -> PublicStep:
+    if not record:
+        return PublicStep(state.step, state.features, None, None, None, None)
+    last = record[-1]
+    return PublicStep(
+        state.step, state.features, last.state.features, last.mechanism, last.transition.response, last.choice
+    )
+
+
+def _one_step(
+    society: Society, population: Population, memory: Any, state: State, mechanism: Tensor, draws: Draws
+) -> tuple[Any, _Step]:
+    @cache
+    def views() -> Tensor:
+        return society.look(state, mechanism)
+
+    round_ = Round(
+        state.step,
+        views,
+        society.choices(state),
+        state.people,
+        lambda world, agent: society.tell(views()[world, agent], state.people.persona(world, agent)),
+        lambda: society.teacher(state, mechanism),
+    )
+    memory, decisions = population.decide(memory, round_, draws)
+    choice = _whole_choice(decisions, len(society.choice_names))
+    return memory, _Step(state, mechanism, decisions, choice, society.step(state, mechanism, decisions.action))
+
+
+def _whole_choice(decisions: Decisions, size: int) -> Tensor:
+    if decisions.log_probs is not None:
+        return decisions.log_probs.exp()
+    told = torch.nn.functional.one_hot(decisions.action.clamp_min(0), size).float()
+    return told * (decisions.action >= 0)[..., None]
+
+
+def _sealed(society: Society, record: list[_Step], last: State, ids: Tensor) -> Played:
+    def along(tensors: list[Tensor]) -> Tensor:
+        return torch.stack(tensors, 1)
+
+    accounts = record[0].transition.accounts
+    episode = Episode(
+        society=society.name,
+        ids=ids,
+        features=along([s.state.features for s in record] + [last.features]),
+        mechanism=along([s.mechanism for s in record]),
+        action=along([s.decisions.action for s in record]),
+        choice=along([s.choice for s in record]),
+        soft=all(s.decisions.log_probs is not None for s in record),
+        response=along([s.transition.response for s in record]),
+        welfare=along([s.transition.welfare for s in record]),
+        counted=torch.tensor([society.counts(t) for t in range(society.steps)]),
+        accounts={name: along([s.transition.accounts[name] for s in record]) for name in accounts},
+        fallbacks=tuple(f for s in record for f in _fallbacks(s)),
+    )
+    payoff = along([s.transition.payoff for s in record])
+    return Played(episode, Sealed(last.people.trait_names, last.people.traits, payoff))
+
+
+def _fallbacks(step: _Step) -> tuple[Fallback, ...]:
+    return step.decisions.fallbacks
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A principal whose rules never change: [M], or one path [T, M] for the whole episode."""
+
+    mechanism: Tensor
+
+    def start(self, worlds: int) -> int:
+        return worlds
+
+    def propose(self, memory: int, seen: PublicStep) -> tuple[int, Tensor]:
+        rates = self.mechanism if self.mechanism.dim() == 1 else self.mechanism[seen.step]
+        return memory, rates.expand(memory, -1)

@@ -1,0 +1,1 @@
+"""What was learned of the people: trait trackers, response ensembles, imagination."""
