@@ -1,0 +1,1 @@
+"""Language-model people: engines, journal, budget, and the population that asks them."""

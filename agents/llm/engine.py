@@ -1,0 +1,42 @@
+"""The one batch interface between people and models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from agents.base import Question
+
+Way = Literal["sample", "distribution"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model. `draw` tells repeated samples of one question apart."""
+
+    question: Question
+    way: Way
+    draw: int = 0
+    complaint: str | None = None  # what was wrong with the last reply, when this is a retry
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered: its words, and the log-probability of every choice where that was asked for."""
+
+    text: str
+    log_probs: tuple[float, ...] | None = None  # [K], in the question's order of choices
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    error: str | None = None  # why there is no answer (time-out, refused connection, ...)
+
+
+class Engine(Protocol):
+    """A language model that answers a whole batch at once. Replies come in the order of the requests."""
+
+    model: str  # as the user names it, e.g. "embedded", "openai:gpt-x"
+    ways: frozenset[Way]  # how it can be asked
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply per request. Never raises for a single bad reply: that goes into `Reply.error`."""
+        ...
