@@ -1,7 +1,7 @@
 """The people of B worlds, as tensors for the societies and as personas for the language models."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -50,7 +50,20 @@ class People:
         """The same people with other trait values, [B, N, Z] (for grade midpoints and single-trait edits)."""
         if traits.shape != self.traits.shape:
             raise ValueError(f"traits have shape {tuple(traits.shape)}, these people need {tuple(self.traits.shape)}")
-        return People(self.attribute_names, self.public, self.trait_names, traits, self.persona)
+        return People(self.attribute_names, self.public, self.trait_names, traits, self._retold(traits))
+
+    def _retold(self, traits: Tensor) -> Callable[[int, int], Persona]:
+        """The same personas with the new values; an author's words for a trait that changed no longer hold."""
+
+        def persona(world: int, agent: int) -> Persona:
+            before = self.persona(world, agent)
+            new = dict(zip(self.trait_names, traits[world, agent].tolist(), strict=True))
+            same = (traits[world, agent] == self.traits[world, agent]).tolist()
+            changed = {name for name, kept in zip(self.trait_names, same, strict=True) if not kept}
+            words = {name: text for name, text in before.words.items() if name not in changed}
+            return replace(before, traits={**before.traits, **new}, words=words)
+
+        return persona
 
 
 def _place(name: str, names: tuple[str, ...], kind: str) -> int:

@@ -4,6 +4,8 @@ A trait value u is in [0, 1], is fixed within an episode and is always private. 
 (`natural`); a language model reads it only as words in grades (`personas.words`).
 """
 
+import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -115,16 +117,16 @@ def midpoints(traits: Tensor, names: tuple[str, ...]) -> Tensor:
     return torch.stack([midpoint(name, traits[..., i]) for i, name in enumerate(names)], dim=-1)
 
 
-def _held(u: float) -> Tensor:
-    """The value as tensors hold it, so that a persona and its row in `People.traits` get the same grade."""
-    return torch.tensor(u, dtype=torch.float32)
+def _held(u: float) -> float:
+    """The value as float32 tensors hold it, so that a persona and its row in `People.traits` get the same grade."""
+    return struct.unpack("f", struct.pack("f", u))[0]
 
 
 def grade(u: float) -> int:
     """Grade 0 .. 6 of one value."""
-    return int(grades(_held(u)))
+    return max(0, min(GRADES - 1, math.floor(GRADES * _held(u))))
 
 
 def hours_told(u: float) -> int:
     """Preferred hours a week as told, for one value."""
-    return int(whole_hours(_held(u)))
+    return round(HOURS_LOW + HOURS_SPAN * _held(u))

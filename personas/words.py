@@ -89,7 +89,7 @@ def clean(text: str) -> str:
     Persona files are written by anyone, so their text is data: it is never used as a template.
     """
     spaced = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
-    visible = "".join(c for c in spaced if unicodedata.category(c)[0] != "C")
+    visible = "".join(filter(str.isprintable, spaced))
     return re.sub(r" +", " ", visible).strip()
 
 

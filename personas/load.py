@@ -1,0 +1,164 @@
+"""Reads persona and population files. Whatever is wrong is told with file, line, field and what would be right."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from personas.checks import persona_problems, population_problems
+from personas.people import Persona
+from personas.schema import (
+    ATTRIBUTE_LAWS,
+    TRAIT_LAWS,
+    PersonaFile,
+    PopulationFile,
+    Strict,
+    allowed_keys,
+    is_public,
+)
+from personas.spelling import suggest
+from personas.yaml_tree import Tree, UnreadableError, parse_tree
+
+MAX_BYTES = 1_000_000
+Model = TypeVar("Model", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a file. `line` counts from 1; None where the fault has no line."""
+
+    file: Path
+    line: int | None
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+class PersonaFileError(ValueError):
+    """Persona or population files that cannot be used; `problems` has every fault that was found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def load_persona(path: Path) -> Persona:
+    """One person. PersonaFileError with every fault of the file."""
+    file = _load(path, PersonaFile, persona_problems)
+    public = frozenset(name for name, entry in file.attributes.items() if is_public(name, entry.public))
+    attributes = {name: entry.value for name, entry in file.attributes.items()}
+    return Persona(file.id, file.name, file.biography, attributes, public, file.traits, file.words)
+
+
+def load_population(path: Path) -> PopulationFile:
+    """A population to sample from. PersonaFileError with every fault of the file."""
+    return _load(path, PopulationFile, population_problems)
+
+
+def load_folder(folder: Path) -> list[Persona]:
+    """Everyone in a folder, in the order of file names. PersonaFileError with the faults of all files."""
+    paths = persona_paths(folder)
+    people: list[tuple[Path, Persona]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            people.append((path, load_persona(path)))
+        except PersonaFileError as error:
+            problems += error.problems
+    problems += same_id_problems(people)
+    if problems:
+        raise PersonaFileError(problems)
+    return [persona for _, persona in people]
+
+
+def persona_paths(folder: Path) -> list[Path]:
+    """The persona files of a folder. PersonaFileError if there is no such folder or nobody in it."""
+    if not folder.is_dir():
+        raise PersonaFileError([Problem(folder, None, "", "no such folder; give a folder of persona files")])
+    paths = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith("."))
+    if not paths:
+        message = "nobody lives here: the folder has no .yaml file; write one file per person"
+        raise PersonaFileError([Problem(folder, None, "", message)])
+    return paths
+
+
+def same_id_problems(people: Iterable[tuple[Path, Persona]]) -> Iterator[Problem]:
+    """A problem for every person whose id an earlier file already has."""
+    first: dict[str, Path] = {}
+    for path, persona in people:
+        if persona.id in first:
+            message = f"{persona.id!r} is already the id of {first[persona.id]}; every person needs an id of their own"
+            yield Problem(path, read_tree(path).line_of(("id",)), "id", message)
+        first.setdefault(persona.id, path)
+
+
+def read_tree(path: Path) -> Tree:
+    """A YAML file as plain data with line numbers. PersonaFileError if it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            message = f"the file is larger than {MAX_BYTES:,} bytes; a persona or population needs a few thousand"
+            raise PersonaFileError([Problem(path, None, "", message)])
+        return parse_tree(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise PersonaFileError([Problem(path, line, "", "not UTF-8 text; save the file as UTF-8")]) from None
+    except OSError as error:
+        raise PersonaFileError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from None
+    except UnreadableError as error:
+        raise PersonaFileError([Problem(path, error.line, error.field, error.message)]) from None
+
+
+def _load(
+    path: Path, kind: type[Model], check: Callable[[Model], Iterable[tuple[tuple[int | str, ...], str]]]
+) -> Model:
+    tree = read_tree(path)
+    try:
+        file = kind.model_validate(tree.data)
+    except ValidationError as error:
+        problems = [_problem(path, tree, kind, details) for details in error.errors()]
+        raise PersonaFileError(sorted(problems, key=lambda problem: problem.line or 0)) from None
+    problems = [Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in check(file)]
+    if problems:
+        raise PersonaFileError(problems)
+    return file
+
+
+def _problem(path: Path, tree: Tree, kind: type[Strict], details: ErrorDetails) -> Problem:
+    at = details["loc"]
+    field = tree.name_of(at)
+    if details["type"] == "missing":
+        field = f"{field}.{at[-1]}" if field else str(at[-1])
+    return Problem(path, tree.line_of(at), field, _message(kind, details))
+
+
+def _message(kind: type[Strict], details: ErrorDetails) -> str:
+    at, found = details["loc"], details["input"]
+    match details["type"]:
+        case "missing":
+            return "missing; this key is needed"
+        case "extra_forbidden":
+            allowed = allowed_keys(kind, at[:-1])
+            return f"unknown key{suggest(str(at[-1]), allowed)}; allowed here: {', '.join(allowed)}"
+        case "union_tag_invalid" | "union_tag_not_found" | "model_attributes_type":
+            laws = ATTRIBUTE_LAWS if at[0] == "attributes" else TRAIT_LAWS
+            law = found.get("law") if isinstance(found, dict) else None
+            hint = f"unknown law {law!r}{suggest(str(law), laws)}" if law is not None else "needs a law"
+            return f"{hint}; the laws are {', '.join(laws)}, e.g. {{law: uniform, low: 0, high: 1}}"
+        case "value_error":
+            return details["msg"].removeprefix("Value error, ")
+        case _:
+            return f"found {_short(found)}; {details['msg'][:1].lower()}{details['msg'][1:]}"
+
+
+def _short(found: object) -> str:
+    if isinstance(found, float) and not isfinite(found):
+        return str(found)
+    text = repr(found)
+    return text if len(text) <= 60 else text[:57] + "..."

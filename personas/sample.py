@@ -1,0 +1,132 @@
+"""People drawn from a population file, for B worlds at once and from counters only.
+
+Everything about a person is a function of (run seed, the file's seed, episode, agent, what is drawn), so one episode
+has the same roster whatever the batch. Tensors are made at once; names and biographies only when somebody asks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learning.draws import Draws, child_seed
+from personas.incomes import HOURS_PER_YEAR, standing
+from personas.laws import attribute_at, trait_at
+from personas.lives import DRAWS_PER_LIFE, Life, Words, life
+from personas.people import People, Persona
+from personas.schema import Choice, Correlation, PopulationFile, is_public
+
+Mixing = Mapping[str, tuple[tuple[str, float], ...]]  # variable -> (independent score, weight), for correlated ones
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws rosters of `population.size` people. `words`: which part of the word lists their lives are told in."""
+
+    population: PopulationFile
+    words: Words = "all"
+
+    @property
+    def size(self) -> int:
+        return self.population.size
+
+    def people(self, draws: Draws) -> People:
+        """One roster per episode of `draws`. Public numeric attributes and all traits as float32 tensors."""
+        keyed = Draws(child_seed(draws.seed, f"population {self.population.seed}"), draws.episodes)
+        names = self.public_names
+        public = [self._attribute(keyed, name) for name in names]
+        traits = self._traits(keyed)
+        values = _stack(list(traits.values()), keyed, self.size)
+        return People(names, _stack(public, keyed, self.size), tuple(traits), values, self._personas(keyed, values))
+
+    @cached_property
+    def public_names(self) -> tuple[str, ...]:
+        """The public attributes that are numbers, in the file's order."""
+        laws = self.population.attributes
+        return tuple(n for n, law in laws.items() if is_public(n, law.public) and not isinstance(law, Choice))
+
+    @cached_property
+    def _mixing(self) -> Mixing:
+        return mixing(self.population.correlations)
+
+    def _scores(self, draws: Draws, name: str) -> Tensor:
+        """Standard normal scores of a variable, [B, N], correlated as the file says."""
+        parts = self._mixing.get(name, ((name, 1.0),))
+        first, *others = (weight * draws.normal(f"person {part}", 0, self.size) for part, weight in parts)
+        return sum(others, first)
+
+    def _attribute(self, draws: Draws, name: str) -> Tensor:
+        return attribute_at(self.population.attributes[name], self._scores(draws, name))  # [B, N]
+
+    def _traits(self, draws: Draws) -> dict[str, Tensor]:
+        spec = self.population
+        communities = {name: draws.normal(f"community {name}", 0, 1) for name in spec.communities}  # [B, 1] each
+        place = standing(self._attribute(draws, "wage") * HOURS_PER_YEAR) if "wage" in spec.attributes else None
+        return {
+            name: trait_at(name, law, self._scores(draws, name), communities, place)
+            for name, law in spec.traits.items()
+        }
+
+    def _personas(self, draws: Draws, traits: Tensor) -> Callable[[int, int], Persona]:
+        @lru_cache(maxsize=64)
+        def roster(world: int) -> list[Persona]:
+            one_world = Draws(draws.seed, draws.episodes[world : world + 1])
+            return self._roster(one_world, traits[world].tolist())
+
+        return lambda world, agent: roster(world)[agent]
+
+    def _roster(self, one_world: Draws, traits: list[list[float]]) -> list[Persona]:
+        spec, episode = self.population, int(one_world.episodes)
+        marked = frozenset(name for name, law in spec.attributes.items() if is_public(name, law.public))
+        return [
+            Persona(
+                id=f"{spec.name}-{episode}-{agent + 1:02d}",
+                name=told.name,
+                biography=told.biography,
+                attributes=told.attributes,
+                public=marked,
+                traits=dict(zip(spec.traits, traits[agent], strict=True)),
+            )
+            for agent, told in enumerate(self._lives(one_world))
+        ]
+
+    def _lives(self, one_world: Draws) -> list[Life]:
+        chances = one_world.uniform("lives", 0, self.size, DRAWS_PER_LIFE)[0].tolist()  # [N, DRAWS_PER_LIFE]
+        declared = {name: self._attribute(one_world, name)[0].tolist() for name in self.population.attributes}
+        return [
+            life(chances[agent], {name: self._told(name, row[agent]) for name, row in declared.items()}, self.words)
+            for agent in range(self.size)
+        ]
+
+    def _told(self, name: str, value: float) -> float | str:
+        law = self.population.attributes[name]
+        return list(law.options)[int(value)] if isinstance(law, Choice) else value
+
+
+def correlation_matrix(correlations: list[Correlation]) -> tuple[list[str], np.ndarray]:
+    """The variables named and their correlation matrix, 1 on the diagonal and 0 where nothing is said."""
+    names = list(dict.fromkeys(name for pair in correlations for name in pair.between))
+    matrix = np.eye(len(names))
+    for pair in correlations:
+        i, j = (names.index(name) for name in pair.between)
+        matrix[i, j] = matrix[j, i] = pair.value
+    return names, matrix
+
+
+def mixing(correlations: list[Correlation]) -> Mixing:
+    """Weights that turn independent scores into correlated ones (Cholesky). LinAlgError if not positive definite."""
+    names, matrix = correlation_matrix(correlations)
+    weights = np.linalg.cholesky(matrix)
+    return {
+        name: tuple((other, float(w)) for other, w in zip(names, row, strict=True) if w != 0.0)
+        for name, row in zip(names, weights, strict=True)
+    }
+
+
+def _stack(columns: list[Tensor], draws: Draws, size: int) -> Tensor:
+    if not columns:
+        return torch.zeros(len(draws.episodes), size, 0, device=draws.episodes.device)
+    return torch.stack(columns, dim=-1)  # [B, N, columns]

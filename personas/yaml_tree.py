@@ -1,0 +1,100 @@
+"""YAML as plain data that remembers its lines. Refuses what a persona file never needs: aliases, tags, dates."""
+
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+
+Place = tuple[int | str, ...]
+
+
+class UnreadableError(ValueError):
+    """A text that is not the plain YAML we read. `line` counts from 1."""
+
+    def __init__(self, line: int | None, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.line, self.message, self.field = line, message, field
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Plain data (dict, list, str, int, float, bool, None) and where in the text it stands."""
+
+    data: object
+    root: object  # the same data as ruamel's commented collections
+
+    def line_of(self, place: Place) -> int:
+        """The line of the deepest part of the place that is in the text."""
+        return self._walk(place)[0]
+
+    def name_of(self, place: Place) -> str:
+        """The place as far as it is in the text, e.g. 'traits.habit' (a checker's own parts are left out)."""
+        return ".".join(str(part) for part in self._walk(place)[1])
+
+    def _walk(self, place: Place) -> tuple[int, list[int | str]]:
+        node, line, found = self.root, 1, list[int | str]()
+        for part in place:
+            if isinstance(node, CommentedMap) and part in node:
+                line = node.lc.key(part)[0] + 1
+            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+                line = node.lc.item(part)[0] + 1
+            else:
+                continue
+            node = node[part]
+            found.append(part)
+        return line, found
+
+
+def parse_tree(text: str) -> Tree:
+    """Parses one YAML document whose top is a mapping. UnreadableError with line and reason."""
+    try:
+        for event in YAML(typ="rt", pure=True).parse(text):
+            if isinstance(event, AliasEvent):
+                raise UnreadableError(event.start_mark.line + 1, "aliases (*name) are not read; write the value out")
+        root = YAML(typ="rt", pure=True).load(text)
+    except UnreadableError:
+        raise
+    except MarkedYAMLError as error:
+        raise _unreadable(error) from None
+    except RecursionError:
+        raise UnreadableError(None, "nested too deeply; a persona or population file has a few levels") from None
+    except (YAMLError, ValueError) as error:
+        raise UnreadableError(None, f"not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(root, CommentedMap):
+        raise UnreadableError(1, "should be a mapping of keys to values, such as 'name: Maria Keller'")
+    return Tree(_plain(root, 1, ""), root)
+
+
+def _unreadable(error: MarkedYAMLError) -> UnreadableError:
+    mark = error.problem_mark or error.context_mark
+    problem = str(error.problem or error.context or "not valid YAML")
+    if problem.startswith("found duplicate key"):
+        problem = f"{problem.split(' with value')[0]}; every key may stand once"
+    else:
+        problem = f"not valid YAML: {problem}"
+    return UnreadableError(None if mark is None else mark.line + 1, problem)
+
+
+def _plain(node: object, line: int, field: str) -> object:
+    if isinstance(node, CommentedMap):
+        return {_key(key, node, field): _plain(value, *_at(node, key, field)) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value, node.lc.item(i)[0] + 1, f"{field}.{i}") for i, value in enumerate(node)]
+    if node is None or isinstance(node, bool):
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    raise UnreadableError(line, f"found {node}; only text, numbers, lists and mappings are read (quote it?)", field)
+
+
+def _key(key: object, node: CommentedMap, field: str) -> str:
+    if isinstance(key, str):
+        return str(key)
+    raise UnreadableError(node.lc.key(key)[0] + 1, f"the key {key!r} should be text; quote it", field)
+
+
+def _at(node: CommentedMap, key: object, field: str) -> tuple[int, str]:
+    return node.lc.key(key)[0] + 1, f"{field}.{key}".lstrip(".")
