@@ -1,49 +1,26 @@
-"""What every test runs under: one thread, no network but this machine, and the --regold switch."""
+"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen."""
 
+import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+os.environ.setdefault("MPLBACKEND", "Agg")
+torch.set_num_threads(1)
+
+_HERE = {"127.0.0.1", "::1", "localhost"}
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--regold", action="store_true", help="rewrite the golden files; review the diff")
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch):
+    """A test that reaches for the internet fails at once, and says so."""
+    connect = socket.socket.connect
 
+    def local_only(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _HERE:
+            raise RuntimeError(f"a test tried to reach {address}; tests stay on this machine")
+        connect(self, address)
 
-@pytest.fixture
-def regold(request: pytest.FixtureRequest) -> bool:
-    """Should golden files be rewritten instead of compared?"""
-    return bool(request.config.getoption("--regold"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_network() -> Iterator[None]:
-    """Nothing but the loopback (and Unix sockets) may be reached, whatever a library would like to fetch."""
-    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
-
-    def check(sock: socket.socket, address: Any) -> None:
-        inet = sock.family in (socket.AF_INET, socket.AF_INET6)
-        if inet and address[0] not in LOOPBACK:
-            raise RuntimeError(f"tests may not use the network, but something connects to {address}")
-
-    def guarded(sock: socket.socket, address: Any) -> None:
-        check(sock, address)
-        connect(sock, address)
-
-    def guarded_ex(sock: socket.socket, address: Any) -> int:
-        check(sock, address)
-        return connect_ex(sock, address)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", guarded)
-        patch.setattr(socket.socket, "connect_ex", guarded_ex)
-        yield
+    monkeypatch.setattr(socket.socket, "connect", local_only)

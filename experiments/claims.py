@@ -1,0 +1,104 @@
+"""Claims: what Solon says of itself, each made good by one file that can be run again.
+
+A claim is a file experiments/NAME.py with a function `claim(smoke: bool) -> Outcome`. Its full run writes
+results/NAME.json; a smoke run, which is small and proves nothing, writes runs/claims/NAME.json instead.
+"""
+
+import ast
+import importlib
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import ROOT, UserError
+from experiments.files import read_json, write_json
+from experiments.provenance import commit, hardware
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a claim's run found. The claim itself decides `passed`, from `figures`, against a bar fixed beforehand."""
+
+    claim: str  # the sentence that is claimed
+    passed: bool
+    figure: str  # the measured headline, as it should be read aloud: "1/35 of PPO's decisions"
+    bar: str  # what the figure had to reach: "1/20"
+    figures: Mapping[str, Json]  # every number behind it
+    seeds: tuple[int, ...]
+    smoke: bool
+
+
+def names() -> tuple[str, ...]:
+    """Every claim: the files of experiments/ that define `claim`. They are read, not imported."""
+    return tuple(sorted(file.stem for file in (ROOT / "experiments").glob("*.py") if _defines_claim(file)))
+
+
+def _defines_claim(file: Path) -> bool:
+    text = file.read_text(encoding="utf-8")
+    if file.stem == "claims" or "def claim(" not in text:
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == "claim" for node in ast.parse(text).body)
+
+
+def workplace(name: str, smoke: bool) -> Path:
+    """The folder in which a claim keeps what is expensive, so that a second run of the same command continues."""
+    folder = ROOT / "runs" / "claims" / (f"{name}-smoke" if smoke else name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def result_file(name: str, smoke: bool) -> Path:
+    """Where the outcome of a claim is written."""
+    return ROOT / ("runs/claims" if smoke else "results") / f"{name}.json"
+
+
+def run_claim(name: str, smoke: bool) -> Outcome:
+    """Run a claim and write its result file. UserError where there is no such claim."""
+    known = names()
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        fix = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(known) or 'there are none yet'}"
+        raise UserError(f"there is no claim {name!r}", where="experiments/", fix=fix)
+    with _clock(workplace(name, smoke) / "minutes.json") as minutes:
+        outcome: Outcome = importlib.import_module(f"experiments.{name}").claim(smoke)
+    write_json(result_file(name, smoke), record(outcome, minutes()))
+    return outcome
+
+
+@contextmanager
+def _clock(file: Path) -> Generator[Callable[[], float]]:
+    """Adds up the minutes of every session that worked on a claim, so that a resumed run does not look quick."""
+
+    def total() -> float:
+        return float(read_json(file)) if file.exists() else 0.0
+
+    started = time.monotonic()
+    try:
+        yield total
+    finally:
+        write_json(file, total() + (time.monotonic() - started) / 60)
+
+
+def record(outcome: Outcome, minutes: float) -> dict[str, Any]:
+    """The result file's content: the outcome, and what made it."""
+    found = asdict(outcome)
+    smoke = found.pop("smoke")
+    made = {"commit": commit(), "hardware": hardware(), "minutes": round(minutes, 2), "smoke": smoke}
+    return {**found, "seeds": list(outcome.seeds), **made}
+
+
+def last_line(name: str, outcome: Outcome) -> str:
+    """The line that every claim ends with."""
+    return f"{name}: {outcome.figure} (bar {outcome.bar}) {'pass' if outcome.passed else 'FAIL'}"
+
+
+def results() -> dict[str, dict[str, Any] | None]:
+    """Every claim with the content of its result file, None where it was never run in full."""
+    files = {name: result_file(name, smoke=False) for name in names()}
+    return {name: read_json(file) if file.exists() else None for name, file in files.items()}

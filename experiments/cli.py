@@ -1,0 +1,48 @@
+"""`solon`: the command line. Commands live in experiments/commands/; this file gathers them and minds their errors."""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from experiments.commands import claims
+from experiments.errors import is_users, show
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+class _Group(TyperGroup):
+    """Prints a user's error on one screen. A defect of Solon keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("\nstopped; what was finished is saved, and the same command continues", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except ValueError as error:
+            if not is_users(error):
+                raise
+            show(error)
+            raise typer.Exit(BAD_INPUT) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Finds good rules for a population of language-model agents, and asks the language model as rarely as it can.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(claims.claim)
+app.command()(claims.claims)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""`solon claim NAME` and `solon claims`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+
+def claim(
+    name: Annotated[str, typer.Argument(help="The claim, as `solon claims` lists it.")],
+    smoke: Annotated[bool, typer.Option(help="A small run that proves nothing: does the file still work?")] = False,
+) -> None:
+    """Run one claim, write results/NAME.json, and exit with 0 only if it passes."""
+    from experiments.claims import last_line, run_claim
+
+    outcome = run_claim(name, smoke)
+    typer.echo(last_line(name, outcome))
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+def claims(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+    """List every claim with its last full result."""
+    from experiments.claims import results
+
+    found = results()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("claim", "figure", "bar", "verdict", "seeds", "commit", "minutes")
+    for name, result in found.items():
+        table.add_row(name, *_cells(result))
+    Console().print(table)
+
+
+def _cells(result: dict[str, Any] | None) -> tuple[str, ...]:
+    if result is None:
+        return ("not run in full yet", "", "", "", "", "")
+    verdict = "pass" if result["passed"] else "FAIL"
+    return (
+        str(result["figure"]),
+        str(result["bar"]),
+        verdict,
+        str(len(result["seeds"])),
+        str(result["commit"]),
+        f"{result['minutes']:.0f}",
+    )

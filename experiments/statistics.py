@@ -1,0 +1,184 @@
+"""Intervals and summaries for comparisons with few seeds. Every draw is counter-based, so a table never wavers.
+
+Shapes: S seeds (training runs), C communities (held-out rosters).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from learning.draws import draws
+
+Floats = NDArray[np.float64]
+DRAWS = 10_000  # bootstrap resamples
+CHUNK = 500  # resamples held in memory at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half the width: the number after "±"."""
+        return (self.high - self.low) / 2
+
+
+def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
+    """Mean of C values with its percentile bootstrap interval (Efron 1979). One value has an interval of no width.
+
+    ValueError: no values, or one that is not finite.
+    """
+    data = _finite(values, dimensions=1)
+    return _interval(float(data.mean()), _resampled(lambda rows: data[rows].mean(1), len(data), seed))
+
+
+def paired_interval(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interval:
+    """Mean of ours - theirs over C pairs (the same community under two policies), with its bootstrap interval."""
+    a, b = _finite(ours, 1), _finite(theirs, 1)
+    if a.shape != b.shape:
+        raise ValueError(f"paired values must match one to one, got {len(a)} and {len(b)}")
+    return mean_interval(a - b, seed)
+
+
+def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
+    """Mean of [S, C] values where all S training seeds met the same C communities.
+
+    Seeds and communities are resampled independently (the "pigeonhole" bootstrap, Owen 2007), so that the interval
+    is about new seeds and new communities; with one seed it can only speak of communities.
+    """
+    data = _finite(values, dimensions=2)
+    seeds, communities = data.shape
+    s, c = _weights(seeds, seed, "seeds"), _weights(communities, seed, "communities")  # [DRAWS, S], [DRAWS, C]
+    return _interval(float(data.mean()), np.einsum("ds,sc,dc->d", s, data, c, optimize=True))
+
+
+def iqm(values: ArrayLike) -> float:
+    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at its ends."""
+    data = np.sort(_finite(values, dimensions=1))
+    n = len(data)
+    edges = np.arange(n + 1) / n  # the i-th value stands for the share edges[i] .. edges[i + 1]
+    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0, None)
+    return float((weight * data).sum() / weight.sum())
+
+
+def median(values: ArrayLike) -> float:
+    """The median."""
+    return float(np.median(_finite(values, dimensions=1)))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much one seed spent until it reached the threshold, or until its run ended without reaching it (censored)."""
+
+    spent: float
+    reached: bool
+
+
+def first_reached(spent: Sequence[float], values: Sequence[float], threshold: float) -> Reach:
+    """The first checkpoint at the threshold or above whose successor is so too; the last checkpoint needs a successor.
+
+    spent: real decisions at each checkpoint, rising. ValueError where the two do not match or `spent` does not rise.
+    """
+    if len(spent) != len(values) or not len(spent):
+        raise ValueError(f"need one value per checkpoint, got {len(values)} for {len(spent)}")
+    if any(later <= earlier for earlier, later in pairwise(spent)):
+        raise ValueError("checkpoints must be in rising order of what was spent")
+    above = [value >= threshold for value in values]
+    for i in range(len(above) - 1):
+        if above[i] and above[i + 1]:
+            return Reach(float(spent[i]), reached=True)
+    return Reach(float(spent[-1]), reached=False)
+
+
+def censored_median(reaches: Sequence[Reach]) -> float | None:
+    """Kaplan-Meier median: the least spending at which the share still under way is .5 or less.
+
+    None where too many seeds were censored for it to be known. At equal spending, a seed that reached counts before
+    one that was censored, as is usual. ValueError: no seeds.
+    """
+    if not reaches:
+        raise ValueError("no seeds to summarise")
+    ordered = sorted(reaches, key=lambda r: (r.spent, not r.reached))
+    under_way = 1.0
+    for i, reach in enumerate(ordered):
+        at_risk = len(ordered) - i
+        under_way *= 1 - reach.reached / at_risk
+        if under_way <= 0.5 + 1e-12:
+            return reach.spent
+    return None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A ratio of censored medians with its 95% interval. None = unknown, or without bound."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def share_interval(ours: Sequence[Reach], theirs: Sequence[Reach], seed: int = 0) -> Share:
+    """Ratio of censored medians ours / theirs over paired seeds, with its bootstrap interval over pairs.
+
+    The ratio is None where either median is unknown. In resamples an unknown median of ours counts as infinitely
+    much, one of theirs as where their longest run ended (which favours them), so censoring widens the interval and
+    never flatters us. ValueError where the seeds do not pair up.
+    """
+    if len(ours) != len(theirs):
+        raise ValueError(f"paired seeds must match one to one, got {len(ours)} and {len(theirs)}")
+    end = max(r.spent for r in theirs)
+
+    def ratio(rows: NDArray[np.int64]) -> Floats:
+        mine = [censored_median([ours[i] for i in row]) for row in rows]
+        yours = [censored_median([theirs[i] for i in row]) for row in rows]
+        pairs = zip(mine, yours, strict=True)
+        return np.array([(np.inf if a is None else a) / (end if b is None else b) for a, b in pairs])
+
+    a, b = censored_median(ours), censored_median(theirs)
+    found = _resampled(ratio, len(ours), seed, total=2_000)
+    low, high = (float(q) for q in np.quantile(found, [0.025, 0.975], method="nearest"))
+    known = None if a is None or b is None else a / b
+    return Share(known, low if np.isfinite(low) else None, high if np.isfinite(high) else None)
+
+
+def _finite(values: ArrayLike, dimensions: int) -> Floats:
+    data = np.asarray(values, dtype=np.float64)
+    if data.ndim != dimensions or not data.size:
+        raise ValueError(f"expected values in {dimensions} dimension(s) and at least one, got shape {data.shape}")
+    if not np.isfinite(data).all():
+        raise ValueError(f"{int((~np.isfinite(data)).sum())} of {data.size} values are not finite")
+    return data
+
+
+def _rows(size: int, seed: int, purpose: str, start: int, count: int) -> NDArray[np.int64]:
+    """[count, size] indices drawn with replacement."""
+    u = draws(seed, start, count).uniform(purpose, 0, size)
+    return (u.to(torch.float64) * size).floor().to(torch.int64).numpy()
+
+
+def _resampled(
+    summary: Callable[[NDArray[np.int64]], Floats], size: int, seed: int, total: int = DRAWS
+) -> Floats:  # [total]
+    parts = [summary(_rows(size, seed, "bootstrap", start, CHUNK)) for start in range(0, total, CHUNK)]
+    return np.concatenate(parts)
+
+
+def _weights(size: int, seed: int, purpose: str) -> Floats:
+    """[DRAWS, size] how often each item was drawn, as a share."""
+    parts = [_rows(size, seed, purpose, start, CHUNK) for start in range(0, DRAWS, CHUNK)]
+    counts = [np.stack([np.bincount(row, minlength=size) for row in part]) for part in parts]
+    return np.concatenate(counts) / size
+
+
+def _interval(value: float, found: Floats) -> Interval:
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Interval(value, float(low), float(high))

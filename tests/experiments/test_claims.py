@@ -1,0 +1,95 @@
+"""A claim's run: what it writes, where, and how it ends."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import experiments
+from experiments import claims, cli
+
+MADE_UP = """
+from experiments.claims import Outcome
+
+def claim(smoke: bool) -> Outcome:
+    share = {share}
+    return Outcome("two is enough", share <= 0.5, f"{{share}} of it", ".5", {{"share": share}}, (0, 1), smoke)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose experiments/ may be written to."""
+    (tmp_path / "experiments").mkdir()
+    monkeypatch.setattr(claims, "ROOT", tmp_path)
+    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path / "experiments")])
+    monkeypatch.delitem(sys.modules, "experiments.made_up", raising=False)
+    return tmp_path
+
+
+def write(place: Path, share: str) -> None:
+    (place / "experiments" / "made_up.py").write_text(MADE_UP.format(share=share))
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+def test_a_claim_that_holds_is_recorded_with_what_made_it(place: Path):
+    write(place, "0.25")
+    done = run("claim", "made_up")
+    assert done.output.splitlines()[-1] == "made_up: 0.25 of it (bar .5) pass"
+    assert done.exit_code == 0
+    result = json.loads((place / "results/made_up.json").read_text())
+    assert list(result) == [
+        *("claim", "passed", "figure", "bar", "figures", "seeds", "commit", "hardware", "minutes", "smoke")
+    ]
+    assert result["passed"] is True
+    assert result["smoke"] is False
+    assert result["figures"] == {"share": 0.25}
+    assert result["seeds"] == [0, 1]
+
+
+def test_a_claim_that_misses_its_bar_is_recorded_too_and_exits_with_1(place: Path):
+    write(place, "0.75")
+    done = run("claim", "made_up")
+    assert (done.output.splitlines()[-1], done.exit_code) == ("made_up: 0.75 of it (bar .5) FAIL", 1)
+    assert json.loads((place / "results/made_up.json").read_text())["passed"] is False
+
+
+def test_a_smoke_run_never_touches_results(place: Path):
+    write(place, "0.25")
+    assert run("claim", "made_up", "--smoke").exit_code == 0
+    assert not (place / "results").exists()
+    assert json.loads((place / "runs/claims/made_up.json").read_text())["smoke"] is True
+
+
+def test_a_figure_that_is_not_a_number_is_refused_and_writes_nothing(place: Path):
+    write(place, "float('nan')")
+    assert isinstance(run("claim", "made_up").exception, ValueError)
+    assert not (place / "results/made_up.json").exists()
+
+
+def test_minutes_add_up_over_sessions(place: Path):
+    write(place, "0.25")
+    run("claim", "made_up")
+    (claims.workplace("made_up", smoke=False) / "minutes.json").write_text("60.0")
+    run("claim", "made_up")
+    assert json.loads((place / "results/made_up.json").read_text())["minutes"] >= 60
+
+
+def test_an_unknown_claim_names_the_near_one(place: Path):
+    write(place, "0.25")
+    done = run("claim", "made_upp")
+    assert done.exit_code == 2
+    assert "did you mean 'made_up'?" in done.stderr
+
+
+def test_the_table_lists_claims_with_and_without_results(place: Path):
+    write(place, "0.25")
+    assert json.loads(run("claims", "--json").stdout) == {"made_up": None}
+    run("claim", "made_up")
+    assert json.loads(run("claims", "--json").stdout)["made_up"]["figure"] == "0.25 of it"
+    assert "0.25 of it" in run("claims").stdout
