@@ -96,6 +96,13 @@ def natural(name: str, u: Tensor) -> Tensor:
     return TRAITS[name].natural(u)
 
 
+def natural_text(name: str, u: float) -> str:
+    """One value in its natural unit, such as 'e = 0.32'; the symbol is that of the law."""
+    trait = TRAITS[name]
+    symbol = trait.law.split(" = ")[0]
+    return f"{symbol} = {float(trait.natural(torch.tensor(u))):.3g}"
+
+
 def grades(u: Tensor) -> Tensor:
     """Grade 0 .. 6 of each value in [0, 1]: min(6, floor(7 u)), int64, same shape."""
     return (GRADES * u.to(torch.float64)).floor().clamp(0, GRADES - 1).to(torch.int64)

@@ -119,7 +119,7 @@ def closed_vocabulary_words() -> frozenset[str]:
 def render(persona: Persona) -> str:
     """The persona part of the system message: who you are, your biography, a sentence for each declared trait."""
     sentences = [_identity(persona), _sentence(persona.biography)]
-    sentences += [_trait_sentence(persona, name) for name in _told_order(persona)]
+    sentences += [trait_sentence(persona, name) for name in _told_order(persona)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -129,7 +129,8 @@ def _told_order(persona: Persona) -> list[str]:
     return sorted(names, key=lambda name: name == "preferred_hours")
 
 
-def _trait_sentence(persona: Persona, name: str) -> str:
+def trait_sentence(persona: Persona, name: str) -> str:
+    """What is told of one declared trait: the author's own words if there are any."""
     if name in persona.words:
         return _sentence(persona.words[name])
     return trait_phrase(name, persona.traits[name])
