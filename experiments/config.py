@@ -1,0 +1,205 @@
+"""What a run is: a YAML file, then key=value words of the command line, checked strictly and told by line."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from agents.llm.engine import Way
+from agents.llm.population import FallbackName
+from experiments.errors import ROOT, UserError
+from personas.load import PersonaFileError, read_tree
+from personas.spelling import suggest
+from personas.yaml_tree import Place, Tree
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
+Count = Annotated[int, Field(ge=1)]
+Scalar = str | int | float | bool | None
+
+# These do not change any number of a run: they may differ when it is continued.
+FREE = ("threads", "budget.calls", "budget.tokens", "population.in_flight")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SocietyConfig(Strict):
+    name: Name
+    objective: str | None = None  # None = the society's own headline
+
+
+class PopulationConfig(Strict):
+    kind: Literal["llm", "scripted"] = "llm"
+    model: str = "embedded"  # embedded, mock, or provider:model
+    base_url: str | None = None  # of an OpenAI-compatible server
+    people: str  # a population file or a folder of persons
+    way: Way = "distribution"
+    retries: Annotated[int, Field(ge=0)] = 2
+    fallback: FallbackName = "repeat_last"
+    max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    in_flight: Count = 64  # calls to a server at once
+
+
+class BudgetConfig(Strict):
+    calls: Count | None = None
+    tokens: Count | None = None
+
+
+class MethodConfig(Strict):
+    name: Literal["swm_ap"] = "swm_ap"
+    episodes: Count = 20  # real ones to learn from
+    settings: dict[str, Scalar] = {}  # of the method itself, checked by it
+
+
+class EvaluationConfig(Strict):
+    communities: Count = 24  # held out
+
+
+class Config(Strict):
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
+    society: SocietyConfig
+    population: PopulationConfig
+    budget: BudgetConfig = BudgetConfig()
+    method: MethodConfig = MethodConfig()
+    baselines: list[str] = []
+    evaluation: EvaluationConfig = EvaluationConfig()
+    threads: Count = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where each key came from, so that an error can name the place."""
+
+    path: Path
+    tree: Tree
+    words: Mapping[Place, str]  # place -> the word of the command line that set it
+
+    def of(self, place: Place) -> str:
+        """file:line, or the word of the command line."""
+        in_file = self.tree.name_of(place) == ".".join(map(str, place))
+        for at, word in self.words.items():
+            if place[: len(at)] == at or (at[: len(place)] == place and not in_file):
+                return f"the command line, {word}"
+        return f"{self.path}:{self.tree.line_of(place)}"
+
+
+def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> Config:
+    """The config at `path` with `key=value` words put over it. `name` defaults to the file's name.
+
+    With `smoke`, the file's own `smoke:` section (a mapping like the file itself) goes in between, and the name gains
+    "-smoke". UserError naming file:line or word, and the fix.
+    """
+    tree = _read(path)
+    data: dict[str, Any] = {"name": path.stem, **_mapping(tree.data)}
+    small = _mapping(data.pop("smoke", None) or {})
+    if smoke:
+        data["name"] = f"{data['name']}-smoke"
+        for place, value in _leaves(small):
+            _put(data, place, value)
+    overrides = dict(_override(word) for word in words)
+    for place, (_, value) in overrides.items():
+        _put(data, place, value)
+    source = Source(path, tree, {place: word for place, (word, _) in overrides.items()})
+    return _checked(data, source)
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML; `load_config` reads it back to an equal one."""
+    out = io.StringIO()
+    YAML(typ="safe", pure=True).dump(config.model_dump(), out)
+    return out.getvalue()
+
+
+def differences(mine: Config, theirs: Config) -> list[str]:
+    """The keys in which two configs ask for different numbers: "key: mine here, theirs there"."""
+    a, b = (dict(_leaves(c.model_dump())) for c in (mine, theirs))
+    keys = [place for place in dict.fromkeys([*a, *b]) if ".".join(map(str, place)) not in FREE]
+    return [f"{'.'.join(map(str, k))}: {a.get(k)!r} here, {b.get(k)!r} there" for k in keys if a.get(k) != b.get(k)]
+
+
+def _read(path: Path) -> Tree:
+    if not path.is_file():
+        there = sorted(p.name for p in (ROOT / "experiments" / "configs").glob("*.yaml"))
+        near = suggest(path.name, there)
+        raise UserError(
+            "no such config file" + near, where=str(path), fix=f"experiments/configs has {', '.join(there)}"
+        )
+    try:
+        return read_tree(path)
+    except PersonaFileError as error:
+        raise UserError(error.problems[0].message, where=f"{path}:{error.problems[0].line or 1}") from None
+
+
+def _mapping(data: object) -> dict[str, Any]:
+    return dict(data) if isinstance(data, dict) else {}
+
+
+def _override(word: str) -> tuple[Place, tuple[str, Any]]:
+    """ "a.b=3" -> (("a", "b"), (word, 3)). The value is read as YAML, so 3 is a number and [a, b] a list."""
+    key, mark, text = word.partition("=")
+    if not mark or not key or not all(key.split(".")):
+        raise UserError(
+            f"{word!r} is not key=value", where="the command line", fix="write it like seed=3 or budget.calls=500"
+        )
+    try:
+        return tuple(key.split(".")), (word, YAML(typ="safe", pure=True).load(text))
+    except YAMLError:
+        raise UserError(f"the value of {word!r} cannot be read", where="the command line", fix="quote it") from None
+
+
+def _put(data: dict[str, Any], place: Place, value: object) -> None:
+    for part in place[:-1]:
+        inner = data.get(str(part))
+        data[str(part)] = dict(inner) if isinstance(inner, dict) else {}
+        data = data[str(part)]
+    data[str(place[-1])] = value
+
+
+def _leaves(data: Mapping[str, Any], at: Place = ()) -> Iterator[tuple[Place, Any]]:
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*at, key))
+        else:
+            yield (*at, key), value
+
+
+def _checked(data: Mapping[str, Any], source: Source) -> Config:
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        found = error.errors()
+        what = "\n".join(f"{source.of(d['loc'])}: {_message(d)}" for d in found[:10])
+        raise UserError(f"the config cannot be used\n{what}", fix="correct the lines above") from None
+
+
+def _message(details: ErrorDetails) -> str:
+    place, found = details["loc"], details["input"]
+    key = ".".join(map(str, place))
+    match details["type"]:
+        case "missing":
+            return f"{key} is missing; it is needed"
+        case "extra_forbidden":
+            allowed = _keys_at(place[:-1])
+            return f"unknown key {key!r}{suggest(str(place[-1]), allowed)}; allowed here: {', '.join(allowed)}"
+        case "model_type" | "model_attributes_type":
+            return f"{key} should be a section with the keys {', '.join(_keys_at(place))}"
+        case _:
+            return f"{key}: found {found!r}; {details['msg'][:1].lower()}{details['msg'][1:]}"
+
+
+def _keys_at(place: Place) -> tuple[str, ...]:
+    model: type[BaseModel] = Config
+    for part in place:
+        inner = model.model_fields[str(part)].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        model = inner
+    return tuple(model.model_fields)

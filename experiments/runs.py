@@ -1,0 +1,201 @@
+"""A run is a folder. Issuing the same command again continues it; another config is turned away.
+
+config.yaml      resolved                      manifest.json   what made it, session by session
+people/          the files people came from    rosters/        who they were, frozen and hashed, by split
+journal.sqlite   every call to a model         episodes/       real episodes (Parquet)
+stages/          finished results              checkpoints/    networks (safetensors)
+metrics.jsonl    curves                        report.html     what to look at
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agents.llm.storage import Lock
+from experiments.config import Config, differences, dump_config, load_config
+from experiments.errors import ROOT, UserError
+from experiments.files import read_json, write_json, write_text
+from experiments.provenance import commit, hardware, versions
+from experiments.stages import Stages
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """An open run folder; a context manager that holds its lock."""
+
+    folder: Path
+    config: Config
+    stages: Stages
+    notes: tuple[str, ...]  # what the user should know before it continues
+    _lock: Lock
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.sqlite"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    def episodes(self, name: str) -> Path:
+        """The Parquet file of a set of real episodes."""
+        return _made(self.folder / "episodes") / f"{name}.parquet"
+
+    def checkpoint(self, name: str) -> Path:
+        """The safetensors file of a network."""
+        return _made(self.folder / "checkpoints") / f"{name}.safetensors"
+
+    def roster(self, split: str) -> Path:
+        """The file of a split's frozen people."""
+        return _made(self.folder / "rosters") / f"{split}.jsonl"
+
+    def manifest(self) -> dict[str, Any]:
+        """What made this run: see `_manifest`."""
+        return read_json(self.folder / "manifest.json")
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def open_run(config: Config, runs: Path = ROOT / "runs") -> Run:
+    """The run folder of that config, made anew or continued.
+
+    UserError: the folder belongs to another config or other people. JournalError: another process is at work in it.
+    """
+    folder = runs / config.name
+    _refuse_strangers(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = Lock(folder / "run")
+    try:
+        notes = _continue(folder, config) if (folder / "manifest.json").exists() else _begin(folder, config)
+    except BaseException:
+        lock.release()
+        raise
+    return Run(folder, config, Stages(folder / "stages"), notes, lock)
+
+
+def find_run(name: str, runs: Path = ROOT / "runs") -> Path:
+    """The folder of a run, by name or by path. UserError naming the runs there are."""
+    for folder in (runs / name, Path(name)):
+        if (folder / "manifest.json").is_file():
+            return folder
+    there = sorted(p.parent.name for p in runs.glob("*/manifest.json"))
+    raise UserError(
+        f"there is no run {name!r}", where=str(runs), fix=f"name one of: {', '.join(there) or 'there are none yet'}"
+    )
+
+
+def people_file(config: Config) -> Path:
+    """The population file or folder of persons: as given from here, else from the repository. UserError."""
+    given = Path(config.population.people)
+    for path in (given, ROOT / given):
+        if path.exists():
+            return path
+    raise UserError(
+        f"there are no people at {given}",
+        where="population.people",
+        fix="name a population file, such as personas/populations/communities.yaml, or a folder of persons",
+    )
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """A folder that holds things but is no run is somebody's own."""
+    if folder.is_dir() and not (folder / "manifest.json").exists():
+        strange = [p.name for p in folder.iterdir() if p.name not in ("run.lock", "config.yaml", "people", "stages")]
+        if strange:
+            raise UserError(
+                f"it holds {strange[0]!r} but no manifest: not a run", where=str(folder), fix="set another name="
+            )
+
+
+def _begin(folder: Path, config: Config) -> tuple[str, ...]:
+    people = people_file(config)
+    write_text(folder / "config.yaml", dump_config(config))
+    shutil.rmtree(folder / "people", ignore_errors=True)
+    if people.is_dir():
+        shutil.copytree(people, folder / "people")
+    else:
+        _made(folder / "people")
+        shutil.copy(people, folder / "people")
+    manifest = {
+        "format": FORMAT,
+        "seed": config.seed,
+        "people": tree_hash(people),
+        "rosters": {},
+        "sessions": [_session()],
+    }
+    write_json(folder / "manifest.json", manifest)  # last: a folder with a manifest is a whole one
+    return ()
+
+
+def _continue(folder: Path, config: Config) -> tuple[str, ...]:
+    manifest = read_json(folder / "manifest.json")
+    if manifest.get("format") != FORMAT:
+        raise UserError(
+            f"it was made by another version of Solon (format {manifest.get('format')})",
+            where=str(folder),
+            fix="set another name=",
+        )
+    differ = differences(config, load_config(folder / "config.yaml"))
+    if differ:
+        raise UserError(
+            f"this run folder belongs to another config; {len(differ)} keys differ\n    " + "\n    ".join(differ[:12]),
+            where=str(folder),
+            fix=f"give the new run its own name (name={config.name}-2), or delete {folder}",
+        )
+    people = people_file(config)
+    if tree_hash(people) != manifest["people"]:
+        raise UserError(
+            f"{people} was edited after this run began; its people would change halfway",
+            where=str(folder),
+            fix=f"give the new run its own name (name={config.name}-2), or put back what is in {folder / 'people'}",
+        )
+    before, now = manifest["sessions"][-1], _session()
+    write_json(folder / "manifest.json", {**manifest, "sessions": [*manifest["sessions"], now]})
+    return tuple(
+        f"{what} was {before[what]} when this run was last worked on, and is {now[what]} now"
+        for what in ("commit", "versions")
+        if before[what] != now[what]
+    )
+
+
+def note_roster(run: Run, split: str, digest: str) -> None:
+    """Writes a split's roster hash into the manifest, or checks it against the one that is there. UserError."""
+    manifest = run.manifest()
+    rosters: dict[str, str] = manifest["rosters"]
+    if rosters.setdefault(split, digest) != digest:
+        raise UserError(
+            f"the {split} people are not those this run began with",
+            where=str(run.roster(split)),
+            fix="the code that draws them changed: go back to the manifest's commit, or set another name=",
+        )
+    write_json(run.folder / "manifest.json", manifest)
+
+
+def tree_hash(path: Path) -> str:
+    """SHA-256 of a file, or of all the files of a folder with their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            name, content = file.relative_to(path).as_posix(), file.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _session() -> Mapping[str, Any]:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"started": started, "commit": commit(), "versions": versions(), "hardware": hardware()}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

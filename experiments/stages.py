@@ -1,0 +1,129 @@
+"""The costly parts of a run, each done once: a finished stage is a file, and a second run of the command reads it."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from experiments.errors import UserError
+from experiments.files import read_json, write_atomic, write_json, write_text
+
+T = TypeVar("T")
+
+
+class Form(Protocol[T]):
+    """How a stage's result is written and read."""
+
+    suffix: str
+
+    def write(self, value: T, path: Path) -> None:
+        """Writes the whole result to `path`."""
+        ...
+
+    def read(self, path: Path) -> T:
+        """What was written. ValueError if it cannot be read."""
+        ...
+
+
+class JsonForm:
+    """Numbers, texts, lists and mappings."""
+
+    suffix = ".json"
+
+    def write(self, value: Any, path: Path) -> None:
+        path.write_text(json.dumps(value, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+
+    def read(self, path: Path) -> Any:
+        return read_json(path)
+
+
+class TensorForm:
+    """Named tensors, bit for bit."""
+
+    suffix = ".safetensors"
+
+    def write(self, value: Mapping[str, Tensor], path: Path) -> None:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in value.items()}, path)
+
+    def read(self, path: Path) -> Mapping[str, Tensor]:
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"not a safetensors file: {error}") from error
+
+
+JSON, TENSORS = JsonForm(), TensorForm()
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Results by name in a folder. `seconds.json` there adds up what each stage took, over all sessions."""
+
+    folder: Path
+
+    def get(self, name: str, form: Form[T], make: Callable[[], T]) -> T:
+        """The result of a stage: read if it is finished, else made and put in place at once and whole.
+
+        A fresh result is read back before it is returned, so that both paths give the very same value.
+        """
+        path = self.folder / f"{name}{form.suffix}"
+        if not path.exists():
+            started = time.monotonic()
+            try:
+                value = make()
+            finally:
+                self._add_seconds(name, time.monotonic() - started)
+            write_atomic(path, lambda part: form.write(value, part))
+        try:
+            return form.read(path)
+        except ValueError as error:
+            raise UserError(
+                f"a finished stage cannot be read: {error}", where=str(path), fix="delete that file"
+            ) from error
+
+    def finished(self, name: str, form: Form[Any]) -> bool:
+        """Is the stage's result there already?"""
+        return (self.folder / f"{name}{form.suffix}").exists()
+
+    def seconds(self) -> dict[str, float]:
+        """What each stage took so far."""
+        file = self.folder / "seconds.json"
+        return read_json(file) if file.exists() else {}
+
+    def _add_seconds(self, name: str, seconds: float) -> None:
+        taken = self.seconds()
+        write_json(self.folder / "seconds.json", {**taken, name: taken.get(name, 0.0) + seconds})
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Curves as JSON lines, {"stage", "step", ...}. A stage that starts again replaces its earlier lines."""
+
+    file: Path
+
+    def begin(self, stage: str) -> None:
+        """Forgets what an interrupted attempt at the stage had written."""
+        kept = [row for row in self.rows() if row["stage"] != stage]
+        write_text(self.file, "".join(_line(row) for row in kept))
+
+    def add(self, stage: str, step: int, **values: float) -> None:
+        """One line, at once on its way to the disk."""
+        with self.file.open("a", encoding="utf-8") as out:
+            out.write(_line({"stage": stage, "step": step, **values}))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every whole line; one that a kill cut short is left out."""
+        if not self.file.exists():
+            return []
+        lines = self.file.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1] if line]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

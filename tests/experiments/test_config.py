@@ -1,0 +1,120 @@
+"""What a config may say, and how a mistake in it is answered."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.config import Config, differences, dump_config, load_config
+from experiments.errors import ROOT, UserError
+
+PLAIN = """\
+society:
+  name: income_tax
+population:
+  people: personas/populations/communities.yaml
+budget:
+  calls: 5000
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "plain.yaml"
+    path.write_text(PLAIN)
+    return path
+
+
+def refusal(path: Path, *words: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_config(path, words)
+    return str(caught.value)
+
+
+def test_a_plain_file_gets_the_defaults_and_its_own_name(file: Path):
+    config = load_config(file)
+    assert (config.name, config.seed, config.budget.calls, config.budget.tokens) == ("plain", 0, 5000, None)
+    assert config.population.way == "distribution"
+
+
+def test_words_of_the_command_line_win_over_the_file(file: Path):
+    config = load_config(file, ["seed=7", "budget.calls=9", "population.kind=scripted", "baselines=[us_federal]"])
+    assert (config.seed, config.budget.calls, config.population.kind) == (7, 9, "scripted")
+    assert config.baselines == ["us_federal"]
+    assert config.population.people == "personas/populations/communities.yaml"  # its neighbours stay
+
+
+def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file: Path):
+    file.write_text(PLAIN + "evaluation: {communities: 24}\nsmoke:\n  evaluation: {communities: 2}\n  seed: 5\n")
+    assert load_config(file).evaluation.communities == 24
+    small = load_config(file, ["seed=6"], smoke=True)
+    assert (small.name, small.evaluation.communities, small.seed) == ("plain-smoke", 2, 6)
+
+
+def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
+    config = load_config(file, ["method.settings.lr=0.001", "seed=3"])
+    again = tmp_path / "again.yaml"
+    again.write_text(dump_config(config))
+    assert load_config(again) == config
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments/configs").glob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("smoke", [False, True])
+def test_every_config_that_ships_is_sound(path: Path, smoke: bool):
+    config = load_config(path, smoke=smoke)
+    assert (ROOT / config.population.people).exists()
+
+
+def test_an_unknown_key_is_told_with_file_line_and_the_likely_word(file: Path):
+    file.write_text(PLAIN + "evaluation:\n  comunities: 3\n")
+    message = refusal(file)
+    assert f"{file}:8: unknown key 'evaluation.comunities' (did you mean 'communities'?)" in message
+
+
+def test_an_unknown_word_is_told_as_a_word(file: Path):
+    message = refusal(file, "populaton.model=x")
+    assert "the command line, populaton.model=x: unknown key 'populaton' (did you mean 'population'?)" in message
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("seed=-1", "greater than or equal to 0"),
+        ("seed=1.5", "seed: found 1.5"),
+        ("seed=yes", "seed: found 'yes'"),
+        ("budget.calls=0", "budget.calls: found 0"),
+        ("budget.calls=lots", "budget.calls: found 'lots'"),
+        ("population.way=guess", "'distribution'"),
+        ("population=3", "should be a section with the keys"),
+        ("name=../elsewhere", "name: found '../elsewhere'"),
+        ("seed", "'seed' is not key=value"),
+        ("=3", "'=3' is not key=value"),
+        ("seed=[", "cannot be read"),
+    ],
+)
+def test_bad_values_are_refused_with_the_place(file: Path, word: str, part: str):
+    message = refusal(file, word)
+    assert part in message
+    assert "the command line" in message
+
+
+def test_all_faults_of_a_file_are_told_at_once(file: Path):
+    file.write_text("society: {name: income_tax}\nsed: 1\nthreads: 0\n")
+    message = refusal(file)
+    assert all(part in message for part in ("population is missing", "unknown key 'sed'", "threads: found 0"))
+
+
+def test_a_missing_file_names_those_there_are(tmp_path: Path):
+    message = refusal(tmp_path / "demoo.yaml")
+    assert "did you mean 'demo.yaml'?" in message
+
+
+def test_broken_yaml_is_told_by_line(file: Path):
+    file.write_text("society: {name: income_tax\nseed: 1\n")
+    assert f"{file}:" in refusal(file)
+
+
+def test_what_changes_no_number_is_no_difference(file: Path):
+    base = load_config(file)
+    assert differences(load_config(file, ["threads=2", "budget.calls=9"]), base) == []
+    other: Config = load_config(file, ["seed=2", "population.model=mock"])
+    assert differences(other, base) == ["seed: 2 here, 0 there", "population.model: 'mock' here, 'embedded' there"]

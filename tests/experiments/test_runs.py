@@ -1,0 +1,171 @@
+"""A run folder: made once, continued by the same command, closed to any other."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.config import Config, load_config
+from experiments.errors import ROOT, UserError
+from experiments.runs import find_run, note_roster, open_run
+from experiments.stages import JSON, TENSORS, Metrics, Stages
+
+POPULATION = ROOT / "personas/populations/communities.yaml"
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    return Path(shutil.copy(POPULATION, tmp_path / "people.yaml"))
+
+
+def config(people: Path, *words: str) -> Config:
+    file = people.with_name("plain.yaml")
+    file.write_text(f"society: {{name: income_tax}}\npopulation: {{people: {people}}}\n")
+    return load_config(file, words)
+
+
+def test_a_folder_says_what_made_it(tmp_path: Path, people: Path):
+    with open_run(config(people, "seed=3"), tmp_path / "runs") as run:
+        manifest = run.manifest()
+        assert (run.folder / "people/people.yaml").read_text() == people.read_text()
+    assert manifest["seed"] == 3
+    assert {"commit", "versions", "hardware", "started"} == set(manifest["sessions"][0])
+    assert manifest["sessions"][0]["versions"]["torch"] == torch.__version__
+
+
+def test_the_same_command_continues_and_is_noted(tmp_path: Path, people: Path):
+    for _ in range(2):
+        with open_run(config(people), tmp_path / "runs") as run:
+            assert run.notes == ()
+    assert len(run.manifest()["sessions"]) == 2
+
+
+def test_a_raised_budget_continues_the_run(tmp_path: Path, people: Path):
+    with open_run(config(people, "budget.calls=10"), tmp_path / "runs"):
+        pass
+    with open_run(config(people, "budget.calls=20", "threads=2"), tmp_path / "runs") as run:
+        assert run.config.budget.calls == 20
+
+
+def test_another_config_is_turned_away_with_the_keys_that_differ(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
+    with pytest.raises(UserError) as caught:
+        open_run(config(people, "seed=1", "method.episodes=5"), tmp_path / "runs")
+    message = str(caught.value)
+    assert "2 keys differ" in message
+    assert "seed: 1 here, 0 there" in message
+    assert "method.episodes: 5 here, 20 there" in message
+    assert "name=plain-2" in message
+    assert run.stages.get("costly", JSON, lambda: [2]) == [1]  # nothing was lost
+
+
+def test_people_who_were_edited_meanwhile_are_noticed(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs"):
+        pass
+    people.write_text(people.read_text().replace("mean: 38", "mean: 40"))
+    with pytest.raises(UserError, match="was edited after this run began"):
+        open_run(config(people), tmp_path / "runs")
+
+
+def test_rosters_that_would_change_halfway_are_noticed(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        note_roster(run, "training", "abc")
+        note_roster(run, "training", "abc")
+        with pytest.raises(UserError, match="the training people are not those this run began with"):
+            note_roster(run, "training", "xyz")
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs"), pytest.raises(ValueError, match=f"process {os.getpid()}"):
+        open_run(config(people), tmp_path / "runs")
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, people: Path):
+    (tmp_path / "runs/plain").mkdir(parents=True)
+    (tmp_path / "runs/plain/thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"holds 'thesis.tex' but no manifest"):
+        open_run(config(people), tmp_path / "runs")
+
+
+def test_missing_people_are_told_with_the_fix(tmp_path: Path, people: Path):
+    people.unlink()
+    with pytest.raises(UserError, match="there are no people at"):
+        open_run(config(people), tmp_path / "runs")
+
+
+def test_an_unknown_run_names_those_there_are(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        assert find_run("plain", tmp_path / "runs") == run.folder
+    with pytest.raises(UserError, match="name one of: plain"):
+        find_run("plane", tmp_path / "runs")
+
+
+def test_a_finished_stage_is_not_done_again(tmp_path: Path):
+    done: list[int] = []
+
+    def work() -> dict[str, torch.Tensor]:
+        done.append(1)
+        return {"w": torch.tensor([0.1, float("inf")])}
+
+    first = Stages(tmp_path).get("evaluate-us", TENSORS, work)
+    again = Stages(tmp_path).get("evaluate-us", TENSORS, work)
+    assert torch.equal(first["w"], again["w"])
+    assert done == [1]
+    assert Stages(tmp_path).seconds()["evaluate-us"] >= 0
+
+
+def test_a_stage_that_fails_leaves_nothing_and_is_done_again(tmp_path: Path):
+    def broken() -> list[int]:
+        raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError):
+        Stages(tmp_path).get("fit", JSON, broken)
+    assert Stages(tmp_path).get("fit", JSON, lambda: [1]) == [1]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Stages(tmp_path).get("figures", JSON, lambda: float("nan"))
+    assert not Stages(tmp_path).finished("figures", JSON)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_damaged_stage_is_told_with_the_fix(tmp_path: Path):
+    (tmp_path / "fit.safetensors").write_text("not tensors")
+    with pytest.raises(UserError, match="delete that file"):
+        Stages(tmp_path).get("fit", TENSORS, dict)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from experiments.stages import JSON, Stages
+stages = Stages(Path(sys.argv[1]))
+stages.get("one", JSON, lambda: {"made by": os.getpid()})
+stages.get("two", JSON, lambda: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_kill_in_the_second_stage_keeps_the_first(tmp_path: Path):
+    dead = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, check=False)
+    assert dead.returncode == -signal.SIGKILL
+    assert Stages(tmp_path).get("one", JSON, lambda: {"made by": 0}) != {"made by": 0}
+    assert Stages(tmp_path).get("two", JSON, lambda: 2) == 2
+
+
+def test_metrics_of_an_interrupted_stage_are_replaced(tmp_path: Path):
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    metrics.begin("fit")
+    metrics.add("fit", 0, loss=1.0)
+    metrics.begin("imagine")
+    metrics.add("imagine", 0, gain=0.1)
+    with metrics.file.open("a") as out:
+        out.write('{"stage": "imagine", "st')  # cut short by a kill
+    metrics.begin("imagine")
+    metrics.add("imagine", 0, gain=0.2)
+    assert metrics.rows() == [{"stage": "fit", "step": 0, "loss": 1.0}, {"stage": "imagine", "step": 0, "gain": 0.2}]
+    assert all(json.loads(line) for line in metrics.file.read_text().splitlines())
