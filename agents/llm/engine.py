@@ -1,12 +1,13 @@
 """The one batch interface between people and models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from agents.base import Question
 
 Way = Literal["sample", "distribution"]
+Setting = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Request:
     way: Way
     draw: int = 0
     complaint: str | None = None  # what was wrong with the last reply, when this is a retry
+    said: str | None = None  # the reply that is complained of
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,15 @@ class Engine(Protocol):
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply per request. Never raises for a single bad reply: that goes into `Reply.error`."""
         ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """An engine that says what else decides its answers: temperature, a hash of the weights, ..."""
+
+    parameters: Mapping[str, Setting]
+
+
+def parameters_of(engine: Engine) -> dict[str, Setting]:
+    """What the engine says of itself; part of the key under which its answers are kept."""
+    return dict(engine.parameters) if isinstance(engine, Described) else {}

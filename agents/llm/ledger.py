@@ -1,0 +1,60 @@
+"""What a run cost: decisions by how they came about, calls, tokens, time, and what went wrong."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_DECISIONS = """SELECT count(*), total(1 - cached), total(cached), total(attempts > 1), total(fallback IS NOT NULL)
+    FROM decisions WHERE ? IS NULL OR purpose = ?"""
+_CALLS = """SELECT count(*), total(tokens_in), total(tokens_out), total(seconds), total(void), avg(missing),
+    max(missing) FROM calls WHERE ? IS NULL OR purpose = ?"""
+_CAUSES = """SELECT CASE instr(problem, ':') WHEN 0 THEN problem ELSE substr(problem, 1, instr(problem, ':') - 1) END,
+    count(*) FROM calls WHERE problem IS NOT NULL AND (? IS NULL OR purpose = ?) GROUP BY 1 ORDER BY 2 DESC, 1"""
+_FALLBACKS = """SELECT fallback, count(*) FROM decisions WHERE fallback IS NOT NULL AND (? IS NULL OR purpose = ?)
+    GROUP BY 1 ORDER BY 1"""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The account of a run, or of one purpose in it. A decision counts once, however often the run was resumed."""
+
+    decisions: int  # = real + cached
+    real: int  # decisions for which the model was asked
+    cached: int  # decisions answered by a call made for another decision (the same words)
+    retried: int  # decisions that took more than one call
+    failed: int  # decisions that ended in a fallback
+    calls: int  # answered calls, retries and failures included
+    lost: int  # calls sent whose answer was never kept: in flight now, or when a run was killed
+    voided: int  # failed calls of a run that stopped because of them; asked again on resuming
+    tokens_in: int
+    tokens_out: int
+    seconds: float  # of model time, summed over calls (calls in flight together count each)
+    missing_mean: float | None  # mean probability that the told distributions leave out
+    missing_most: float | None
+    problems: Mapping[str, int]  # cause -> calls whose reply could not be used
+    fallbacks: Mapping[str, int]  # name -> decisions
+
+
+def summarise(connection: sqlite3.Connection, purpose: str | None = None) -> Ledger:
+    """The ledger of everything in a journal, or of one purpose."""
+    which = None
+    if purpose is not None:
+        row = connection.execute("SELECT id FROM purposes WHERE name = ?", (purpose,)).fetchone()
+        which = -1 if row is None else row[0]
+    both = (which, which)
+    decided = [int(n) for n in connection.execute(_DECISIONS, both).fetchone()]
+    calls, tokens_in, tokens_out, seconds, voided, mean, most = connection.execute(_CALLS, both).fetchone()
+    lost = connection.execute("SELECT total(calls) FROM in_flight").fetchone()[0]
+    return Ledger(
+        *decided,
+        calls=calls,
+        lost=int(lost),
+        voided=int(voided),
+        tokens_in=int(tokens_in),
+        tokens_out=int(tokens_out),
+        seconds=seconds,
+        missing_mean=mean,
+        missing_most=most,
+        problems=dict(connection.execute(_CAUSES, both).fetchall()),
+        fallbacks=dict(connection.execute(_FALLBACKS, both).fetchall()),
+    )

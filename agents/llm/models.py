@@ -1,0 +1,56 @@
+"""Models by name: `embedded`, `openai:NAME`, `recorded:RUN`, `mock:uniform`, ..."""
+
+import importlib
+from pathlib import Path
+from typing import cast
+
+from agents.llm.engine import Engine, Setting
+from agents.llm.mock import MOCKS, mock
+from agents.llm.recorded import RecordedEngine
+
+POSSIBLE = f"""  embedded                the small model that ships with Solon
+  embedded:FOLDER         a model folder made by `solon train-embedded`
+  openai:NAME             OpenAI, or with base_url=http://HOST:PORT/v1 any OpenAI-compatible server (vLLM, Ollama, ...)
+  PROVIDER:NAME           any provider that LangChain knows (anthropic:..., google_genai:..., mistralai:...)
+  recorded:RUN            the answers in a run folder or journal file, without any model
+  {", ".join(f"mock:{name}" for name in MOCKS)}   stand-ins for dry runs"""
+
+
+def engine_for(model: str, base_url: str | None = None, **settings: Setting) -> Engine:
+    """The engine of that name. `settings` (temperature, max_in_flight, ...) go to the provider's engine.
+
+    ValueError: an unknown name, a missing folder, an unreachable server; the message lists what is possible.
+    """
+    kind, _, name = model.partition(":")
+    local = {"embedded": _embedded, "recorded": _recorded, "mock": _mock}
+    if kind in local:
+        if base_url is not None or settings:
+            extra = ", ".join([*(["base_url"] if base_url else []), *settings])
+            raise ValueError(f"model {model!r} takes no settings; remove: {extra}")
+        return local[kind](name)
+    if not name:
+        raise ValueError(f"model {model!r} is not known; choose one of:\n{POSSIBLE}")
+    return _provider(model, base_url, settings)
+
+
+def _embedded(folder: str) -> Engine:
+    """Imported on demand, like the rest: each of these libraries takes seconds to load."""
+    if folder and not Path(folder).is_dir():
+        raise ValueError(f"there is no model folder {folder}: make one with `solon train-embedded`, or use `embedded`")
+    made = importlib.import_module("agents.embedded.engine").EmbeddedEngine
+    return cast(Engine, made(Path(folder)) if folder else made())
+
+
+def _mock(name: str) -> Engine:
+    return mock(name or "uniform")
+
+
+def _recorded(run: str) -> Engine:
+    if not run:
+        raise ValueError("`recorded` needs a run folder or a journal file: recorded:runs/NAME")
+    return RecordedEngine(run)
+
+
+def _provider(model: str, base_url: str | None, settings: dict[str, Setting]) -> Engine:
+    made = importlib.import_module("agents.llm.langchain_engine").langchain_engine
+    return cast(Engine, made(model, base_url, settings))

@@ -1,0 +1,116 @@
+"""What became of the decisions of one round, as numbers for the learners and as rows for the journal."""
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from agents.base import Fallback
+from agents.llm.engine import Request
+from agents.llm.journal import Decided, Entry, Tag
+from agents.llm.prompts import retry
+
+FallbackName = Literal["repeat_last", "uniform", "abort"]
+
+
+@dataclass
+class Outcome:
+    """One decision in the making. `offered` are those of the society's K choices that are allowed, in order."""
+
+    world: int
+    agent: int
+    offered: Sequence[int]
+    tag: Tag
+    request: Request  # the next to be made, or the last that was
+    entries: list[Entry] = field(default_factory=list[Entry])  # one per attempt; only the last may be usable
+
+    def hear(self, entry: Entry) -> None:
+        """Takes in one answer; where it is of no use, the next request shows the model what was wrong with it."""
+        self.entries.append(entry)
+        if entry.verdict.problem is not None and entry.reply.error is None:
+            self.request = retry(self.request, entry.reply.text, entry.verdict, len(self.entries))
+
+    @property
+    def last(self) -> Entry:
+        """The attempt that counts."""
+        return self.entries[-1]
+
+    @property
+    def failed(self) -> bool:
+        """Has no attempt brought a usable reply?"""
+        return self.last.verdict.problem is not None
+
+    @property
+    def cached(self) -> bool:
+        """Had the first call about it been made for another decision?"""
+        return self.entries[0].tag != self.tag
+
+    @property
+    def tells(self) -> bool:
+        """Is a whole distribution known, or is it a named fallback that nobody can take for one?"""
+        return self.failed or self.last.verdict.told_distribution
+
+
+def told(outcomes: Sequence[Outcome], fallback: FallbackName, last: Tensor, choices: int) -> Tensor:
+    """Log-probabilities [B, N, K] of what everyone may do; one-hot where one action is known.
+
+    `last` [B, N] holds the last actions, -1 where there is none. Rows of agents that did not decide are -inf.
+    """
+    table = torch.full((*last.shape, choices), -math.inf)  # [B, N, K]
+    if outcomes:
+        before: list[list[int]] = last.tolist()
+        rows = [_row(o, fallback, before[o.world][o.agent], choices) for o in outcomes]
+        worlds, agents = [o.world for o in outcomes], [o.agent for o in outcomes]
+        flat = torch.frombuffer(array("f", chain.from_iterable(rows)), dtype=torch.float32)
+        table[worlds, agents] = flat.reshape(-1, choices).log_softmax(-1)
+    return table
+
+
+def _row(outcome: Outcome, fallback: FallbackName, last: int, choices: int) -> Sequence[float]:
+    """[K] log-probabilities, not yet normalised."""
+    verdict, log_probs = outcome.last.verdict, outcome.last.reply.log_probs
+    if verdict.problem is not None:
+        return _instead(fallback, outcome.offered, last, choices)
+    if verdict.told_distribution and log_probs is not None:
+        return log_probs if len(log_probs) == choices else _spread(outcome.offered, log_probs, choices)
+    return _spread([outcome.offered[verdict.choice or 0]], [0.0], choices)
+
+
+def _instead(fallback: FallbackName, offered: Sequence[int], last: int, choices: int) -> list[float]:
+    if fallback == "uniform":
+        return _spread(offered, [0.0] * len(offered), choices)
+    return _spread([last if last in offered else offered[len(offered) // 2]], [0.0], choices)
+
+
+def _spread(places: Iterable[int], values: Iterable[float], choices: int) -> list[float]:
+    row = [-math.inf] * choices
+    for place, value in zip(places, values, strict=True):
+        row[place] = value
+    return row
+
+
+def rows(outcomes: Sequence[Outcome], fallback: FallbackName, action: Tensor) -> list[Decided]:
+    """The journal's rows of one round; `action` [B, N]."""
+    chosen: list[list[int]] = action.tolist()
+    return [
+        Decided(
+            o.tag,
+            o.last.id,
+            o.cached,
+            len(o.entries),
+            chosen[o.world][o.agent],
+            fallback if o.failed else None,
+            o.last.verdict.problem,
+        )
+        for o in outcomes
+    ]
+
+
+def fallbacks(outcomes: Sequence[Outcome], name: FallbackName) -> tuple[Fallback, ...]:
+    """The decisions that could not be had from the model, by name and reason."""
+    return tuple(Fallback(o.world, o.agent, name, o.last.verdict.problem or "") for o in outcomes if o.failed)

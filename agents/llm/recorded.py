@@ -1,0 +1,52 @@
+"""A run's answers once more, without any model: its journal is the tape."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.llm.engine import Reply, Request, Setting, Way
+from agents.llm.prompts import CallKeys
+from agents.llm.reader import JournalReader
+from agents.llm.replies import shown
+
+
+class NotOnTape(ValueError):
+    """A request that the recorded run never made."""
+
+
+class RecordedEngine:
+    """Replays a journal under the recorded model's own name and parameters, so that keys are the same.
+
+    `model` chooses among several recorded models. ValueError: nothing is recorded, or the choice is not clear.
+    """
+
+    ways: frozenset[Way] = frozenset({"sample", "distribution"})
+
+    def __init__(self, run_or_file: str | Path, model: str | None = None) -> None:
+        self._tape = JournalReader(run_or_file)
+        self.model, parameters = _one(self._tape, model)
+        self.parameters: dict[str, Setting] = json.loads(parameters)
+        self._keys = CallKeys(self.model, self.parameters)
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """The recorded replies. NotOnTape if one of them is missing."""
+        return [self._reply(request) for request in requests]
+
+    def _reply(self, request: Request) -> Reply:
+        found = self._tape.reply(self._keys.of(request))
+        if found is None:
+            raise NotOnTape(
+                f"{self._tape.path} holds no answer of {self.model} to this question ({request.way}, draw "
+                f"{request.draw}): “{shown(request.question.user)}”.\n"
+                "A recorded run can only be replayed as it was: with its config, its seed and no more episodes than "
+                "it had. Name a real model to go beyond it."
+            )
+        return found
+
+
+def _one(tape: JournalReader, wanted: str | None) -> tuple[str, str]:
+    found = [pair for pair in tape.models() if wanted in (None, pair[0])]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(f"{name} {parameters}" for name, parameters in tape.models()) or "none"
+    raise ValueError(f"{tape.path} must hold the answers of one model to be replayed; it holds: {names}")
