@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import claims
+from experiments.commands import claims, personas
 from experiments.errors import is_users, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(claims.claim)
 app.command()(claims.claims)
+app.add_typer(personas.app, name="personas")
 
 
 def main() -> None:

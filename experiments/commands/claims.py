@@ -1,9 +1,10 @@
 """`solon claim NAME` and `solon claims`."""
 
-import json
 from typing import Annotated, Any
 
 import typer
+
+from experiments.tables import print_json, print_table
 
 
 def claim(
@@ -24,15 +25,10 @@ def claims(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
 
     found = results()
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("claim", "figure", "bar", "verdict", "seeds", "commit", "minutes")
-    for name, result in found.items():
-        table.add_row(name, *_cells(result))
-    Console().print(table)
+    head = ("claim", "figure", "bar", "verdict", "seeds", "commit", "minutes")
+    print_table(head, [(name, *_cells(result)) for name, result in found.items()], numbers=(4, 6))
 
 
 def _cells(result: dict[str, Any] | None) -> tuple[str, ...]:

@@ -1,0 +1,193 @@
+"""`solon personas list | show | validate | sample | diff`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from personas.summary import Spread, Summary
+
+app = typer.Typer(help="The people: list, show, check, sample and compare them.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+SMALL_MODEL = "agents/embedded/model"
+WRONG = 1  # exit code of `validate` and `diff` when there is something to tell
+
+
+def _here(path: Path | None, default: str) -> Path:
+    """The path as given, or as it stands in the repository."""
+    from experiments.errors import ROOT
+
+    given = Path(default) if path is None else path
+    return given if given.exists() or not (ROOT / given).exists() else ROOT / given
+
+
+@app.command("list")
+def list_(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of persons [default: personas/village].")] = None,
+    as_json: Json = False,
+) -> None:
+    """Everyone in a folder, one line each."""
+    from personas.inspect import listing
+
+    people = listing(_here(folder, "personas/village"))
+    if as_json:
+        print_json([asdict(one) for one in people])
+        return
+    rows = [(p.id, p.name, p.age, p.occupation, p.wage, str(p.traits)) for p in people]
+    print_table(("id", "name", "age", "occupation", "$/hour", "traits"), rows, numbers=(2, 4, 5))
+
+
+@app.command()
+def show(
+    person: Annotated[str, typer.Argument(help="A persona file, or the id of somebody in the folder.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to look for an id [default: personas/village].")] = None,
+    as_json: Json = False,
+) -> None:
+    """One person: every fact with its mark, every trait with its grade, and the text that a model reads."""
+    from personas import inspect
+    from personas.load import load_persona
+
+    shown = inspect.show(load_persona(_file_of(person, folder)))
+    if as_json:
+        print_json(asdict(shown))
+        return
+    facts = [(a.name, a.value, "public" if a.public else "private") for a in shown.attributes]
+    print_table((f"{shown.name} ({shown.id})", "value", "who may see it"), facts)
+    traits = [(t.name, f"{t.value:.2f}", t.natural, t.words, _mark(t.own_words, t.words_only)) for t in shown.traits]
+    print_table(("private trait", "scale", "means", "told as", ""), traits)
+    typer.echo("What a language model reads:\n")
+    typer.echo(shown.text)
+
+
+def _mark(own_words: bool, words_only: bool) -> str:
+    return ", ".join(["own words"] * own_words + ["words only"] * words_only)
+
+
+def _file_of(person: str, folder: Path | None) -> Path:
+    from experiments.errors import UserError
+    from personas.spelling import suggest
+
+    if Path(person).is_file():
+        return Path(person)
+    home = _here(folder, "personas/village")
+    ids = sorted(p.stem for p in home.glob("*.yaml"))
+    if person not in ids:
+        near = [known for known in ids if person.lower() in known]
+        hint = f" (did you mean {near[0]!r}?)" if near else suggest(person, ids)
+        raise UserError(
+            f"there is no person {person!r}{hint}",
+            where=str(home),
+            fix="give a file, or an id that `solon personas list` shows",
+        )
+    return home / f"{person}.yaml"
+
+
+@app.command()
+def validate(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders [default: all that ship].")] = None,
+    model: Annotated[Path | None, typer.Option(help="A small model whose unknown words to count.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check persona and population files. Each fault is told with file, line, field and what would be right."""
+    from personas import inspect
+
+    defaults = [_here(None, "personas/village"), *sorted(_here(None, "personas/populations").glob("*.yaml"))]
+    found = inspect.validate([_here(p, "") for p in paths] if paths else defaults, _vocabulary(model))
+    if as_json:
+        print_json({**asdict(found), "problems": [str(p) for p in found.problems]})
+    else:
+        for problem in found.problems:
+            typer.echo(str(problem))
+        _tell_strangers([asdict(one) for one in found.strangers])
+        typer.echo(f"{found.checked} files, {len(found.problems)} problems")
+    raise typer.Exit(WRONG if found.problems else 0)
+
+
+def _tell_strangers(people: list[dict[str, Any]]) -> None:
+    """Words that the small model skips."""
+    for one in people:
+        words = ", ".join(one["unknown"][:8]) + (" ..." if len(one["unknown"]) > 8 else "")
+        typer.echo(f"{one['id']}: {len(one['unknown'])} of {one['words']} words unknown to the small model: {words}")
+        if one["in_biography"]:
+            typer.echo(
+                f"  {one['in_biography']} of them are in the biography: only a larger model understands that part"
+            )
+
+
+def _vocabulary(model: Path | None) -> frozenset[str] | None:
+    """The words that a small model knows, from its tokenizer.json; None where the default one is not there."""
+    from experiments.errors import UserError
+    from experiments.files import read_json
+
+    file = _here(model, SMALL_MODEL) / "tokenizer.json"
+    if file.is_file():
+        return frozenset(word for word in read_json(file)["model"]["vocab"] if word.isalpha())
+    if model is None:
+        return None
+    raise UserError("there is no tokenizer.json here", where=str(model), fix="name the folder of a trained small model")
+
+
+@app.command()
+def sample(
+    population: Annotated[Path | None, typer.Argument(help="[default: personas/populations/communities.yaml]")] = None,
+    rosters: Annotated[int, typer.Option(min=1, max=10_000, help="How many rosters to draw.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    freeze: Annotated[Path | None, typer.Option(help="Write the people to this .jsonl file, with a hash.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw rosters and show what they look like: spreads, and how much neighbours resemble one another."""
+    from learning.draws import draws
+    from personas import frozen
+    from personas.rosters import open_rosters
+    from personas.summary import sample_table
+
+    people = open_rosters(_here(population, "personas/populations/communities.yaml")).people(draws(seed, 0, rosters))
+    summary = sample_table(people)
+    digest = frozen.freeze(people, freeze) if freeze else None
+    if as_json:
+        print_json({**asdict(summary), "sha256": digest})
+        return
+    typer.echo(
+        f"{summary.people} people in {summary.rosters} rosters; shared = the part of the variance between rosters"
+    )
+    _tell_summary(summary)
+    if digest:
+        typer.echo(f"frozen in {freeze}, sha256 {digest}")
+
+
+def _tell_summary(summary: "Summary") -> None:
+    def row(one: "Spread") -> tuple[str, ...]:
+        return (
+            one.name,
+            f"{one.mean:.3g}",
+            f"{one.sd:.3g}",
+            *(f"{q:.3g}" for q in one.quantiles),
+            f"{one.between:.0%}",
+        )
+
+    head = ("mean", "sd", "5%", "25%", "50%", "75%", "95%", "shared")
+    print_table(("public attribute", *head), [row(one) for one in summary.attributes], numbers=range(1, 9))
+    print_table(("private trait", *head), [row(one) for one in summary.traits], numbers=range(1, 9))
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="A persona file, population file, folder or frozen roster.")],
+    after: Annotated[Path, typer.Argument(help="What to compare it with.")],
+    as_json: Json = False,
+) -> None:
+    """Field by field, what differs. Exits with 1 when something does."""
+    from personas import inspect
+
+    changes = inspect.diff(_here(before, ""), _here(after, ""))
+    if as_json:
+        print_json([asdict(change) for change in changes])
+    else:
+        print_table(("field", str(before), str(after)), [(c.field, c.before, c.after) for c in changes])
+        typer.echo(f"{len(changes)} differences")
+    raise typer.Exit(WRONG if changes else 0)

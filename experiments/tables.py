@@ -1,0 +1,29 @@
+"""Tables on the screen: plain cells, light rules."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import typer
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> None:
+    """A table as wide as the screen allows; the columns at `numbers` are set to the right.
+
+    Cells are shown as they are: text of users and models is never read as markup.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table, right = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)), frozenset(numbers)
+    for i, name in enumerate(head):
+        table.add_column(escape(name), justify="right" if i in right else "left", no_wrap=i == 0 or i in right)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+
+
+def print_json(value: object) -> None:
+    """Indented JSON on standard output."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
