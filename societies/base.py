@@ -52,6 +52,7 @@ class Society(Protocol):
     steps: int  # T, warm-up included
     agents: int  # N in the standard roster
     feature_names: tuple[str, ...]  # F
+    personal: tuple[str, ...]  # the features that describe a person and never change
     prospect_names: tuple[str, ...]  # D
     choice_names: tuple[str, ...]  # K, as they are written in an answer
     mechanism: Box  # [M] low and high of every parameter

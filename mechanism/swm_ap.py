@@ -1,0 +1,169 @@
+"""The SWM-AP loop: play a little, model the people, learn the rules in imagination, check on the real people.
+
+After "Social World Model-Augmented Mechanism Design Policy Learning" (arXiv 2510.19270, Algorithm 1), with per-agent
+beliefs instead of joint trait classes, a bootstrap ensemble, a disagreement penalty, settled accounts, a base
+mechanism with learned deviations, and a gate that compares gains in dream and in life.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cma
+import numpy as np
+import torch
+from torch import Tensor
+
+from learning.draws import child_seed, draws
+from mechanism.dreams import Dreams
+from mechanism.explore import RandomRules
+from mechanism.improve import ImproveSettings, Progress, improve_by_backprop, improve_by_ppo
+from mechanism.observe import Observer
+from mechanism.policy import Learned, Policy, to_mechanism
+from societies.base import Episode
+from societies.play import Fixed
+from societies.stage import Stage, joined
+from world_model.fit import FitSettings, Labelled, fit, fit_tracker, posterior_labels
+from world_model.model import ModelSettings, WorldModel
+from world_model.records import Records, records
+
+
+@dataclass(frozen=True)
+class SWMSettings:
+    """Everything that can be set about the loop. Real decisions = episodes x steps x agents."""
+
+    first_episodes: int = 12  # real episodes under random rules
+    later_episodes: int = 4  # real episodes under the exploring policy, each later round
+    check_episodes: int = 2  # pairs (policy, base) of real episodes after each round
+    rounds: int = 1  # at most; an early round whose gains agree ends the loop
+    gap: float = 0.01  # welfare: how far dreamt and real gain may part before another round
+    optimizer: Literal["ppo", "backprop"] = "ppo"
+    penalty: float = 0.1
+    use_beliefs: bool = True  # False: the ablation without traits in the policy's inputs
+    base_worlds: int = 100  # imagined worlds a candidate base is judged in
+    base_generations: int = 25
+    tracker_worlds: int = 300  # dreams that the tracker is trained on
+    model: ModelSettings = field(default_factory=ModelSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
+    improve: ImproveSettings = field(default_factory=ImproveSettings)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Gains over the base mechanism, in dream and in life, of one round."""
+
+    real_episodes: int  # so far, checks included
+    dreamt_gain: float
+    real_gain: float
+    dreamt_level: float
+    real_level: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the loop learned, and what it cost."""
+
+    learned: Learned
+    model: WorldModel
+    episodes: Episode  # every real episode it saw
+    checks: tuple[Check, ...]
+    imagined_episodes: int
+
+
+def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress) -> Outcome:
+    """Learn a principal from `stage`, spending only the real episodes that `settings` allows."""
+    society = stage.society
+    explorer = RandomRules(society, draws(stage.seed, 0, settings.first_episodes))
+    seen = [stage.play(explorer, 0, settings.first_episodes)]
+    checks, dreamt, used = list[Check](), 0, settings.first_episodes
+    while True:
+        model, dreams = learn_people(stage, joined(seen), settings, child_seed(seed, f"round {len(checks)}"), progress)
+        learned, imagined = learn_rules(dreams, settings, seed, progress)
+        dreamt += imagined
+        if settings.check_episodes == 0:
+            return Outcome(learned, model, joined(seen), (), dreamt)
+        real, check = _check(stage, dreams, learned, settings, used)
+        used += 2 * settings.check_episodes
+        seen.append(real)
+        checks.append(check)
+        agreed = abs(check.dreamt_gain - check.real_gain) <= settings.gap
+        if agreed or len(checks) == settings.rounds:
+            return Outcome(learned, model, joined(seen), tuple(checks), dreamt)
+        again = Learned(society, learned.observer, learned.policy, draws(seed, used, settings.later_episodes))
+        seen.append(stage.play(again, used, settings.later_episodes))
+        used += settings.later_episodes
+
+
+def learn_people(
+    stage: Stage, real: Episode, settings: SWMSettings, seed: int, progress: Progress
+) -> tuple[WorldModel, Dreams]:
+    """Fit the world model to all real episodes, then its online tracker to dreams and to the posterior."""
+    data = records(stage.society, real)
+    model = WorldModel(stage.society, settings.model, child_seed(seed, "model"))
+    posterior = fit(model, data, real.soft, settings.fit, child_seed(seed, "fit"), progress)
+    dreams = Dreams(stage, model, child_seed(seed, "dreams"), real.soft, settings.penalty)
+    generator = torch.Generator().manual_seed(child_seed(seed, "labels"))
+    labelled = [_dreamt_labels(dreams, settings), posterior_labels(model, posterior, data, generator)]
+    fit_tracker(model, labelled, settings.fit, child_seed(seed, "tracker"), progress)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model, dreams
+
+
+def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
+    """Dreams under random rules, with the z that was drawn for them."""
+    start, worlds = 10**6, -(-settings.tracker_worlds // settings.model.members) * settings.model.members
+    rules = RandomRules(dreams.stage.society, draws(dreams.seed, start, worlds))
+    with torch.no_grad():
+        dream = dreams.dream(rules, start, worlds)
+        data: Records = records(dreams.stage.society, dream.episode)
+        evidence = dreams.model.evidence(data.prospects, data.features, data.choice)
+    return Labelled(evidence, data.covariates, dream.z, torch.zeros_like(dream.z))
+
+
+def learn_rules(dreams: Dreams, settings: SWMSettings, seed: int, progress: Progress) -> tuple[Learned, int]:
+    """A policy learned in imagination, and the number of imagined episodes it took."""
+    society = dreams.stage.society
+    observer = Observer(society, dreams.model if settings.use_beliefs else None)
+    policy = Policy(society, observer.size, child_seed(seed, "policy"))
+    with torch.no_grad():
+        policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
+    learned = Learned(society, observer, policy)
+    improve = improve_by_ppo if settings.optimizer == "ppo" else improve_by_backprop
+    improve(learned, dreams.rewards, settings.improve, child_seed(seed, "improve"), progress)
+    spent = settings.improve.worlds * (settings.improve.iterations + 1)
+    return learned, spent + settings.base_generations * 9 * settings.base_worlds
+
+
+def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
+    """[M] logits of the fixed mechanism with the highest imagined welfare, by CMA-ES (Hansen 2016)."""
+    society, worlds = dreams.stage.society, settings.base_worlds
+    options = {"seed": seed % (2**31 - 1) + 1, "popsize": 9, "verbose": -9, "bounds": [-5.0, 5.0]}
+    search = cma.CMAEvolutionStrategy(start.numpy().astype(np.float64), 1.0, options)
+    for generation in range(settings.base_generations):
+        candidates = search.ask()
+        losses = list[float]()
+        for candidate in candidates:
+            mechanism = to_mechanism(society, torch.as_tensor(candidate, dtype=torch.float32))
+            with torch.no_grad():  # every candidate of a generation meets the same worlds
+                reward = dreams.rewards(Fixed(mechanism), generation * worlds, worlds)
+            losses.append(-reward.mean().item())
+        search.tell(candidates, losses)
+        progress("searching the base mechanism in imagination", generation + 1, settings.base_generations)
+    return torch.as_tensor(search.result.xfavorite, dtype=torch.float32)
+
+
+def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
+    """Policy and base on the same real rosters, and on the same dreamt ones."""
+    base = Fixed(to_mechanism(stage.society, learned.policy.base.detach()))
+    pairs = settings.check_episodes
+    with torch.no_grad():
+        real = [stage.play(principal, used, pairs) for principal in (learned, base)]
+        dreamt = [dreams.dream(principal, 2 * 10**6, 200).episode.returns().mean() for principal in (learned, base)]
+    lived = [episode.returns().mean() for episode in real]
+    return joined(real), Check(
+        real_episodes=used + 2 * pairs,
+        dreamt_gain=float(dreamt[0] - dreamt[1]),
+        real_gain=float(lived[0] - lived[1]),
+        dreamt_level=float(dreamt[0]),
+        real_level=float(lived[0]),
+    )

@@ -1,0 +1,138 @@
+"""Fitting the world model: the ELBO of whole trajectories, then the tracker on dreams and on the posterior."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from world_model.latent import Posterior
+from world_model.model import WorldModel
+from world_model.records import Records
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Optimiser settings of the ELBO fit and of the tracker."""
+
+    steps: int = 800
+    batch: int = 8  # episodes a step
+    slots: int = 3  # of the T steps of an episode, how many each member reads in one optimiser step
+    learning_rate: float = 5e-3
+    posterior_rate: float = 3e-2
+    soft_weight: float = 8.0  # a whole distribution counts as this many observed choices
+    tracker_steps: int = 300
+    tracker_rate: float = 2e-3
+
+
+Progress = Callable[[str, int, int], None]  # (what, done, of)
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    """A progress report that nobody reads."""
+
+
+def fit(
+    model: WorldModel, data: Records, soft: bool, settings: FitSettings, seed: int, progress: Progress = quiet
+) -> Posterior:
+    """Fit heads, prior and posterior together by stochastic variational inference; returns the posterior.
+
+    The loss is the negative ELBO per decision: minus evidence weight x mean over members of the reply's expected
+    log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model.scaler.read(data.prospects, data.features)
+    posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
+    weight = settings.soft_weight if soft else 1.0
+    bootstrap = torch.empty(model.members, data.episodes).exponential_(generator=generator)  # Rubin 1981
+    bootstrap = bootstrap / bootstrap.mean(1, keepdim=True)
+    network = [*model.head.parameters(), *model.prior.parameters()]
+    optimizer = torch.optim.Adam(
+        [
+            {"params": network, "lr": settings.learning_rate},
+            {"params": list(posterior.parameters()), "lr": settings.posterior_rate},
+        ]
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.steps))
+    for i in range(settings.steps):
+        episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
+        likelihood, divergence = _elbo_parts(model, posterior, data, episodes, settings.slots, generator)
+        fitness = weight * (bootstrap[:, episodes] * likelihood).mean(0)  # [E']
+        loss = -(fitness - min(1.0, 3 * i / settings.steps) * divergence).mean() / data.features[0, ..., 0].numel()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network, 5.0)
+        optimizer.step()
+        schedule.step()
+        progress("fitting the world model", i + 1, settings.steps)
+    return posterior
+
+
+def _rate(done: float) -> float:
+    """Warm up for 4%, hold to 60%, then fall linearly to 2%."""
+    return min(1.0, 25 * done + 0.04, max(0.02, (1 - done) / 0.4))
+
+
+def _elbo_parts(
+    model: WorldModel, posterior: Posterior, data: Records, episodes: Tensor, slots: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Expected log-likelihood of whole episodes by each member [S, E'], and KL [E']."""
+    community, agents = posterior.of(episodes)
+    z = model.prior(data.covariates[episodes], community.draw(generator), agents.draw(generator))  # [E', N, Z]
+    steps = data.features.shape[1]
+    times = torch.stack([torch.randperm(steps, generator=generator)[:slots] for _ in range(model.members)])  # [S, t]
+    at = (episodes[None, :, None], times[:, None, :])  # -> [S, E', t, ...]
+    spread = z[None, :, None].expand(model.members, -1, times.shape[1], -1, -1)
+    log_p = model.log_probs(data.prospects[at], data.features[at], spread)  # [S, E', t, N, K]
+    likelihood = (data.choice[at] * log_p).sum((-1, -2, -3)) * steps / times.shape[1]
+    divergence = community.kl_to_standard().sum(-1) + agents.kl_to_standard().sum((-1, -2))
+    return likelihood, divergence
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Histories whose z is known: dreams (by construction) or real episodes (from the posterior)."""
+
+    evidence: Tensor  # [B, T, N, X]
+    covariates: Tensor  # [B, N, V]
+    mean: Tensor  # [B, N, Z] the known z, or the posterior's mean
+    sd: Tensor  # [B, N, Z] zero for dreams
+
+
+def posterior_labels(model: WorldModel, posterior: Posterior, data: Records, generator: torch.Generator) -> Labelled:
+    """Real episodes with the posterior of their whole trajectory as the label (eq. 4 of SWM-AP)."""
+    with torch.no_grad():
+        community, agents = posterior.of(torch.arange(data.episodes))
+        draws = torch.stack(
+            [model.prior(data.covariates, community.draw(generator), agents.draw(generator)) for _ in range(16)]
+        )
+        evidence = model.evidence(data.prospects, data.features, data.choice)
+    return Labelled(evidence, data.covariates, draws.mean(0), draws.std(0))
+
+
+def fit_tracker(
+    model: WorldModel, labelled: list[Labelled], settings: FitSettings, seed: int, progress: Progress = quiet
+) -> float:
+    """Train the tracker to the labels after every number of steps; returns the last loss (nats an agent)."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.tracker.parameters(), lr=settings.tracker_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.tracker_steps))
+    value = float("nan")
+    for i in range(settings.tracker_steps):
+        loss = torch.stack([_tracker_loss(model, part, generator) for part in labelled]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.tracker.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        value = loss.item()
+        progress("fitting the trait tracker", i + 1, settings.tracker_steps)
+    return value
+
+
+def _tracker_loss(model: WorldModel, part: Labelled, generator: torch.Generator) -> Tensor:
+    rows = torch.randperm(len(part.evidence), generator=generator)[:32]
+    belief = model.tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
+    noise = torch.randn(part.mean[rows].shape, generator=generator)
+    z = part.mean[rows] + part.sd[rows] * noise
+    return belief.nll(z[:, None]).mean()

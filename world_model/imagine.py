@@ -1,0 +1,144 @@
+"""Imagined episodes: the same loop as `societies.play`, with the learned people in place of the real ones.
+
+World b of B is answered by ensemble member b mod S for its whole life; its z is drawn once. Where the society's
+accounting is public, only the answers are imagined: money is settled by the real rules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from learning.draws import Draws
+from societies.base import Episode, Principal, PublicStep, Society
+from societies.play import in_force
+from world_model.model import WorldModel
+from world_model.records import personal
+
+
+@dataclass(frozen=True)
+class Dream:
+    """Imagined worlds, the z that was drawn for them, and how far the ensemble disagreed."""
+
+    episode: Episode
+    z: Tensor  # [B, N, Z]
+    disagreement: Tensor  # [B, T] mean over agents of |difference of two members' expected response|
+
+
+@dataclass(frozen=True)
+class _Imagined:
+    features: Tensor
+    mechanism: Tensor
+    action: Tensor
+    choice: Tensor
+    response: Tensor
+    welfare: Tensor
+    disagreement: Tensor
+    accounts: Mapping[str, Tensor]
+
+
+def imagine(
+    model: WorldModel, society: Society, start: Tensor, principal: Principal, draws: Draws, soft: bool
+) -> Dream:
+    """Whole episodes from real or freshly drawn public states `start` [B, N, F]; B a multiple of the members.
+
+    soft: do the imagined people reply with whole distributions (as the real ones do) or with single actions?
+    Differentiable in the principal's parameters: actions are hard forward, expected responses backward.
+    """
+    z = draw_people(model, personal(society, start), draws)
+    world = _World(model, society, z, draws, soft)
+    features, mind, record = start, principal.start(len(start)), list[_Imagined]()
+    for t in range(society.steps):
+        mind, proposed = principal.propose(mind, _seen(t, features, record))
+        step, features = world.step(t, features, in_force(society, t, proposed))
+        record.append(step)
+    return Dream(_episode(society, record, features, draws.episodes, soft), z, _along(record, "disagreement"))
+
+
+def draw_people(model: WorldModel, covariates: Tensor, draws: Draws) -> Tensor:
+    """New people from the learned prior: covariates [B, N, V] -> z [B, N, Z]."""
+    c = draws.normal("imagined community", 0, model.prior.community)
+    eps = draws.normal("imagined agent", 0, covariates.shape[1], model.prior.traits)
+    with torch.no_grad():
+        return model.prior(covariates, c, eps)
+
+
+def _by_member(x: Tensor, members: int) -> Tensor:
+    """[B, ...] -> [S, B/S, ...]: world b belongs to member b mod S."""
+    return x.reshape(-1, members, *x.shape[1:]).transpose(0, 1)
+
+
+def _by_world(x: Tensor) -> Tensor:
+    """Back from [S, B/S, ...] to [B, ...]."""
+    return x.transpose(0, 1).reshape(-1, *x.shape[2:])
+
+
+def answers(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """log p [B, N, K] by each world's own member, and by the next member (for the disagreement)."""
+    s = model.members
+    own = [_by_member(x, s) for x in (prospects, features, z)]
+    log_p = _by_world(model.log_probs(*own))
+    with torch.no_grad():
+        other = _by_world(model.log_probs(*[x.roll(1, 0) for x in own]).roll(-1, 0))
+    return log_p, other
+
+
+@dataclass(frozen=True)
+class _World:
+    model: WorldModel
+    society: Society
+    z: Tensor  # [B, N, Z]
+    draws: Draws
+    soft: bool
+
+    def step(self, t: int, features: Tensor, mechanism: Tensor) -> tuple[_Imagined, Tensor]:
+        prospects = self.society.prospects(features, mechanism)
+        log_p, other = answers(self.model, prospects, features, self.z)  # [B, N, K]
+        levels = self.society.respond(torch.arange(log_p.shape[-1])[None])[0]  # [K, R]
+        action = self.draws.choice("decision", t, log_p.detach())
+        expected = log_p.exp() @ levels  # [B, N, R]
+        hard = levels[action]
+        response = hard + (expected - expected.detach())  # straight-through: Bengio et al. 2013
+        settled = self.society.settle(features, mechanism, response)
+        one_hot = torch.nn.functional.one_hot(action, log_p.shape[-1]).to(log_p.dtype)
+        step = _Imagined(
+            features=features,
+            mechanism=mechanism,
+            action=action,
+            choice=log_p.exp() if self.soft else one_hot,
+            response=response,
+            welfare=self.society.public_welfare(settled.accounts),
+            disagreement=(expected - other.exp() @ levels).abs().mean((-1, -2)),
+            accounts=settled.accounts,
+        )
+        return step, settled.features
+
+
+def _seen(t: int, features: Tensor, record: list[_Imagined]) -> PublicStep:
+    if not record:
+        return PublicStep(t, features, None, None, None, None)
+    last = record[-1]
+    return PublicStep(t, features, last.features, last.mechanism, last.response, last.choice)
+
+
+def _along(record: list[_Imagined], name: str) -> Tensor:
+    values: list[Any] = [getattr(step, name) for step in record]
+    return torch.stack(values, 1)
+
+
+def _episode(society: Society, record: list[_Imagined], last: Tensor, ids: Tensor, soft: bool) -> Episode:
+    return Episode(
+        society=society.name,
+        ids=ids,
+        features=torch.cat([_along(record, "features"), last[:, None]], 1),
+        mechanism=_along(record, "mechanism"),
+        action=_along(record, "action"),
+        choice=_along(record, "choice"),
+        soft=soft,
+        response=_along(record, "response"),
+        welfare=_along(record, "welfare"),
+        counted=torch.tensor([society.counts(t) for t in range(society.steps)]),
+        accounts={k: torch.stack([s.accounts[k] for s in record], 1) for k in record[0].accounts},
+    )

@@ -1,0 +1,64 @@
+"""The neural social world model: scaler, community prior, response ensemble and online trait tracker in one module."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from societies.base import Society
+from world_model.latent import CommunityPrior
+from world_model.records import Scaler
+from world_model.response import Form, Sizes, make_head
+from world_model.traits import Tracker
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Sizes of the world model."""
+
+    form: Form = "utility"
+    members: int = 5  # S, heads in the ensemble
+    traits: int = 6  # Z, latent trait dimensions
+    community: int = 3  # C, latent draws that a roster shares
+    hidden: int = 32
+    tracker_hidden: int = 64
+
+
+class WorldModel(nn.Module):
+    """How these people answer rules, and how to tell who they are from what they did."""
+
+    def __init__(self, society: Society, settings: ModelSettings, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        d, f = len(society.prospect_names), len(society.feature_names)
+        k, v = len(society.choice_names), len(society.personal)
+        self.settings = settings
+        self.scaler = Scaler(d, f)
+        self.prior = CommunityPrior(settings.traits, settings.community, v, generator)
+        sizes = Sizes(settings.members, k, 2 * d, f, settings.traits, settings.hidden)
+        self.head = make_head(settings.form, sizes, generator)
+        self.tracker = Tracker(k * d + k + f, v, settings.traits, settings.tracker_hidden, generator)
+
+    @property
+    def members(self) -> int:
+        return self.settings.members
+
+    def log_probs(self, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
+        """Raw prospects [S, ..., K, D], features [S, ..., F], z [S, ..., Z] -> log p [S, ..., K]."""
+        return self.head(self.scaler.prospects(prospects), self.scaler.state(features), z)
+
+    def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
+        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F]."""
+        d = prospects.shape[-1]
+        scaled = self.scaler.prospects(prospects)[..., :d]  # without the asinh half
+        return torch.cat([scaled.flatten(-2), choice, self.scaler.state(features)], -1)
+
+    def save(self, path: Path) -> None:
+        """Weights as safetensors."""
+        save_file({k: v.contiguous() for k, v in self.state_dict().items()}, str(path))
+
+    def restore(self, path: Path) -> None:
+        """Weights from `save`. Raises if they belong to a model of other sizes."""
+        self.load_state_dict(load_file(str(path)))

@@ -1,0 +1,76 @@
+"""Episodes as the world model reads them: standardised prospects and states, replies, and who is who in public."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from societies.base import Episode, Society
+
+
+class Scaler(nn.Module):
+    """Standardises prospects and features by what the real episodes showed; heavy tails also as asinh."""
+
+    def __init__(self, prospects: int, features: int) -> None:
+        super().__init__()
+        self.prospect_mean: Tensor
+        self.prospect_sd: Tensor
+        self.feature_mean: Tensor
+        self.feature_sd: Tensor
+        self.register_buffer("prospect_mean", torch.zeros(prospects))
+        self.register_buffer("prospect_sd", torch.ones(prospects))
+        self.register_buffer("feature_mean", torch.zeros(features))
+        self.register_buffer("feature_sd", torch.ones(features))
+
+    def read(self, prospects: Tensor, features: Tensor) -> None:
+        """Take means and spreads from [..., D] and [..., F]."""
+        self.prospect_mean, self.prospect_sd = _mean_sd(prospects)
+        self.feature_mean, self.feature_sd = _mean_sd(features)
+
+    def prospects(self, raw: Tensor) -> Tensor:
+        """[..., D] -> [..., 2 D]: linear up to 5 spreads, and asinh for the tails and for what is near zero."""
+        x = (raw - self.prospect_mean) / self.prospect_sd
+        return torch.cat([x.clamp(-5, 5), torch.asinh(4 * x)], -1)
+
+    def state(self, features: Tensor) -> Tensor:
+        """[..., F] -> [..., F]."""
+        return ((features - self.feature_mean) / self.feature_sd).clamp(-5, 5)
+
+
+def _mean_sd(x: Tensor) -> tuple[Tensor, Tensor]:
+    flat = x.reshape(-1, x.shape[-1])
+    return flat.mean(0), flat.std(0).clamp_min(1e-3)
+
+
+@dataclass(frozen=True)
+class Records:
+    """E real episodes, ready to fit."""
+
+    prospects: Tensor  # [E, T, N, K, D] as the society computes them
+    features: Tensor  # [E, T, N, F] before each step
+    choice: Tensor  # [E, T, N, K] whole replies or one-hot
+    mechanism: Tensor  # [E, T, M]
+    covariates: Tensor  # [E, N, V] public facts about the person
+
+    @property
+    def episodes(self) -> int:
+        return len(self.features)
+
+
+def personal(society: Society, features: Tensor) -> Tensor:
+    """The public facts that describe a person and never change: [..., N, F] -> [..., N, V], clipped to +-2."""
+    places = [society.feature_names.index(name) for name in society.personal]
+    return features[..., places].clamp(-2, 2)
+
+
+def records(society: Society, episode: Episode) -> Records:
+    """What the world model may learn from an episode."""
+    before = episode.features[:, :-1]  # [E, T, N, F]
+    prospects = [society.prospects(before[:, t], episode.mechanism[:, t]) for t in range(before.shape[1])]
+    return Records(
+        prospects=torch.stack(prospects, 1),
+        features=before,
+        choice=episode.choice,
+        mechanism=episode.mechanism,
+        covariates=personal(society, before[:, 0]),
+    )

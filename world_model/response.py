@@ -1,0 +1,93 @@
+"""How an agent with latent trait z answers a mechanism: p(choice | prospects, state, z), as an ensemble of networks.
+
+S members are evaluated together: every tensor has a leading member dimension. All members share one latent space,
+so that one belief about a person serves the whole ensemble; they differ in initialisation and in the episodes they
+weigh (bootstrap), and their disagreement is what the principal is penalised for.
+
+`UtilityHead` is a random-utility model (McFadden 1974) with learned parts: each choice has a learned basis of what
+it would bring (its prospects), tastes over that basis, and a choice-specific constant; tastes and constants are
+functions of z and of the agent's public state. `MLPHead` maps the whole situation to K logits at once.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+Form = Literal["utility", "mlp"]
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for each of S members: [S, ..., fan_in] -> [S, ..., fan_out]."""
+
+    def __init__(self, members: int, fan_in: int, fan_out: int, gain: float, generator: torch.Generator) -> None:
+        super().__init__()
+        scale = gain / math.sqrt(fan_in)
+        self.weight = nn.Parameter(torch.randn(members, fan_in, fan_out, generator=generator) * scale)
+        self.bias = nn.Parameter(torch.zeros(members, fan_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        out = torch.baddbmm(self.bias[:, None], flat, self.weight)
+        return out.reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a head needs to know of the society and of the latent space."""
+
+    members: int  # S
+    choices: int  # K
+    prospects: int  # D, after standardising
+    state: int  # F
+    traits: int  # Z
+    hidden: int
+
+
+class UtilityHead(nn.Module):
+    """U_k = <tastes(z, state), basis(prospects_k)> + constant_k(z, state); log p = log softmax U."""
+
+    BASIS = 12  # learned functions of a choice's prospects
+
+    def __init__(self, sizes: Sizes, generator: torch.Generator) -> None:
+        super().__init__()
+        s, h = sizes.members, sizes.hidden
+        self.choices = sizes.choices
+        self.basis_in = MemberLinear(s, sizes.prospects, h, 1.0, generator)
+        self.basis_out = MemberLinear(s, h, self.BASIS, 1.0, generator)
+        self.taste_in = MemberLinear(s, sizes.traits + sizes.state, h, 1.0, generator)
+        self.taste_out = MemberLinear(s, h, self.BASIS + sizes.choices, 0.5, generator)
+
+    def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
+        basis = self.basis_out(silu(self.basis_in(prospects)))  # [S, ..., K, J]
+        taste = self.taste_out(silu(self.taste_in(torch.cat([z, state], -1))))  # [S, ..., J + K]
+        weighed = (basis @ taste[..., : self.BASIS, None])[..., 0]  # [S, ..., K]
+        return (weighed + taste[..., self.BASIS :]).log_softmax(-1)
+
+
+class MLPHead(nn.Module):
+    """K logits from every choice's prospects side by side, the state and z: no structure is assumed."""
+
+    def __init__(self, sizes: Sizes, generator: torch.Generator) -> None:
+        super().__init__()
+        s, h = sizes.members, 2 * sizes.hidden
+        fan_in = sizes.choices * sizes.prospects + sizes.state + sizes.traits
+        self.first = MemberLinear(s, fan_in, h, 1.0, generator)
+        self.second = MemberLinear(s, h, h, 1.0, generator)
+        self.out = MemberLinear(s, h, sizes.choices, 0.5, generator)
+
+    def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
+        situation = torch.cat([prospects.flatten(-2), state, z], -1)
+        return self.out(silu(self.second(silu(self.first(situation))))).log_softmax(-1)
+
+
+def make_head(form: Form, sizes: Sizes, generator: torch.Generator) -> UtilityHead | MLPHead:
+    """The head of that name. ValueError: no such head."""
+    if form == "utility":
+        return UtilityHead(sizes, generator)
+    if form == "mlp":
+        return MLPHead(sizes, generator)
+    raise ValueError(f"there is no response head {form!r}; choose utility or mlp")
