@@ -1,43 +1,46 @@
 """Random draws that depend on names and counters only, never on the order of work.
 
 Every draw is a function of (run seed, purpose, episode, step, position). Two processes, two batch sizes or a
-resumed run therefore see the same numbers. The hash is SplitMix64 (Steele, Lea & Flood 2014), on torch int64.
+resumed run therefore see the same numbers. The hash is SplitMix64 (Steele, Lea & Flood 2014), in NumPy's unsigned
+integers, which torch lacks.
 """
 
 import hashlib
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # as signed int64
-_MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
-_MIX_2 = 0x94D049BB133111EB - (1 << 64)
+_GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_WORD = (1 << 64) - 1
 
 
-def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical (unsigned) right shift of int64."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = x + np.uint64(_GOLDEN)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(_MIX_1)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(_MIX_2)
+    return x ^ (x >> np.uint64(31))
 
 
-def _mix(x: Tensor) -> Tensor:
-    x = x + _GOLDEN
-    x = (x ^ _shift(x, 30)) * _MIX_1
-    x = (x ^ _shift(x, 27)) * _MIX_2
-    return x ^ _shift(x, 31)
+def _mix_int(x: int) -> int:
+    """The same hash of one number in [0, 2^64)."""
+    x = (x + _GOLDEN) & _WORD
+    x = ((x ^ (x >> 30)) * _MIX_1) & _WORD
+    x = ((x ^ (x >> 27)) * _MIX_2) & _WORD
+    return x ^ (x >> 31)
 
 
 def name_key(name: str) -> int:
-    """A stable signed 64-bit number for a name."""
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
+    """A stable number in [0, 2^64) for a name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def child_seed(seed: int, name: str) -> int:
     """A seed in [0, 2^62) for a named part of a run."""
-    mixed = _mix(_mix(torch.tensor(seed, dtype=torch.int64)) ^ name_key(name))
-    return int(_shift(mixed, 2).item())
+    return _mix_int(_mix_int(seed & _WORD) ^ name_key(name)) >> 2
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Draws:
 
     def uniform(self, purpose: str, step: int, *shape: int) -> Tensor:
         """Uniform draws strictly inside (0, 1), float32 [B, *shape], on 23 bits."""
-        key = _mix(_mix(torch.tensor(self.seed, dtype=torch.int64)) ^ name_key(purpose))
-        worlds = _mix(_mix(key ^ self.episodes.to(torch.int64).cpu()) ^ step)  # [B]
-        cells = _mix(torch.arange(math.prod(shape), dtype=torch.int64))  # [prod(shape)]
-        bits = _shift(_mix(worlds[:, None] ^ cells[None, :]), 41)  # [B, prod(shape)]
-        return ((bits.to(torch.float32) + 0.5) * 2.0**-23).reshape(-1, *shape).to(self.episodes.device)
+        key = np.uint64(_mix_int(_mix_int(self.seed & _WORD) ^ name_key(purpose)))
+        ids = self.episodes.to("cpu", torch.int64).numpy().astype(np.uint64)
+        worlds = _mix(_mix(key ^ ids) ^ np.uint64(step & _WORD))  # [B]
+        cells = _mix(np.arange(math.prod(shape), dtype=np.uint64))  # [prod(shape)]
+        bits = _mix(worlds[:, None] ^ cells[None, :]) >> np.uint64(41)  # [B, prod(shape)]
+        u = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-23)
+        return torch.from_numpy(u).reshape(-1, *shape).to(self.episodes.device)
 
     def normal(self, purpose: str, step: int, *shape: int) -> Tensor:
         """Standard normal draws, float32 [B, *shape] (inverse distribution function of `uniform`)."""
@@ -62,10 +67,9 @@ class Draws:
 
     def choice(self, purpose: str, step: int, log_probs: Tensor) -> Tensor:
         """One index per row of `log_probs` [B, N, K] by inversion: int64 [B, N]."""
-        u = self.uniform(purpose, step, log_probs.shape[1])
+        u = self.uniform(purpose, step, log_probs.shape[1])[..., None]
         steps = log_probs.exp().cumsum(-1)
-        steps = steps / steps[..., -1:]
-        return (u[..., None] > steps).sum(-1).clamp(max=log_probs.shape[-1] - 1)
+        return torch.searchsorted(steps, u * steps[..., -1:])[..., 0].clamp(max=log_probs.shape[-1] - 1)
 
 
 def draws(seed: int, start: int, worlds: int) -> Draws:

@@ -10,6 +10,7 @@ and everyone gets the same lump sum R. People decide knowing last year's R. Net 
 and P(l) is proportional to exp(U/theta). Traits: see personas/traits.py for the scale of each.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
 from societies.library.income_tax_words import RULES, STRETCHES, news
+from societies.quantal import quantal_response
 from societies.taxes import US_RATES, tax
 from societies.welfare import equality
 
@@ -48,7 +50,7 @@ class Utility:
     def of(people: People) -> "Utility":
         """From the trait scales in [0, 1] to the utility's own units."""
         return Utility(
-            elasticity=0.1 * 10 ** people.trait("elasticity"),
+            elasticity=0.1 * (math.log(10.0) * people.trait("elasticity")).exp(),
             fairness=1.2 * people.trait("fairness"),
             curvature=0.6 * people.trait("risk_aversion"),
             loss_aversion=0.3 * people.trait("loss_aversion"),
@@ -65,6 +67,7 @@ class IncomeTax:
     warm_up = 2  # uncounted years under US federal rates
     years = 10  # counted years
     feature_names = ("log_income", "hours", "net", "equality", "lump_sum", "productivity")
+    personal = ("log_income",)
     prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used = ("elasticity", "fairness", "risk_aversion", "loss_aversion", "habit", "preferred_hours")
@@ -76,7 +79,7 @@ class IncomeTax:
         self.steps = self.warm_up + self.years
         self.mechanism = Box(0.0, 1.0, (len(US_RATES),))
         self.welfare_is_public = objective == "equality_productivity"
-        self._levels = torch.tensor(LEVELS, dtype=torch.float32)  # [K]
+        self._hours = torch.tensor(LEVELS, dtype=torch.float32) / 40  # [K]
 
     def counts(self, step: int) -> bool:
         return step >= self.warm_up
@@ -119,33 +122,36 @@ class IncomeTax:
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 6]: see `prospect_names`; money in shares of own full-time income, hours in units of 40."""
-        hours = (self._levels / 40).to(features.device).expand(*features.shape[:2], -1)  # [B, N, K]
-        income = full_time_income(features)[..., None]  # [B, N, 1] dollars a year
-        gross = income * hours
-        owed = tax(gross, mechanism)
-        lump = (features[..., LUMP_SUM] * full_time_income(features).mean(1, keepdim=True))[..., None]
-        net = (gross - owed + lump) / income  # [B, N, K]
-        kept = 1 - owed / gross.clamp_min(1.0)
+        gross, owed, net = self._money(features, mechanism)
+        hours = self._hours.to(net.device).expand_as(net)  # [B, N, K]
         facts = [
             net,
             net - features[..., NET, None],
             hours,
             hours - features[..., HOURS, None],
-            kept,
+            1 - owed / gross.clamp_min(1.0),
             features[..., EQUALITY, None].expand_as(net),
         ]
         return torch.stack(facts, -1)
 
+    def _money(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B, N, K] at every level: gross income and tax in dollars, net income in shares of own full-time income."""
+        income = full_time_income(features)[..., None]  # [B, N, 1] dollars a year
+        gross = income * self._hours.to(income.device)
+        owed = tax(gross, mechanism)
+        lump = features[..., LUMP_SUM, None] * income.mean(1, keepdim=True)
+        return gross, owed, (gross - owed + lump) / income
+
     def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K] the utility of each level of hours, knowing last year's lump sum."""
-        p = self.prospects(state.features, mechanism)
-        return _utility(Utility.of(state.people), p[..., 0], p[..., 2], state.features)
+        _, _, net = self._money(state.features, mechanism)
+        return _utility(Utility.of(state.people), net, self._hours.to(net.device), state.features)
 
     def teacher(self, state: State, mechanism: Tensor) -> Tensor:
-        return (self.utilities(state, mechanism) / TEMPERATURE).log_softmax(-1)
+        return quantal_response(self.utilities(state, mechanism), TEMPERATURE)
 
     def respond(self, action: Tensor) -> Tensor:
-        return (self._levels[action.clamp_min(0)] / 40)[..., None]
+        return self._hours[action.clamp_min(0)][..., None]
 
     def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:
         """response [B, N, 1]: hours / 40. The lump sum paid is this year's revenue / N."""
@@ -213,20 +219,27 @@ def _log_income(income: Tensor) -> Tensor:
 
 
 def _effort(person: Utility, hours: Tensor) -> Tensor:
-    """Effort of hours (in units of 40) [B, N]: with the other terms away, l = h where the net-of-tax rate is .75."""
+    """Effort [B, N, ...] of hours in units of 40: with the other terms away, l = h where the net-of-tax rate is .75."""
     power = 1 + 1 / person.elasticity
     usual = person.usual_hours / 40
-    return 0.75 * usual * (hours / usual) ** power / power
+    return 0.75 * usual / power * (power * (_log(hours) - usual.log())).exp()
 
 
 def _utility(person: Utility, net: Tensor, hours: Tensor, last: Tensor) -> Tensor:
-    """U [B, N, K] of net income and hours [B, N, K] given last year's features [B, N, F]."""
+    """U [B, N, K] of net income [B, N, K] and hours [B, N, K] or [K], given last year's features [B, N, F]."""
     p = Utility(**{name: value[..., None] for name, value in vars(person).items()})
-    goods = ((net + 0.001).clamp_min(1e-6) ** (1 - p.curvature) - 1) / (1 - p.curvature)
-    loss = p.loss_aversion * (last[..., NET, None] - net).clamp_min(0)
-    habit = p.habit * (hours - last[..., HOURS, None]) ** 2
-    fair = p.fairness * hours * (last[..., EQUALITY, None] - 0.5)
+    goods = (((1 - p.curvature) * _log(net + 0.001)).exp() - 1) / (1 - p.curvature)
+    loss = p.loss_aversion * (last[..., NET, None] - net).relu()
+    habit = p.habit * (hours - last[..., HOURS, None]).square()
+    fair = p.fairness * (last[..., EQUALITY, None] - 0.5) * hours
     return goods - _effort(p, hours) - loss - habit + fair
+
+
+def _log(x: Tensor) -> Tensor:
+    """ln of x >= 0, for powers by way of exp(a ln x), several times faster than torch's `pow` of two tensors. An x
+    under 1e-3 counts as 1e-3: gradients stay finite at no work, and no utility moves by more than 1e-4 temperatures.
+    """
+    return x.clamp_min(1e-3).log()
 
 
 def society(objective: str = "equality_productivity") -> IncomeTax:
