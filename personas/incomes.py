@@ -50,13 +50,13 @@ def _log_income_table() -> Tensor:
 
 
 def income_at(z: Tensor) -> Tensor:
-    """Yearly income in dollars of people at normal scores z (p = Phi(z)), float32, same shape, not clipped."""
-    return interpolate(_log_income_table(), z).exp().to(torch.float32)
+    """Yearly income in dollars of people at normal scores z (p = Phi(z)), not clipped; shape and dtype of `z`."""
+    return interpolate(_log_income_table(), z).exp().to(z.dtype)
 
 
 def gb2_quantile(p: Tensor) -> Tensor:
-    """Yearly income in dollars at shares p strictly inside (0, 1), float32, same shape, not clipped."""
-    return income_at(torch.special.ndtri(p.to(torch.float64)))
+    """Yearly income in dollars at shares p strictly inside (0, 1), not clipped; shape and dtype of `p`."""
+    return income_at(torch.special.ndtri(p.to(torch.float64))).to(p.dtype)
 
 
 def standing(income: Tensor) -> Tensor:

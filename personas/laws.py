@@ -28,7 +28,7 @@ from personas.traits import HOURS_LOW, HOURS_SPAN
 
 
 def attribute_at(law: AnyAttributeLaw, z: Tensor) -> Tensor:
-    """Values of a numeric attribute in its own unit, or places in the options of a choice; float32, shape of `z`."""
+    """Values of a numeric attribute in its own unit, or places in the options of a choice; shape and dtype of `z`."""
     match law:
         case Gb2():
             return income_at(z).clamp(law.low, law.high) / HOURS_PER_YEAR
@@ -41,8 +41,8 @@ def attribute_at(law: AnyAttributeLaw, z: Tensor) -> Tensor:
         case Integer():
             return (law.low + (_share(z) * (law.high - law.low + 1)).floor()).clamp(max=law.high)
         case Choice():
-            steps = torch.tensor(list(law.options.values()), device=z.device).cumsum(0)
-            return torch.bucketize(_share(z), steps / steps[-1], right=True).clamp(max=len(steps) - 1).float()
+            steps = torch.tensor(list(law.options.values()), dtype=z.dtype, device=z.device).cumsum(0)
+            return torch.bucketize(_share(z), steps / steps[-1], right=True).clamp(max=len(steps) - 1).to(z.dtype)
         case Constant():
             return torch.full_like(z, law.value)
 

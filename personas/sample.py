@@ -53,17 +53,23 @@ class Sampler:
         return mixing(self.population.correlations)
 
     def _scores(self, draws: Draws, name: str) -> Tensor:
-        """Standard normal scores of a variable, [B, N], correlated as the file says."""
+        """Standard normal scores of a variable, float64 [B, N], correlated as the file says.
+
+        Vector and scalar code round the last bit differently, so a value could depend on its place in the batch.
+        Working in float64 and rounding to float32 at the end takes that away.
+        """
         parts = self._mixing.get(name, ((name, 1.0),))
-        first, *others = (weight * draws.normal(f"person {part}", 0, self.size) for part, weight in parts)
+        first, *others = (weight * draws.normal(f"person {part}", 0, self.size).double() for part, weight in parts)
         return sum(others, first)
 
     def _attribute(self, draws: Draws, name: str) -> Tensor:
-        return attribute_at(self.population.attributes[name], self._scores(draws, name))  # [B, N]
+        return attribute_at(self.population.attributes[name], self._scores(draws, name))  # float64 [B, N]
 
     def _traits(self, draws: Draws) -> dict[str, Tensor]:
         spec = self.population
-        communities = {name: draws.normal(f"community {name}", 0, 1) for name in spec.communities}  # [B, 1] each
+        communities = {
+            name: draws.normal(f"community {name}", 0, 1).double() for name in spec.communities
+        }  # [B, 1] each
         place = standing(self._attribute(draws, "wage") * HOURS_PER_YEAR) if "wage" in spec.attributes else None
         return {
             name: trait_at(name, law, self._scores(draws, name), communities, place)
@@ -95,7 +101,7 @@ class Sampler:
 
     def _lives(self, one_world: Draws) -> list[Life]:
         chances = one_world.uniform("lives", 0, self.size, DRAWS_PER_LIFE)[0].tolist()  # [N, DRAWS_PER_LIFE]
-        declared = {name: self._attribute(one_world, name)[0].tolist() for name in self.population.attributes}
+        declared = {name: self._attribute(one_world, name)[0].float().tolist() for name in self.population.attributes}
         return [
             life(chances[agent], {name: self._told(name, row[agent]) for name, row in declared.items()}, self.words)
             for agent in range(self.size)
@@ -129,4 +135,4 @@ def mixing(correlations: list[Correlation]) -> Mixing:
 def _stack(columns: list[Tensor], draws: Draws, size: int) -> Tensor:
     if not columns:
         return torch.zeros(len(draws.episodes), size, 0, device=draws.episodes.device)
-    return torch.stack(columns, dim=-1)  # [B, N, columns]
+    return torch.stack(columns, dim=-1).float()  # [B, N, columns]

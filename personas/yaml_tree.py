@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 Place = tuple[int | str, ...]
+DEEPEST = 10  # levels of lists and mappings in one another
 
 
 class UnreadableError(ValueError):
@@ -50,16 +52,12 @@ class Tree:
 def parse_tree(text: str) -> Tree:
     """Parses one YAML document whose top is a mapping. UnreadableError with line and reason."""
     try:
-        for event in YAML(typ="rt", pure=True).parse(text):
-            if isinstance(event, AliasEvent):
-                raise UnreadableError(event.start_mark.line + 1, "aliases (*name) are not read; write the value out")
+        _refuse_tricks(text)
         root = YAML(typ="rt", pure=True).load(text)
     except UnreadableError:
         raise
     except MarkedYAMLError as error:
         raise _unreadable(error) from None
-    except RecursionError:
-        raise UnreadableError(None, "nested too deeply; a persona or population file has a few levels") from None
     except (YAMLError, ValueError) as error:
         raise UnreadableError(None, f"not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(root, CommentedMap):
@@ -67,11 +65,22 @@ def parse_tree(text: str) -> Tree:
     return Tree(_plain(root, 1, ""), root)
 
 
+def _refuse_tricks(text: str) -> None:
+    """Aliases and deep nesting, with which a short text can become a huge one or a very slow one."""
+    depth = 0
+    for event in YAML(typ="rt", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if isinstance(event, AliasEvent):
+            raise UnreadableError(event.start_mark.line + 1, "aliases (*name) are not read; write the value out")
+        if depth > DEEPEST:
+            raise UnreadableError(event.start_mark.line + 1, f"nested too deeply; at most {DEEPEST} levels are read")
+
+
 def _unreadable(error: MarkedYAMLError) -> UnreadableError:
     mark = error.problem_mark or error.context_mark
-    problem = str(error.problem or error.context or "not valid YAML")
-    if problem.startswith("found duplicate key"):
-        problem = f"{problem.split(' with value')[0]}; every key may stand once"
+    problem = ", ".join(str(part) for part in (error.context, error.problem) if part)
+    if isinstance(error, DuplicateKeyError):
+        problem = f"{str(error.problem).split(' with value')[0]}; every key may stand once"
     else:
         problem = f"not valid YAML: {problem}"
     return UnreadableError(None if mark is None else mark.line + 1, problem)
