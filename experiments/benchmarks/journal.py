@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,16 +24,18 @@ CHOICES = tuple(str(level) for level in range(0, 101, 5))  # [K = 21]
 RULES = "You live and work in a town with a yearly income tax. " * 24  # as long as a real system message
 
 
-@dataclass(frozen=True)
 class Instant:
     """An engine that takes no time: everything was answered before."""
 
-    model: str = "instant"
+    model = "instant"
     ways: frozenset[Way] = frozenset({"distribution"})
-    reply: Reply = Reply('{"hours":40}', tuple(torch.zeros(len(CHOICES)).log_softmax(0).tolist()), 400, 5, 0.001)
+
+    def __init__(self) -> None:
+        log_probs = torch.zeros(len(CHOICES)).log_softmax(0).tolist()
+        self._reply = Reply('{"hours":40}', tuple(log_probs), 400, 5, 0.001)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
-        return [self.reply] * len(requests)
+        return [self._reply] * len(requests)
 
 
 def main(rounds: int) -> None:
@@ -77,7 +78,7 @@ def _round(step: int) -> Round:
 
 
 def _question(step: int, world: int, agent: int) -> Question:
-    news = f"Last year: {step} hours, net {world}, equality {agent}. Now: net 87, kept 90 88 85 85 82 79 79 76 76 73 70 66."
+    news = f"Last year: {step} hours, net {world}, equality {agent}. Now: net 87, kept 90 88 85 85 82 79 79 76 76 73."
     return Question(f"{RULES}You are agent {agent} of town {world}.", news, "hours", CHOICES)
 
 

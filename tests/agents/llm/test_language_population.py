@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.agents.llm.town import CHOICES, K, a_round, decide, draws, journal
 
 from agents.llm.budget import Budget, BudgetSpent
 from agents.llm.engine import Reply, Request
 from agents.llm.mock import MockEngine, mock
 from agents.llm.population import LanguagePopulation, PopulationStopped, Progress
 from agents.scripted import ScriptedPopulation
+from tests.agents.llm.town import CHOICES, K, a_round, decide, draws, journal
 
 
 def spread(request: Request) -> Reply:
