@@ -174,7 +174,7 @@ def test_validate_counts_words_that_a_vocabulary_lacks(tmp_path: Path):
     known = {word.lower() for word in closed_vocabulary_words()} | {"maria", "keller"}
     (one,) = validate([tmp_path], known).strangers
     assert (one.id, one.unknown, one.in_biography) == ("x", ("tardigrade", "museum"), 2)
-    assert one.words == 4 + 7 + 10
+    assert one.words == 4 + 7 + 11
     assert validate([tmp_path], known | {"tardigrade", "museum"}).strangers == ()
     assert validate([tmp_path]).strangers == ()
 
