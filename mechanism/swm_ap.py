@@ -8,8 +8,6 @@ mechanism with learned deviations, and a gate that compares gains in dream and i
 from dataclasses import dataclass, field
 from typing import Literal
 
-import cma
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +17,7 @@ from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings, Progress, improve_by_backprop, improve_by_ppo
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy, to_mechanism
+from mechanism.search import SearchSettings, search
 from societies.base import Episode
 from societies.play import Fixed
 from societies.stage import Stage, joined
@@ -40,7 +39,7 @@ class SWMSettings:
     penalty: float = 0.1
     use_beliefs: bool = True  # False: the ablation without traits in the policy's inputs
     base_worlds: int = 100  # imagined worlds a candidate base is judged in
-    base_generations: int = 25
+    base_search: SearchSettings = field(default_factory=SearchSettings)
     tracker_worlds: int = 300  # dreams that the tracker is trained on
     model: ModelSettings = field(default_factory=ModelSettings)
     fit: FitSettings = field(default_factory=FitSettings)
@@ -131,25 +130,23 @@ def learn_rules(dreams: Dreams, settings: SWMSettings, seed: int, progress: Prog
     improve = improve_by_ppo if settings.optimizer == "ppo" else improve_by_backprop
     improve(learned, dreams.rewards, settings.improve, child_seed(seed, "improve"), progress)
     spent = settings.improve.worlds * (settings.improve.iterations + 1)
-    return learned, spent + settings.base_generations * 9 * settings.base_worlds
+    judged = settings.base_search.generations * settings.base_search.candidates * settings.base_worlds
+    return learned, spent + judged
 
 
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
     """[M] logits of the fixed mechanism with the highest imagined welfare, by CMA-ES (Hansen 2016)."""
     society, worlds = dreams.stage.society, settings.base_worlds
-    options = {"seed": seed % (2**31 - 1) + 1, "popsize": 9, "verbose": -9, "bounds": [-5.0, 5.0]}
-    search = cma.CMAEvolutionStrategy(start.numpy().astype(np.float64), 1.0, options)
-    for generation in range(settings.base_generations):
-        candidates = search.ask()
-        losses = list[float]()
-        for candidate in candidates:
-            mechanism = to_mechanism(society, torch.as_tensor(candidate, dtype=torch.float32))
-            with torch.no_grad():  # every candidate of a generation meets the same worlds
-                reward = dreams.rewards(Fixed(mechanism), generation * worlds, worlds)
-            losses.append(-reward.mean().item())
-        search.tell(candidates, losses)
-        progress("searching the base mechanism in imagination", generation + 1, settings.base_generations)
-    return torch.as_tensor(search.result.xfavorite, dtype=torch.float32)
+
+    def score(logits: Tensor, generation: int) -> float:
+        with torch.no_grad():  # every candidate of a generation meets the same worlds
+            reward = dreams.rewards(Fixed(to_mechanism(society, logits)), generation * worlds, worlds)
+        return reward.mean().item()
+
+    def after(done: int, _: Tensor) -> None:
+        progress("searching the base mechanism in imagination", done, settings.base_search.generations)
+
+    return search(score, start, settings.base_search, seed, after)
 
 
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:

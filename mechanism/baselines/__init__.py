@@ -1,0 +1,1 @@
+"""Rivals of the SWM-AP principal, one file each."""

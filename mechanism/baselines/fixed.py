@@ -1,0 +1,19 @@
+"""Mechanisms that never change."""
+
+import torch
+
+from societies.base import Society
+from societies.play import Fixed
+
+
+def default(society: Society) -> Fixed:
+    """The society's own default: US federal rates in the income tax."""
+    return Fixed(society.default_mechanism())
+
+
+def flat(society: Society, level: float) -> Fixed:
+    """Every parameter at `level`. ValueError outside the society's range."""
+    low, high = float(society.mechanism.low.min()), float(society.mechanism.high.max())
+    if not low <= level <= high:
+        raise ValueError(f"a flat mechanism of {level} is outside {low} to {high}")
+    return Fixed(torch.full_like(society.default_mechanism(), level))

@@ -1,0 +1,34 @@
+"""Model-free PPO: the same networks and public observations as SWM-AP, learning from real episodes only."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from learning.draws import child_seed
+from mechanism.improve import ImproveSettings, Progress, improve_by_ppo
+from mechanism.observe import Observer
+from mechanism.policy import Learned, Policy
+from societies.base import Principal
+from societies.stage import Stage
+
+
+def new_policy(stage: Stage, seed: int) -> Learned:
+    """An untrained policy that starts from the default mechanism and sees public aggregates, no belief."""
+    observer = Observer(stage.society)
+    return Learned(stage.society, observer, Policy(stage.society, observer.size, child_seed(seed, "policy")))
+
+
+def model_free_ppo(stage: Stage, learned: Learned, settings: ImproveSettings, seed: int, progress: Progress) -> None:
+    """Improve `learned` in place; iteration i plays `settings.worlds` fresh real episodes."""
+
+    def rewards(principal: Principal, start: int, worlds: int) -> Tensor:
+        episode = stage.play(principal, start, worlds)
+        return episode.welfare * episode.counted
+
+    improve_by_ppo(learned, rewards, settings, seed, progress)
+
+
+def with_equal_updates(settings: ImproveSettings, updates: int) -> ImproveSettings:
+    """The same settings with as many passes over each batch as it takes to make about `updates` gradient steps."""
+    a_pass = settings.iterations * settings.ppo.minibatches
+    return replace(settings, ppo=replace(settings.ppo, epochs=max(1, round(updates / a_pass))))
