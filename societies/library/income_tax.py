@@ -22,17 +22,16 @@ from agents.base import Question
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
+from societies.labour import EQUALITY, FEATURES, HOURS, NET, LabourMarket
 from societies.library.income_tax_words import RULES, STRETCHES, news
 from societies.quantal import quantal_response
-from societies.taxes import US_RATES, tax
-from societies.welfare import equality
+from societies.taxes import US_BRACKETS, US_RATES, tax
 
 WEEKS_X_HOURS = 2080  # hours a year at 40 hours a week
 LEVELS = tuple(range(0, 101, 5))  # hours a week
 TEMPERATURE = 0.04
-LOG_INCOME_CENTRE, LOG_INCOME_SCALE = 10.5, 1.1  # of ln(dollars a year at 40 hours)
 OBJECTIVES = ("equality_productivity", "inverse_income", "log", "utilitarian")
-LOG_INCOME, HOURS, NET, EQUALITY, LUMP_SUM, PRODUCTIVITY = range(6)  # columns of the features
+MARKET = LabourMarket(torch.tensor(LEVELS, dtype=torch.float32) / 40, US_BRACKETS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class IncomeTax:
     agents = 32
     warm_up = 2  # uncounted years under US federal rates
     years = 10  # counted years
-    feature_names = ("log_income", "hours", "net", "equality", "lump_sum", "productivity")
+    feature_names = FEATURES
     personal = ("log_income",)
     prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
     choice_names = tuple(str(level) for level in LEVELS)
@@ -79,7 +78,6 @@ class IncomeTax:
         self.steps = self.warm_up + self.years
         self.mechanism = Box(0.0, 1.0, (len(US_RATES),))
         self.welfare_is_public = objective == "equality_productivity"
-        self._hours = torch.tensor(LEVELS, dtype=torch.float32) / 40  # [K]
 
     def counts(self, step: int) -> bool:
         return step >= self.warm_up
@@ -92,11 +90,7 @@ class IncomeTax:
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
         """Everyone is taken to have worked 40 hours under US rates in the year before the first."""
-        income = public[..., attribute_names.index("wage")] * WEEKS_X_HOURS  # [B, N] dollars a year
-        zeros = torch.zeros_like(income)
-        features = torch.stack([_log_income(income), zeros, zeros, zeros, zeros, zeros], -1)
-        rates = self.default_mechanism().expand(len(income), -1)
-        return self.settle(features, rates, torch.ones_like(income)[..., None]).features
+        return MARKET.before(public[..., attribute_names.index("wage")] * WEEKS_X_HOURS, self.default_mechanism())
 
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
@@ -112,8 +106,7 @@ class IncomeTax:
         gross = income[..., None] * edges / 40  # [B, N, S + 1] dollars a year
         net = gross - tax(gross, mechanism)
         kept = (net[..., 1:] - net[..., :-1]) / (gross[..., 1:] - gross[..., :-1])  # [B, N, S]
-        lump = f[..., LUMP_SUM] * income.mean(1, keepdim=True)
-        usual = 1 - tax(income, mechanism) / income + lump / income  # [B, N] at 40 hours
+        usual = 1 - tax(income, mechanism) / income + MARKET.lump_sum(f) / income  # [B, N] at 40 hours
         last = torch.stack([f[..., HOURS] * 40, f[..., NET] * 100, f[..., EQUALITY] * 100, usual * 100], -1)
         return torch.cat([last, kept * 100], -1).round().clamp(0, 999)
 
@@ -122,8 +115,8 @@ class IncomeTax:
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 6]: see `prospect_names`; money in shares of own full-time income, hours in units of 40."""
-        gross, owed, net = self._money(features, mechanism)
-        hours = self._hours.to(net.device).expand_as(net)  # [B, N, K]
+        gross, owed, net = MARKET.money(features, mechanism)
+        hours = MARKET.hours.to(net.device).expand_as(net)  # [B, N, K]
         facts = [
             net,
             net - features[..., NET, None],
@@ -134,44 +127,19 @@ class IncomeTax:
         ]
         return torch.stack(facts, -1)
 
-    def _money(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[B, N, K] at every level: gross income and tax in dollars, net income in shares of own full-time income."""
-        income = full_time_income(features)[..., None]  # [B, N, 1] dollars a year
-        gross = income * self._hours.to(income.device)
-        owed = tax(gross, mechanism)
-        lump = features[..., LUMP_SUM, None] * income.mean(1, keepdim=True)
-        return gross, owed, (gross - owed + lump) / income
-
     def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K] the utility of each level of hours, knowing last year's lump sum."""
-        _, _, net = self._money(state.features, mechanism)
-        return _utility(Utility.of(state.people), net, self._hours.to(net.device), state.features)
+        _, _, net = MARKET.money(state.features, mechanism)
+        return _utility(Utility.of(state.people), net, MARKET.hours.to(net.device), state.features)
 
     def teacher(self, state: State, mechanism: Tensor) -> Tensor:
         return quantal_response(self.utilities(state, mechanism), TEMPERATURE)
 
     def respond(self, action: Tensor) -> Tensor:
-        return self._hours[action.clamp_min(0)][..., None]
+        return MARKET.respond(action)
 
     def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:
-        """response [B, N, 1]: hours / 40. The lump sum paid is this year's revenue / N."""
-        income = full_time_income(features)  # [B, N]
-        gross = income * response[..., 0]
-        owed = tax(gross, mechanism)
-        mean_income = income.mean(1, keepdim=True)  # [B, 1]
-        lump = owed.mean(1, keepdim=True)  # [B, 1] dollars
-        net = gross - owed + lump
-        equal, product = equality(net), gross.mean(1) / mean_income[:, 0]  # [B]
-        columns = [
-            features[..., LOG_INCOME],
-            response[..., 0],
-            net / income,
-            equal[:, None].expand_as(net),
-            (lump / mean_income).expand_as(net),
-            product[:, None].expand_as(net),
-        ]
-        accounts = {"equality": equal, "productivity": product, "hours": 40 * response[..., 0].mean(1)}
-        return Settled(torch.stack(columns, -1), {**accounts, "lump_sum": lump[:, 0]})
+        return MARKET.settle(features, mechanism, response)
 
     def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
         if not self.welfare_is_public:
@@ -211,11 +179,7 @@ class IncomeTax:
 
 def full_time_income(features: Tensor) -> Tensor:
     """[B, N, F] -> [B, N] dollars a year at 40 hours a week."""
-    return (LOG_INCOME_CENTRE + LOG_INCOME_SCALE * features[..., LOG_INCOME]).exp()
-
-
-def _log_income(income: Tensor) -> Tensor:
-    return (income.log() - LOG_INCOME_CENTRE) / LOG_INCOME_SCALE
+    return MARKET.income(features)
 
 
 def _effort(person: Utility, hours: Tensor) -> Tensor:
