@@ -1,0 +1,175 @@
+"""What each figure of a report says, in a sentence or two, worked out from its numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.report_data import Account, Curve, Floats, Gate, Method, Path, Recovery, ReportData, Response, Schedule
+from experiments.statistics import Interval
+
+
+def number(value: float, places: int = 3) -> str:
+    """A welfare level: .694."""
+    text = f"{value:.{places}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def signed(value: float, places: int = 3) -> str:
+    """A difference: +.031, −.004, with a true minus."""
+    return ("+" if value >= 0 else "−") + number(abs(value), places)
+
+
+def interval(found: Interval) -> str:
+    """+.031 (+.027 to +.035)."""
+    return f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
+
+
+def headline(data: ReportData) -> str:
+    """The first sentence of the report."""
+    ours = data.ours
+    if ours is None:
+        return "Ways of making the rules, compared on the same held-out communities."
+    verdict, spent = _verdict(ours.gain), f"{ours.decisions or 0:,}"
+    return (
+        f"After {spent} real decisions, {ours.label} {verdict} {data.reference}: "
+        f"{interval(ours.gain)} in welfare on {ours.communities} held-out communities."
+    )
+
+
+def _verdict(gain: Interval) -> str:
+    if gain.low > 0:
+        return "does better than"
+    return "does worse than" if gain.high < 0 else "cannot be told apart from"
+
+
+def on_gains(methods: Sequence[Method], reference: str) -> str:
+    """Who is clear of the line."""
+    clear = [m.label for m in methods if m.gain.low > 0]
+    unclear = [m.label for m in methods if m.gain.low <= 0 <= m.gain.high and m.gain.low != m.gain.high]
+    worse = [m.label for m in methods if m.gain.high < 0]
+    parts = [f"Better than {reference} beyond chance: {_listed(clear) or 'none'}."]
+    parts += [f"Not to be told apart from it: {_listed(unclear)}."] if unclear else []
+    parts += [f"Worse: {_listed(worse)}."] if worse else []
+    parts += ["Hollow points are quoted from full runs, not measured here."] if any(m.quoted for m in methods) else []
+    return " ".join(parts)
+
+
+def on_learning(curves: Sequence[Curve]) -> str:
+    """How many decisions the others need for what the first curve reaches."""
+    if not curves:
+        return ""
+    ours, level = curves[0], float(curves[0].mean[-1])
+    told = [f"{ours.label} ends at {number(level)} after {ours.decisions[-1]:,.0f} real decisions."]
+    for rival in curves[1:]:
+        reached = np.flatnonzero(rival.mean >= level)
+        if len(reached):
+            needed = float(rival.decisions[reached[0]])
+            told.append(f"{rival.label} is there after {needed:,.0f}, {needed / ours.decisions[-1]:.1f} times as many.")
+        else:
+            told.append(f"{rival.label} is not there after {rival.decisions[-1]:,.0f}.")
+    return " ".join(told)
+
+
+def on_schedules(brackets: Floats, drawn: Sequence[Schedule], reference: str) -> str:
+    """Where the learned schedule takes more than the reference, and where less."""
+    theirs = next((s for s in drawn if s.label == reference), None)
+    if not drawn or theirs is None or theirs is drawn[0]:
+        return ""
+    difference = drawn[0].rates - theirs.rates
+    more, less = _ranges(brackets, difference > 0.02), _ranges(brackets, difference < -0.02)
+    parts = [f"more than {reference} on incomes {more}"] if more else []
+    parts += [f"less on incomes {less}"] if less else []
+    taken = " and ".join(parts) or f"about what {reference} does"
+    spread = float((drawn[0].high - drawn[0].low).mean())
+    return (
+        f"{drawn[0].label} takes {taken}. Its rates differ between communities and years: the band, which holds 8 of "
+        f"10 cases, is {100 * spread:.0f} points wide on average. Few people earn enough for the top brackets, so "
+        "those rates matter little."
+    )
+
+
+def _ranges(brackets: Floats, chosen: np.ndarray) -> str:
+    """Neighbouring brackets as ranges of income."""
+    found: list[str] = []
+    start: int | None = None
+    for j in range(len(brackets) + 1):
+        inside = j < len(brackets) and bool(chosen[j])
+        if inside and start is None:
+            start = j
+        if not inside and start is not None:
+            top = f" to ${brackets[j]:,.0f}" if j < len(brackets) else " upwards"
+            found.append(f"from ${brackets[start]:,.0f}{top}")
+            start = None
+    return _listed(found)
+
+
+def on_years(schedule: Schedule) -> str:
+    """Does the schedule move over time?"""
+    swing = 100 * (schedule.by_year.max(0) - schedule.by_year.min(0))  # [M] points
+    if swing.max() < 3:
+        return (
+            "Averaged over communities the rates hardly move over the years: what adapts is who pays where, not when."
+        )
+    return f"Averaged over communities the rates move by up to {swing.max():.0f} points over the years."
+
+
+def on_responses(drawn: Sequence[Response]) -> str:
+    """How strongly people answer, and whether the model saw it."""
+    real = next((r for r in drawn if r.real), None)
+    if real is None or len(real.kept) < 2:
+        return ""
+    text = (
+        f"Those who keep {real.kept[-1]:.0%} of the next dollar work {real.hours[-1]:.1f} hours a week, those who keep "
+        f"{real.kept[0]:.0%} work {real.hours[0]:.1f}."
+    )
+    model = next((r for r in drawn if not r.real and r.kept.shape == real.kept.shape), None)
+    if model is not None:
+        text += f" The world model is off by {np.abs(model.hours - real.hours).mean():.1f} hours on average."
+    return text
+
+
+def on_dreams(paths: Sequence[Path], gates: Sequence[Gate]) -> str:
+    """Do dream and life agree?"""
+    real = next((p for p in paths if p.real), None)
+    dreamt = next((p for p in paths if not p.real), None)
+    parts: list[str] = []
+    if real is not None and dreamt is not None:
+        off = float(np.abs(dreamt.mean - real.mean).mean() / np.abs(real.mean).mean())
+        parts.append(f"Year by year, imagined welfare is off by {off:.1%} of the real level on average.")
+    if gates:
+        last = gates[-1]
+        parts.append(
+            f"In the last real check the policy gained {signed(last.real)} over its own base in life and "
+            f"{signed(last.dreamt)} in imagination. On the grey line the two agree; few communities make a check, so "
+            "points scatter."
+        )
+    return " ".join(parts)
+
+
+def on_recovery(found: Recovery) -> str:
+    """What the belief knows after three years of what matters."""
+    year = min(3, found.r2.shape[1])
+    known = [(t, found.r2[i, year - 1]) for i, t in enumerate(found.traits) if found.matters[i]]
+    told = _listed([f"{max(0.0, r2):.0%} of the variance of {t.replace('_', ' ')}" for t, r2 in known])
+    return (
+        f"After {year} counted years the belief knows {told}, on which the best policy depends (solid lines). The "
+        "declared values were never an input: they are read from the personas for this figure only."
+    )
+
+
+def on_ledger(ledger: Sequence[Account]) -> str:
+    """What was asked, what was not, and what went wrong."""
+    real, cached = sum(a.real for a in ledger), sum(a.cached for a in ledger)
+    failed, imagined = sum(a.failed for a in ledger), sum(a.imagined for a in ledger)
+    asked = real + cached
+    parts = [f"{asked:,} decisions were lived: {real:,} by a call to the model, {cached:,} from an earlier answer."]
+    parts += [f"{imagined:,} were imagined, {imagined / asked:,.0f} for each lived one."] if imagined and asked else []
+    share = f"{failed / max(asked, 1):.1%}" if failed * 1000 >= asked else "less than 0.1%"
+    parts.append(f"{failed:,} ended in a fallback ({share})." if failed else "None ended in a fallback.")
+    return " ".join(part for part in parts if part)
+
+
+def _listed(items: Sequence[str]) -> str:
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

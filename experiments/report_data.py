@@ -1,0 +1,165 @@
+"""Everything that a report shows, as plain arrays. The run fills it; the report only draws and words it.
+
+Shapes: M brackets, Y counted years, P points of a curve, Z traits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.statistics import Interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of the headline table."""
+
+    name: str  # "swm_ap", "us_federal", ...: fixes its colour
+    label: str  # as people call it
+    welfare: Interval  # mean over held-out communities
+    gain: Interval  # over the reference, paired by community; of no width for the reference itself
+    decisions: int | None  # real decisions spent on learning it; 0 = learns nothing, None = had the true society
+    communities: int  # held-out communities that it was evaluated on
+    quoted: str | None = None  # the results file that the line is quoted from; None = measured in this run
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Welfare against real decisions for one method."""
+
+    name: str
+    label: str
+    decisions: Floats  # [P]
+    mean: Floats  # [P]
+    low: Floats  # [P]
+    high: Floats  # [P]
+    quoted: str | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Rates in force under one method."""
+
+    name: str
+    label: str
+    rates: Floats  # [M] mean over communities and counted years, in [0, 1]
+    low: Floats  # [M] 10th percentile over communities and years
+    high: Floats  # [M] 90th percentile
+    by_year: Floats  # [Y, M] mean over communities
+
+
+@dataclass(frozen=True)
+class Response:
+    """How people answer what they keep of the next dollar, binned."""
+
+    label: str
+    real: bool  # lived, or imagined
+    kept: Floats  # [P] share of the next dollar that is kept, in [0, 1]
+    hours: Floats  # [P] mean hours a week
+    income: Floats  # [P] mean yearly income before tax, as a share of own full-time income
+    hours_low: Floats  # [P] 95% interval of the mean
+    hours_high: Floats  # [P]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Welfare year by year, over communities."""
+
+    label: str
+    real: bool
+    mean: Floats  # [Y]
+    low: Floats  # [Y] 95% interval of the mean
+    high: Floats  # [Y]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One real check: what a policy gains over its base, in dream and in life."""
+
+    decisions: int  # real ones so far
+    dreamt: float
+    real: float
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How much of the declared traits the online belief knows."""
+
+    traits: tuple[str, ...]  # Z
+    r2: Floats  # [Z, Y] after each counted year, on communities that the read-out was not fitted on
+    matters: tuple[bool, ...]  # [Z] does the best policy depend on it?
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One real decision with its words. Untrusted text."""
+
+    who: str  # "training, community 3, year 5, person 12"
+    system: str
+    user: str
+    reply: str
+    decided: str  # the choice that was made
+    status: str  # "read", "read after 2 calls", "fallback repeat_last: ..."
+    trouble: bool  # did anything go wrong on the way?
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """One line of the ledger: decisions by how they came about."""
+
+    purpose: str
+    real: int
+    cached: int
+    retried: int
+    failed: int
+    imagined: int
+    calls: int
+    lost: int  # calls in flight when a run was stopped
+    tokens_in: int
+    tokens_out: int
+    seconds: float  # of this machine's time
+
+
+@dataclass(frozen=True)
+class Strange:
+    """Somebody whose words the small model does not know."""
+
+    who: str
+    words: tuple[str, ...]
+    in_biography: int
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A finished run. Parts that a run does not have are empty."""
+
+    title: str
+    society: str
+    objective: str
+    population: str  # "language model `embedded`", "scripted people"
+    stand_in: bool  # the small model that ships made the decisions: say so
+    reference: str  # label of the method that gains are counted from
+    methods: tuple[Method, ...]
+    curves: tuple[Curve, ...]
+    brackets: Floats  # [M] lower edges in dollars a year
+    schedules: tuple[Schedule, ...]
+    responses: tuple[Response, ...]
+    paths: tuple[Path, ...]
+    gates: tuple[Gate, ...]
+    recovery: Recovery | None
+    asked: tuple[Asked, ...]
+    ledger: tuple[Account, ...]
+    strangers: tuple[Strange, ...]
+    notes: tuple[str, ...]  # what a reader must know: a fallback in force, a changed commit, ...
+    config: str  # YAML
+    made: Mapping[str, str]  # commit, versions, hardware, seeds, people's hash
+
+    @property
+    def ours(self) -> Method | None:
+        """The method that the report is about: the first one that learned in this run."""
+        return next((m for m in self.methods if m.decisions and m.quoted is None), None)
