@@ -5,7 +5,9 @@ beliefs instead of joint trait classes, a bootstrap ensemble, a disagreement pen
 mechanism with learned deviations, and a gate that compares gains in dream and in life.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import torch
@@ -68,15 +70,33 @@ class Outcome:
     imagined_episodes: int
 
 
-def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress) -> Outcome:
+Keep = Callable[[str, Callable[[], Mapping[str, Tensor]]], Mapping[str, Tensor]]
+"""(name, make) -> the weights that make() returns, or those it returned when this run was last at that point."""
+
+
+def made_now(name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    """Keeps nothing: for runs that need no resuming."""
+    return make()
+
+
+def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, keep: Keep = made_now) -> Outcome:
     """Learn a principal from `stage`, spending only the real episodes that `settings` allows."""
     society = stage.society
     explorer = RandomRules(society, draws(stage.seed, 0, settings.first_episodes))
     seen = [stage.play(explorer, 0, settings.first_episodes)]
     checks, dreamt, used = list[Check](), 0, settings.first_episodes
     while True:
-        model, dreams = learn_people(stage, joined(seen), settings, child_seed(seed, f"round {len(checks)}"), progress)
-        learned, imagined = learn_rules(dreams, settings, seed, progress)
+        round_seed = child_seed(seed, f"round {len(checks)}")
+        model = WorldModel(society, settings.model, child_seed(round_seed, "model"))
+        dreams = Dreams(stage, model, child_seed(round_seed, "dreams"), seen[0].soft, settings.penalty)
+        model.load_state_dict(
+            keep(f"people-{len(checks)}", partial(learn_people, dreams, joined(seen), settings, round_seed, progress))
+        )
+        model.requires_grad_(False)
+        learned, imagined = new_learner(dreams, settings, round_seed), imagined_episodes(settings)
+        learned.policy.load_state_dict(
+            keep(f"rules-{len(checks)}", partial(learn_rules, learned, dreams, settings, round_seed, progress))
+        )
         dreamt += imagined
         if settings.check_episodes == 0:
             return Outcome(learned, model, joined(seen), (), dreamt)
@@ -93,19 +113,15 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress) -
 
 
 def learn_people(
-    stage: Stage, real: Episode, settings: SWMSettings, seed: int, progress: Progress
-) -> tuple[WorldModel, Dreams]:
-    """Fit the world model to all real episodes, then its online tracker to dreams and to the posterior."""
-    data = records(stage.society, real)
-    model = WorldModel(stage.society, settings.model, child_seed(seed, "model"))
+    dreams: Dreams, real: Episode, settings: SWMSettings, seed: int, progress: Progress
+) -> Mapping[str, Tensor]:
+    """Fit `dreams.model` to real episodes, then its online tracker to dreams and to the posterior. Its weights."""
+    model, data = dreams.model, records(dreams.stage.society, real)
     posterior = fit(model, data, real.soft, settings.fit, child_seed(seed, "fit"), progress)
-    dreams = Dreams(stage, model, child_seed(seed, "dreams"), real.soft, settings.penalty)
     generator = torch.Generator().manual_seed(child_seed(seed, "labels"))
     labelled = [_dreamt_labels(dreams, settings), posterior_labels(model, posterior, data, generator)]
     fit_tracker(model, labelled, settings.fit, child_seed(seed, "tracker"), progress)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    return model, dreams
+    return model.state_dict()
 
 
 def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
@@ -119,19 +135,29 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
     return Labelled(evidence, data.covariates, dream.z, torch.zeros_like(dream.z))
 
 
-def learn_rules(dreams: Dreams, settings: SWMSettings, seed: int, progress: Progress) -> tuple[Learned, int]:
-    """A policy learned in imagination, and the number of imagined episodes it took."""
+def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
+    """An untrained policy that starts from the default mechanism."""
     society = dreams.stage.society
     observer = Observer(society, dreams.model if settings.use_beliefs else None)
-    policy = Policy(society, observer.size, child_seed(seed, "policy"))
+    return Learned(society, observer, Policy(society, observer.size, child_seed(seed, "policy")))
+
+
+def learn_rules(
+    learned: Learned, dreams: Dreams, settings: SWMSettings, seed: int, progress: Progress
+) -> Mapping[str, Tensor]:
+    """Improve the policy in imagination: first its base, then the deviations. Its weights."""
+    policy = learned.policy
     with torch.no_grad():
         policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
-    learned = Learned(society, observer, policy)
     improve = improve_by_ppo if settings.optimizer == "ppo" else improve_by_backprop
     improve(learned, dreams.rewards, settings.improve, child_seed(seed, "improve"), progress)
-    spent = settings.improve.worlds * (settings.improve.iterations + 1)
+    return policy.state_dict()
+
+
+def imagined_episodes(settings: SWMSettings) -> int:
+    """Imagined episodes of one round: the tracker's, the base search's and the policy's."""
     judged = settings.base_search.generations * settings.base_search.candidates * settings.base_worlds
-    return learned, spent + judged
+    return settings.tracker_worlds + judged + settings.improve.worlds * (settings.improve.iterations + 1)
 
 
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:

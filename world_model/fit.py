@@ -131,7 +131,7 @@ def fit_tracker(
 
 
 def _tracker_loss(model: WorldModel, part: Labelled, generator: torch.Generator) -> Tensor:
-    rows = torch.randperm(len(part.evidence), generator=generator)[:32]
+    rows = torch.randperm(len(part.evidence), generator=generator)[:16]
     belief = model.tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
     noise = torch.randn(part.mean[rows].shape, generator=generator)
     z = part.mean[rows] + part.sd[rows] * noise

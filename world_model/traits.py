@@ -36,7 +36,7 @@ class Tracker(nn.Module):
         super().__init__()
         self.encode = mlp([evidence, hidden, hidden], nn.SiLU, generator=generator)
         reads = hidden * (2 + covariates) + 2 * covariates + 1
-        self.read = mlp([reads, 2 * hidden, hidden, 2 * traits], nn.SiLU, out_gain=0.1, generator=generator)
+        self.read = mlp([reads, hidden, hidden, 2 * traits], nn.SiLU, out_gain=0.1, generator=generator)
         self.hidden = hidden
 
     def forward(self, total: Tensor, count: Tensor, covariates: Tensor) -> Belief:

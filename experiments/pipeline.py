@@ -1,0 +1,193 @@
+"""One run, from people's files to a learned mechanism and its evaluation. Every costly part is a stage.
+
+Killed at any point and started again, the run reads finished stages and journalled calls and computes the rest
+anew from the same counters, so that it ends with the same table.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.base import Population
+from agents.llm.budget import Budget
+from agents.llm.journal import Journal
+from agents.llm.models import engine_for
+from agents.llm.population import LanguagePopulation, Progress
+from agents.scripted import ScriptedPopulation
+from experiments.config import Config
+from experiments.errors import UserError
+from experiments.live import Live
+from experiments.method import settings_of
+from experiments.quoted import best_fixed_rates
+from experiments.runs import Run, note_roster, people_file
+from experiments.stages import TENSORS
+from learning.draws import child_seed, draws
+from mechanism.baselines.fixed import default, flat
+from mechanism.baselines.saez import saez
+from mechanism.evaluate import evaluate
+from mechanism.swm_ap import Outcome, swm_ap
+from personas.frozen import freeze
+from personas.rosters import Sampler, Village, open_rosters
+from societies.base import Episode, Principal, Sealed, Society
+from societies.catalog import load
+from societies.library.income_tax import full_time_income
+from societies.play import Fixed
+from societies.stage import Stage
+
+BASELINES = ("us_federal", "saez", "best_fixed", "flat_50")
+ASKING = "asking the people"
+PLAN = (
+    ASKING,
+    "fitting the world model",
+    "fitting the trait tracker",
+    "searching the base mechanism in imagination",
+    "improving the policy by PPO",
+)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays: the society, its people and how they decide."""
+
+    society: Society
+    rosters: Sampler | Village
+    people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
+
+    def stage(self, seed: int, split: str, purpose: str) -> Stage:
+        """The real thing for one split of the rosters."""
+        return Stage(self.society, self.people(purpose), self.rosters, child_seed(seed, split))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A method on the held-out communities."""
+
+    name: str
+    episode: Episode
+    sealed: Sealed | None  # the answer key, for the method whose beliefs are examined
+    decisions: int | None  # real ones spent on learning; None = it was given the true society
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that a run found out."""
+
+    config: Config
+    cast: Cast
+    outcome: Outcome
+    evaluated: tuple[Evaluated, ...]  # ours first
+
+
+class Display:
+    """Turns reports of progress into stages on the screen."""
+
+    def __init__(self, live: Live) -> None:
+        self._live, self._open, self._name = live, ExitStack(), ""
+
+    def decided(self, progress: Progress) -> None:
+        self._enter(ASKING, None)
+        self._live.decided(progress)
+
+    def step(self, what: str, done: int, of: int) -> None:
+        self._enter(what, of)
+        self._live.step(done)
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _enter(self, name: str, steps: int | None) -> None:
+        if name != self._name:
+            self._open.close()
+            decisions = 0 if name == ASKING else None
+            self._open.enter_context(self._live.stage(name, decisions=decisions, steps=steps))
+            self._name = name
+
+
+@contextmanager
+def cast_of(config: Config, run: Run, display: Display) -> Generator[Cast]:
+    """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
+    society = load(config.society.name, config.society.objective)
+    rosters = open_rosters(people_file(config), society.agents, "all", ("wage",), society.traits_used)
+    if config.population.kind == "scripted":
+        scripted = ScriptedPopulation(config.population.way == "distribution")
+        yield Cast(society, rosters, lambda purpose: scripted)
+        return
+    engine = engine_for(config.population.model, config.population.base_url)
+    with Journal(run.journal) as journal:
+        people = LanguagePopulation(
+            engine,
+            journal,
+            Budget(config.budget.calls, config.budget.tokens),
+            config.population.way,
+            config.population.retries,
+            config.population.fallback,
+            config.population.max_fallback_share,
+            progress=display.decided,
+        )
+        yield Cast(society, rosters, people.under)
+
+
+def execute(config: Config, run: Run, live: Live) -> Finished:
+    """The whole run."""
+    torch.set_num_threads(config.threads)
+    _check_baselines(config.baselines)
+    settings, display = settings_of(config.method), Display(live)
+    try:
+        with cast_of(config, run, display) as cast:
+            _freeze(config, run, cast)
+            training = cast.stage(config.seed, "training", "learning")
+            keep = _Kept(run).keep
+            outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), display.step, keep)
+            evaluated = tuple(_evaluations(config, run, cast, outcome))
+            return Finished(config, cast, outcome, evaluated)
+    finally:
+        display.close()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    run: Run
+
+    def keep(self, name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        return self.run.stages.get(name, TENSORS, make)
+
+
+def _check_baselines(names: list[str]) -> None:
+    for name in names:
+        if name not in BASELINES:
+            raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
+
+
+def _freeze(config: Config, run: Run, cast: Cast) -> None:
+    """Rosters are drawn before anybody is asked, and must be the same in every session of the run."""
+    for split, count in (("training", config.method.episodes), ("held-out", config.evaluation.communities)):
+        people = cast.rosters.people(draws(child_seed(config.seed, split), 0, count))
+        note_roster(run, split, freeze(people, run.roster(split)))
+
+
+def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome) -> Generator[Evaluated]:
+    communities = config.evaluation.communities
+    spent = len(outcome.episodes.ids) * cast.society.steps * cast.society.agents
+    held_out = cast.stage(config.seed, "held-out", "evaluation: swm_ap")
+    with torch.no_grad():
+        played = held_out.play_sealed(outcome.learned, 0, communities)
+    yield Evaluated("swm_ap", played.episode, played.sealed, spent)
+    for name in config.baselines:
+        principal, cost = _baseline(name, cast, outcome, spent)
+        stage = cast.stage(config.seed, "held-out", f"evaluation: {name}")
+        yield Evaluated(name, evaluate(stage, principal, communities, communities), None, cost)
+
+
+def _baseline(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Principal, int | None]:
+    """The principal, and the real decisions it learned from."""
+    if name == "us_federal":
+        return default(cast.society), 0
+    if name == "flat_50":
+        return flat(cast.society, 0.5), 0
+    if name == "best_fixed":
+        return Fixed(best_fixed_rates()), None
+    seen = outcome.episodes
+    return saez(seen, full_time_income(seen.features[:, 0])), spent
