@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import claims, personas
+from experiments.commands import claims, personas, run
 from experiments.errors import is_users, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -35,6 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(run.run)
+app.command()(run.report)
 app.command()(claims.claim)
 app.command()(claims.claims)
 app.add_typer(personas.app, name="personas")

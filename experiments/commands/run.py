@@ -1,0 +1,86 @@
+"""`solon run` and `solon report`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from experiments.config import Config
+    from experiments.pipeline import Finished
+    from experiments.report_data import Method
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
+    smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Short for seed=N.")] = None,
+    budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Most tokens; short for budget.tokens=N.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Learn rules for a population and compare them. The same command again continues an interrupted run."""
+    from experiments.config import load_config
+
+    short = {"seed": seed, "budget.calls": budget_calls, "budget.tokens": budget_tokens}
+    over = [f"{key}={value}" for key, value in short.items() if value is not None]
+    _run(load_config(config, [*(words or []), *over], smoke), as_json)
+
+
+def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:
+    """Write a finished run's report anew, from what the run folder holds."""
+    from experiments.config import load_config
+    from experiments.runs import find_run
+
+    _run(load_config(find_run(name) / "config.yaml"), as_json=False)
+
+
+def _run(config: "Config", as_json: bool) -> None:
+    from experiments.findings import methods, report_data
+    from experiments.live import Live
+    from experiments.pipeline import PLAN, execute
+    from experiments.report import write_report
+    from experiments.runs import open_run
+
+    with open_run(config) as opened:
+        with Live(f"solon run {config.name}", PLAN, config.budget.calls, config.budget.tokens) as live:
+            for note in opened.notes:
+                live.note(note)
+            finished = execute(config, opened, live)
+        written = write_report(report_data(opened, finished), opened.report)
+        if as_json:
+            print_json(_plain(finished, methods(finished)))
+            return
+        _table(methods(finished))
+        typer.echo(f"report: {written}")
+
+
+def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object]:
+    return {
+        "run": finished.config.name,
+        "methods": [
+            {
+                "name": m.name,
+                "welfare": [m.welfare.value, m.welfare.low, m.welfare.high],
+                "gain": [m.gain.value, m.gain.low, m.gain.high],
+                "decisions": m.decisions,
+                "communities": m.communities,
+            }
+            for m in rows
+        ],
+    }
+
+
+def _table(rows: "tuple[Method, ...]") -> None:
+    head = ("method", "welfare", "95% interval", "gain over US", "95% interval", "real decisions to learn it")
+    print_table(head, [_row(m) for m in rows], numbers=(1, 3, 5))
+
+
+def _row(m: "Method") -> tuple[str, ...]:
+    spent = "knew the true society" if m.decisions is None else f"{m.decisions:,}"
+    width = m.gain.high - m.gain.low
+    gain = ("", "") if width == 0 else (f"{m.gain.value:+.3f}", f"{m.gain.low:+.3f} to {m.gain.high:+.3f}")
+    return m.label, f"{m.welfare.value:.3f}", f"{m.welfare.low:.3f} to {m.welfare.high:.3f}", *gain, spent

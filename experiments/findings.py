@@ -1,0 +1,283 @@
+"""From a finished run to what its report shows."""
+
+from collections.abc import Mapping
+from itertools import chain, pairwise
+
+import numpy as np
+import torch
+
+from agents.llm.reader import JournalReader, Look
+from experiments.config import dump_config
+from experiments.method import settings_of
+from experiments.pipeline import Evaluated, Finished
+from experiments.quoted import result
+from experiments.recovery import recovery
+from experiments.report_data import (
+    Account,
+    Asked,
+    Curve,
+    Gate,
+    Method,
+    Path,
+    ReportData,
+    Response,
+    Schedule,
+    Strange,
+)
+from experiments.runs import Run
+from experiments.statistics import Interval, mean_interval, paired_interval
+from learning.draws import child_seed, draws
+from mechanism.dreams import Dreams
+from mechanism.explore import RandomRules
+from mechanism.swm_ap import imagined_episodes
+from societies.base import Episode, Principal
+from societies.library.income_tax import full_time_income
+from societies.taxes import US_BRACKETS, marginal_rate
+
+REFERENCE = "us_federal"
+LABELS = {
+    "swm_ap": "SWM-AP",
+    "us_federal": "US federal",
+    "saez": "Saez",
+    "best_fixed": "best fixed",
+    "flat_50": "flat 50%",
+}
+SHOWN = 12  # decisions in the report's table
+
+
+def report_data(run: Run, finished: Finished) -> ReportData:
+    """Everything the report of this run shows."""
+    config, outcome = finished.config, finished.outcome
+    language = config.population.kind == "llm"
+    dreams = Dreams(
+        finished.cast.stage(config.seed, "training", "imagination"),
+        outcome.model,
+        child_seed(config.seed, "report"),
+        outcome.episodes.soft,
+    )
+    ours = finished.evaluated[0]
+    return ReportData(
+        title=f"{config.name}: rules learned for {config.society.name}",
+        society=config.society.name,
+        objective=config.society.objective or "equality_productivity",
+        population=f"language model {config.population.model}" if language else "scripted people",
+        stand_in=language and config.population.model.startswith("embedded"),
+        reference=LABELS[_reference(finished).name],
+        methods=(*methods(finished), *_quoted_methods()),
+        curves=_curves(finished),
+        brackets=np.array(US_BRACKETS),
+        schedules=tuple(_schedule(e) for e in finished.evaluated),
+        responses=_responses(dreams, outcome.episodes),
+        paths=_paths(dreams, ours.episode, outcome.learned),
+        gates=_gates(finished),
+        recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
+        asked=_asked(run) if language else (),
+        ledger=_ledger(run, finished) if language else (),
+        strangers=_strangers(finished) if language else (),
+        notes=run.notes,
+        config=dump_config(config),
+        made=_made(run),
+    )
+
+
+def _reference(finished: Finished) -> Evaluated:
+    return next((e for e in finished.evaluated if e.name == REFERENCE), finished.evaluated[-1])
+
+
+def methods(finished: Finished) -> tuple[Method, ...]:
+    """The headline rows that this run measured, ours first."""
+    reference = _reference(finished).episode.returns().numpy()
+    rows = list[Method]()
+    for e in finished.evaluated:
+        returns = e.episode.returns().numpy()
+        gain = paired_interval(returns, reference)
+        rows.append(Method(e.name, LABELS[e.name], mean_interval(returns), gain, e.decisions, len(returns)))
+    return tuple(rows)
+
+
+def _quoted_methods() -> tuple[Method, ...]:
+    """Rows that other full runs measured, marked as such."""
+    found = result("imagination_saves_calls")
+    rows: list[dict[str, object]] = found["figures"].get("quoted_rows", []) if found else []
+    return tuple(_quoted(row) for row in rows)
+
+
+def _quoted(row: Mapping[str, object]) -> Method:
+    def interval(name: str) -> Interval:
+        values = row[name]
+        assert isinstance(values, list)
+        return Interval(*(float(v) for v in values))
+
+    return Method(
+        str(row["name"]),
+        str(row["label"]),
+        interval("welfare"),
+        interval("gain"),
+        int(str(row["decisions"])),
+        int(str(row["communities"])),
+        "results/imagination_saves_calls.json",
+    )
+
+
+def _curves(finished: Finished) -> tuple[Curve, ...]:
+    """Ours: from the reference, which costs nothing, to what the decisions of this run reached."""
+    ours, start = methods(finished)[0], mean_interval(_reference(finished).episode.returns().numpy())
+    points = [start, ours.welfare]
+    return (
+        Curve(
+            ours.name,
+            ours.label,
+            np.array([0.0, float(ours.decisions or 0)]),
+            np.array([p.value for p in points]),
+            np.array([p.low for p in points]),
+            np.array([p.high for p in points]),
+        ),
+    )
+
+
+def _schedule(evaluated: Evaluated) -> Schedule:
+    rates = evaluated.episode.mechanism[:, evaluated.episode.counted]  # [B, Y, M]
+    flat = rates.flatten(0, 1).double().numpy()
+    return Schedule(
+        evaluated.name,
+        LABELS[evaluated.name],
+        flat.mean(0),
+        np.percentile(flat, 10, axis=0),
+        np.percentile(flat, 90, axis=0),
+        rates.mean(0).double().numpy(),
+    )
+
+
+def _responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:
+    """How hours answer what is kept of the next dollar at 40 hours: in the training episodes, and dreamt of."""
+    worlds = 50
+    rules = RandomRules(dreams.stage.society, draws(child_seed(dreams.seed, "rules"), 0, worlds))
+    with torch.no_grad():
+        dreamt = dreams.dream(rules, 0, worlds).episode
+    return (_response("lived", True, lived), _response("imagined", False, dreamt))
+
+
+def _response(label: str, real: bool, episode: Episode) -> Response:
+    before = episode.features[:, :-1]  # [B, T, N, F]
+    income = full_time_income(before).flatten(0, 1)  # [B T, N]
+    kept = (1 - marginal_rate(income, episode.mechanism.flatten(0, 1))).flatten().double().numpy()
+    hours = (40 * episode.response[..., 0]).flatten().double().numpy()
+    edges = np.unique(np.quantile(kept, np.linspace(0, 1, 9)))
+    bins = [(kept >= low) & (kept <= high) for low, high in pairwise(edges)]
+    means = [mean_interval(hours[b]) for b in bins]
+    return Response(
+        label,
+        real,
+        np.array([kept[b].mean() for b in bins]),
+        np.array([m.value for m in means]),
+        np.array([m.value / 40 for m in means]),
+        np.array([m.low for m in means]),
+        np.array([m.high for m in means]),
+    )
+
+
+def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
+    with torch.no_grad():
+        dreamt = dreams.dream(principal, 10**5, 100).episode
+    return (_path("lived", True, lived), _path("imagined", False, dreamt))
+
+
+def _path(label: str, real: bool, episode: Episode) -> Path:
+    yearly = episode.welfare[:, episode.counted].double().numpy()  # [B, Y]
+    found = [mean_interval(year) for year in yearly.T]
+    low, high = np.array([i.low for i in found]), np.array([i.high for i in found])
+    return Path(label, real, np.array([i.value for i in found]), low, high)
+
+
+def _gates(finished: Finished) -> tuple[Gate, ...]:
+    per_episode = finished.cast.society.steps * finished.cast.society.agents
+    checks = finished.outcome.checks
+    return tuple(Gate(c.real_episodes * per_episode, c.dreamt_gain, c.real_gain) for c in checks)
+
+
+def _asked(run: Run) -> tuple[Asked, ...]:
+    reader = JournalReader(run.journal)
+    try:
+        purposes = reader.purposes()[:2]
+        return tuple(chain.from_iterable((_look(x) for x in reader.decisions(SHOWN // 2, p)) for p in purposes))
+    finally:
+        reader.close()
+
+
+def _look(look: Look) -> Asked:
+    status = look.problem or look.error or ("read" if look.attempts == 1 else f"read after {look.attempts} calls")
+    if look.fallback:
+        status = f"fallback {look.fallback}: {status}"
+    return Asked(
+        f"{look.purpose}, community {look.episode}, step {look.step + 1}, person {look.agent + 1}",
+        look.system,
+        look.user,
+        look.reply,
+        look.choices[look.action] if 0 <= look.action < len(look.choices) else "none",
+        status,
+        look.fallback is not None or look.problem is not None,
+        look.cached,
+    )
+
+
+def _ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
+    reader = JournalReader(run.journal)
+    try:
+        accounts = [_account(reader, purpose) for purpose in reader.purposes()]
+    finally:
+        reader.close()
+    return (accounts[0], _imagined(run, finished), *accounts[1:]) if accounts else ()
+
+
+def _account(reader: JournalReader, purpose: str) -> Account:
+    found = reader.ledger(purpose)
+    return Account(
+        purpose,
+        found.real,
+        found.cached,
+        found.retried,
+        found.failed,
+        0,
+        found.calls,
+        found.lost,
+        found.tokens_in,
+        found.tokens_out,
+        found.seconds,
+    )
+
+
+def _imagined(run: Run, finished: Finished) -> Account:
+    rounds = max(1, len(finished.outcome.checks))
+    per_episode = finished.cast.society.steps * finished.cast.society.agents
+    decisions = rounds * imagined_episodes(settings_of(finished.config.method)) * per_episode
+    taken = run.stages.seconds()
+    seconds = sum(s for name, s in taken.items() if name.startswith(("people-", "rules-")))
+    return Account("imagination", 0, 0, 0, 0, decisions, 0, 0, 0, 0, seconds)
+
+
+def _strangers(finished: Finished) -> tuple[Strange, ...]:
+    """Training people whose words the small model does not know."""
+    if not finished.config.population.model.startswith("embedded"):
+        return ()
+    from agents.embedded.vocabulary import unknown_words
+
+    people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
+    found = list[Strange]()
+    for agent in range(people.agents):
+        person = people.persona(0, agent)
+        words = unknown_words(f"{person.name}. {person.biography}")
+        if words:
+            found.append(Strange(person.id, tuple(words), len(person.biography.split())))
+    return tuple(found[:20])
+
+
+def _made(run: Run) -> Mapping[str, str]:
+    manifest = run.manifest()
+    session = manifest["sessions"][-1]
+    return {
+        "commit": str(session["commit"]),
+        "seed": str(manifest["seed"]),
+        "hardware": str(session["hardware"]),
+        "people": str(manifest["people"])[:16],
+        **{f"roster of {split}": digest[:16] for split, digest in manifest["rosters"].items()},
+    }
