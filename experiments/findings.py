@@ -8,7 +8,6 @@ import torch
 
 from agents.llm.reader import JournalReader, Look
 from experiments.config import dump_config
-from experiments.method import settings_of
 from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import result
 from experiments.recovery import recovery
@@ -249,7 +248,7 @@ def _account(reader: JournalReader, purpose: str) -> Account:
 def _imagined(run: Run, finished: Finished) -> Account:
     rounds = max(1, len(finished.outcome.checks))
     per_episode = finished.cast.society.steps * finished.cast.society.agents
-    decisions = rounds * imagined_episodes(settings_of(finished.config.method)) * per_episode
+    decisions = rounds * imagined_episodes(finished.config.method.settings) * per_episode
     taken = run.stages.seconds()
     seconds = sum(s for name, s in taken.items() if name.startswith(("people-", "rules-")))
     return Account("imagination", 0, 0, 0, 0, decisions, 0, 0, 0, 0, seconds)

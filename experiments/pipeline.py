@@ -20,7 +20,6 @@ from agents.scripted import ScriptedPopulation
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Live
-from experiments.method import settings_of
 from experiments.quoted import best_fixed_rates
 from experiments.runs import Run, note_roster, people_file
 from experiments.stages import TENSORS
@@ -28,7 +27,7 @@ from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.saez import saez
 from mechanism.evaluate import evaluate
-from mechanism.swm_ap import Outcome, swm_ap
+from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Principal, Sealed, Society
@@ -134,7 +133,7 @@ def execute(config: Config, run: Run, live: Live) -> Finished:
     """The whole run."""
     torch.set_num_threads(config.threads)
     _check_baselines(config.baselines)
-    settings, display = settings_of(config.method), Display(live)
+    settings, display = config.method.settings, Display(live)
     try:
         with cast_of(config, run, display) as cast:
             _freeze(config, run, cast)
@@ -163,7 +162,10 @@ def _check_baselines(names: list[str]) -> None:
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:
     """Rosters are drawn before anybody is asked, and must be the same in every session of the run."""
-    for split, count in (("training", config.method.episodes), ("held-out", config.evaluation.communities)):
+    for split, count in (
+        ("training", most_episodes(config.method.settings)),
+        ("held-out", config.evaluation.communities),
+    ):
         people = cast.rosters.people(draws(child_seed(config.seed, split), 0, count))
         note_roster(run, split, freeze(people, run.roster(split)))
 

@@ -154,6 +154,12 @@ def learn_rules(
     return policy.state_dict()
 
 
+def most_episodes(settings: SWMSettings) -> int:
+    """Real episodes if every round is needed."""
+    checks = settings.rounds * 2 * settings.check_episodes
+    return settings.first_episodes + checks + (settings.rounds - 1) * settings.later_episodes
+
+
 def imagined_episodes(settings: SWMSettings) -> int:
     """Imagined episodes of one round: the tracker's, the base search's and the policy's."""
     judged = settings.base_search.generations * settings.base_search.candidates * settings.base_worlds
