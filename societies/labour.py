@@ -44,8 +44,8 @@ class LabourMarket:
         return self.hours.to(action.device)[action.clamp_min(0)][..., None]
 
     def lump_sum(self, features: Tensor) -> Tensor:
-        """[B, 1] the last step's lump sum in money, which is what people reckon with."""
-        return features[:, :1, LUMP_SUM] * self.income(features).mean(1, keepdim=True)
+        """[B, N] the last step's lump sum in money, which is what people reckon with."""
+        return features[..., LUMP_SUM] * self.income(features).mean(1, keepdim=True)
 
     def money(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, N, K] at every choice: gross income and tax in money, net income in shares of own full-time income.
