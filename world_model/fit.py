@@ -1,7 +1,7 @@
 """Fitting the world model: the ELBO of whole trajectories, then the tracker on dreams and on the posterior."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ def fit(
     """
     generator = torch.Generator().manual_seed(seed)
     model.scaler.read(data.prospects, data.features)
+    data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.scaler.state(data.features))
     posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
     weight = settings.soft_weight if soft else 1.0
     bootstrap = torch.empty(model.members, data.episodes).exponential_(generator=generator)  # Rubin 1981
@@ -76,14 +77,14 @@ def _rate(done: float) -> float:
 def _elbo_parts(
     model: WorldModel, posterior: Posterior, data: Records, episodes: Tensor, slots: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Expected log-likelihood of whole episodes by each member [S, E'], and KL [E']."""
+    """Expected log-likelihood of whole (scaled) episodes by each member [S, E'], and KL [E']."""
     community, agents = posterior.of(episodes)
     z = model.prior(data.covariates[episodes], community.draw(generator), agents.draw(generator))  # [E', N, Z]
     steps = data.features.shape[1]
     times = torch.stack([torch.randperm(steps, generator=generator)[:slots] for _ in range(model.members)])  # [S, t]
     at = (episodes[None, :, None], times[:, None, :])  # -> [S, E', t, ...]
     spread = z[None, :, None].expand(model.members, -1, times.shape[1], -1, -1)
-    log_p = model.log_probs(data.prospects[at], data.features[at], spread)  # [S, E', t, N, K]
+    log_p = model.head(data.prospects[at], data.features[at], spread)  # [S, E', t, N, K]
     likelihood = (data.choice[at] * log_p).sum((-1, -2, -3)) * steps / times.shape[1]
     divergence = community.kl_to_standard().sum(-1) + agents.kl_to_standard().sum((-1, -2))
     return likelihood, divergence

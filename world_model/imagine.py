@@ -77,12 +77,8 @@ def _by_world(x: Tensor) -> Tensor:
 
 def answers(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """log p [B, N, K] by each world's own member, and by the next member (for the disagreement)."""
-    s = model.members
-    own = [_by_member(x, s) for x in (prospects, features, z)]
-    log_p = _by_world(model.log_probs(*own))
-    with torch.no_grad():
-        other = _by_world(model.log_probs(*[x.roll(1, 0) for x in own]).roll(-1, 0))
-    return log_p, other
+    own, other = model.spread(*[_by_member(x, model.members) for x in (prospects, features, z)])
+    return _by_world(own), _by_world(other)
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,16 @@ class WorldModel(nn.Module):
         """Raw prospects [S, ..., K, D], features [S, ..., F], z [S, ..., Z] -> log p [S, ..., K]."""
         return self.head(self.scaler.prospects(prospects), self.scaler.state(features), z)
 
+    def spread(self, prospects: Tensor, features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """log p [S, ..., K] of every member on its own worlds, and of the next member on the same ones."""
+        scaled = [self.scaler.prospects(prospects), self.scaler.state(features), z]
+        with torch.no_grad():
+            other = self.head(*[x.roll(1, 0) for x in scaled]).roll(-1, 0)
+        return self.head(*scaled), other
+
     def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
         """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F]."""
-        d = prospects.shape[-1]
-        scaled = self.scaler.prospects(prospects)[..., :d]  # without the asinh half
-        return torch.cat([scaled.flatten(-2), choice, self.scaler.state(features)], -1)
+        return torch.cat([self.scaler.linear(prospects).flatten(-2), choice, self.scaler.state(features)], -1)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors."""

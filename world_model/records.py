@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softsign
 
 from societies.base import Episode, Society
 
 
 class Scaler(nn.Module):
-    """Standardises prospects and features by what the real episodes showed; heavy tails also as asinh."""
+    """Standardises prospects and features by what the real episodes showed."""
 
     def __init__(self, prospects: int, features: int) -> None:
         super().__init__()
@@ -28,9 +29,13 @@ class Scaler(nn.Module):
         self.feature_mean, self.feature_sd = _mean_sd(features)
 
     def prospects(self, raw: Tensor) -> Tensor:
-        """[..., D] -> [..., 2 D]: linear up to 5 spreads, and asinh for the tails and for what is near zero."""
+        """[..., D] -> [..., 2 D]: linear up to 5 spreads, and x / (1 + |x|) for the tails and for what is near zero."""
         x = (raw - self.prospect_mean) / self.prospect_sd
-        return torch.cat([x.clamp(-5, 5), torch.asinh(4 * x)], -1)
+        return torch.cat([x.clamp(-5, 5), 2 * softsign(3 * x)], -1)
+
+    def linear(self, raw: Tensor) -> Tensor:
+        """[..., D] -> [..., D]: the first half of `prospects`."""
+        return ((raw - self.prospect_mean) / self.prospect_sd).clamp(-5, 5)
 
     def state(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., F]."""

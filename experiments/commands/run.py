@@ -75,12 +75,12 @@ def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object
 
 
 def _table(rows: "tuple[Method, ...]") -> None:
-    head = ("method", "welfare", "95% interval", "gain over US", "95% interval", "real decisions to learn it")
-    print_table(head, [_row(m) for m in rows], numbers=(1, 3, 5))
+    head = ("method", "welfare", "95%", "gain", "95%", "real decisions")
+    print_table(head, [_row(m) for m in rows], numbers=(1, 2, 3, 4, 5))
 
 
 def _row(m: "Method") -> tuple[str, ...]:
-    spent = "knew the true society" if m.decisions is None else f"{m.decisions:,}"
-    width = m.gain.high - m.gain.low
-    gain = ("", "") if width == 0 else (f"{m.gain.value:+.3f}", f"{m.gain.low:+.3f} to {m.gain.high:+.3f}")
-    return m.label, f"{m.welfare.value:.3f}", f"{m.welfare.low:.3f} to {m.welfare.high:.3f}", *gain, spent
+    spent = "true society" if m.decisions is None else f"{m.decisions:,}"
+    none = m.gain.high == m.gain.low
+    gain = ("", "") if none else (f"{m.gain.value:+.3f}", f"{m.gain.low:+.3f}..{m.gain.high:+.3f}")
+    return m.label, f"{m.welfare.value:.3f}", f"{m.welfare.low:.3f}..{m.welfare.high:.3f}", *gain, spent
