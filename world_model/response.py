@@ -64,7 +64,7 @@ class UtilityHead(nn.Module):
     def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
         basis = self.basis_out(silu(self.basis_in(prospects)))  # [S, ..., K, J]
         taste = self.taste_out(silu(self.taste_in(torch.cat([z, state], -1))))  # [S, ..., J + K]
-        weighed = (basis @ taste[..., : self.BASIS, None])[..., 0]  # [S, ..., K]
+        weighed = (basis * taste[..., None, : self.BASIS]).sum(-1)  # [S, ..., K]; faster than many tiny products
         return (weighed + taste[..., self.BASIS :]).log_softmax(-1)
 
 
