@@ -2,28 +2,29 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from agents.llm.engine import Way
-from agents.llm.population import FallbackName
+from agents.llm.engine import Setting, Way
+from agents.llm.outcomes import FallbackName
 from experiments.errors import ROOT, UserError
+from mechanism.swm_ap import SWMSettings
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
-Scalar = str | int | float | bool | None
+Scalar = Setting
 
 # These do not change any number of a run: they may differ when it is continued.
-FREE = ("threads", "budget.calls", "budget.tokens", "population.in_flight")
+FREE = ("threads", "budget.calls", "budget.tokens", "population.settings.max_in_flight", "population.settings.timeout")
 
 
 class Strict(BaseModel):
@@ -44,7 +45,7 @@ class PopulationConfig(Strict):
     retries: Annotated[int, Field(ge=0)] = 2
     fallback: FallbackName = "repeat_last"
     max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-    in_flight: Count = 64  # calls to a server at once
+    settings: dict[str, Scalar] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
 
 
 class BudgetConfig(Strict):
@@ -52,10 +53,24 @@ class BudgetConfig(Strict):
     tokens: Count | None = None
 
 
-class MethodConfig(Strict):
+class MethodConfig(BaseModel):
+    """Not strict: the settings are plain dataclasses, which strict mode takes ready-made only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
     name: Literal["swm_ap"] = "swm_ap"
-    episodes: Count = 20  # real ones to learn from
-    settings: dict[str, Scalar] = {}  # of the method itself, checked by it
+    settings: SWMSettings = SWMSettings()
+
+    @field_validator("settings")
+    @classmethod
+    def _possible(cls, settings: SWMSettings) -> SWMSettings:
+        counts = {"first_episodes": settings.first_episodes, "rounds": settings.rounds}
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"{name} should be at least 1")
+        if settings.check_episodes < 0 or settings.later_episodes < 0:
+            raise ValueError("check_episodes and later_episodes should not be negative")
+        return settings
 
 
 class EvaluationConfig(Strict):
@@ -186,20 +201,20 @@ def _message(details: ErrorDetails) -> str:
     match details["type"]:
         case "missing":
             return f"{key} is missing; it is needed"
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             allowed = _keys_at(place[:-1])
             return f"unknown key {key!r}{suggest(str(place[-1]), allowed)}; allowed here: {', '.join(allowed)}"
-        case "model_type" | "model_attributes_type":
+        case "model_type" | "model_attributes_type" | "dataclass_type":
             return f"{key} should be a section with the keys {', '.join(_keys_at(place))}"
+        case "value_error":
+            return f"{key}: {details['msg'].removeprefix('Value error, ')}"
         case _:
             return f"{key}: found {found!r}; {details['msg'][:1].lower()}{details['msg'][1:]}"
 
 
 def _keys_at(place: Place) -> tuple[str, ...]:
-    model: type[BaseModel] = Config
+    """The keys of a section, whether pydantic or a dataclass holds it."""
+    kind: Any = Config
     for part in place:
-        inner = model.model_fields[str(part)].annotation
-        assert isinstance(inner, type)
-        assert issubclass(inner, BaseModel)
-        model = inner
-    return tuple(model.model_fields)
+        kind = get_type_hints(kind)[str(part)]
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else tuple(kind.model_fields)

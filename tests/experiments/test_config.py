@@ -51,7 +51,7 @@ def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file
 
 
 def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
-    config = load_config(file, ["method.settings.lr=0.001", "seed=3"])
+    config = load_config(file, ["method.settings.penalty=0.001", "method.settings.fit.steps=5", "seed=3"])
     again = tmp_path / "again.yaml"
     again.write_text(dump_config(config))
     assert load_config(again) == config
@@ -73,6 +73,8 @@ def test_an_unknown_key_is_told_with_file_line_and_the_likely_word(file: Path):
 def test_an_unknown_word_is_told_as_a_word(file: Path):
     message = refusal(file, "populaton.model=x")
     assert "the command line, populaton.model=x: unknown key 'populaton' (did you mean 'population'?)" in message
+    keys = "name, seed, society, population, budget, method, baselines, evaluation, threads"
+    assert f"allowed here: {keys}\n" in message
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,9 @@ def test_an_unknown_word_is_told_as_a_word(file: Path):
         ("seed", "'seed' is not key=value"),
         ("=3", "'=3' is not key=value"),
         ("seed=[", "cannot be read"),
+        ("method.settings.rounds=0", "rounds should be at least 1"),
+        ("method.settings.improve.itterations=5", "(did you mean 'iterations'?)"),
+        ("method.settings.fit=5", "should be a section with the keys"),
     ],
 )
 def test_bad_values_are_refused_with_the_place(file: Path, word: str, part: str):

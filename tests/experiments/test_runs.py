@@ -57,11 +57,11 @@ def test_another_config_is_turned_away_with_the_keys_that_differ(tmp_path: Path,
     with open_run(config(people), tmp_path / "runs") as run:
         run.stages.get("costly", JSON, lambda: [1])
     with pytest.raises(UserError) as caught:
-        open_run(config(people, "seed=1", "method.episodes=5"), tmp_path / "runs")
+        open_run(config(people, "seed=1", "method.settings.rounds=5"), tmp_path / "runs")
     message = str(caught.value)
     assert "2 keys differ" in message
     assert "seed: 1 here, 0 there" in message
-    assert "method.episodes: 5 here, 20 there" in message
+    assert "method.settings.rounds: 5 here, 1 there" in message
     assert "name=plain-2" in message
     assert run.stages.get("costly", JSON, lambda: [2]) == [1]  # nothing was lost
 
