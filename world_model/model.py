@@ -49,12 +49,10 @@ class WorldModel(nn.Module):
         """Raw prospects [S, ..., K, D], features [S, ..., F], z [S, ..., Z] -> log p [S, ..., K]."""
         return self.head(self.scaler.prospects(prospects), self.scaler.state(features), z)
 
-    def spread(self, prospects: Tensor, features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """log p [S, ..., K] of every member on its own worlds, and of the next member on the same ones."""
-        scaled = [self.scaler.prospects(prospects), self.scaler.state(features), z]
+    def doubt(self, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
+        """log p [S, ..., K] by the next member of the ensemble, without gradient."""
         with torch.no_grad():
-            other = self.head(*[x.roll(1, 0) for x in scaled]).roll(-1, 0)
-        return self.head(*scaled), other
+            return self.log_probs(*[x.roll(1, 0) for x in (prospects, features, z)]).roll(-1, 0)
 
     def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
         """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F]."""
