@@ -52,5 +52,8 @@ def _recorded(run: str) -> Engine:
 
 
 def _provider(model: str, base_url: str | None, settings: dict[str, Setting]) -> Engine:
-    made = importlib.import_module("agents.llm.langchain_engine").langchain_engine
-    return cast(Engine, made(model, base_url, settings))
+    module = importlib.import_module("agents.llm.langchain_engine")
+    try:
+        return cast(Engine, module.LangChainEngine(model, base_url, **settings))
+    except module.UnknownProvider as error:
+        raise ValueError(f"model {model!r} is not known ({error}); choose one of:\n{POSSIBLE}") from None

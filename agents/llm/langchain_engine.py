@@ -1,0 +1,207 @@
+"""Any chat model that LangChain knows, as an engine: a provider's, or an OpenAI-compatible server's."""
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from langchain.chat_models import init_chat_model
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+
+from agents.base import Question
+from agents.llm.engine import Reply, Request, Setting, Way
+from agents.llm.logprobs import Token, choice_log_probs
+from agents.llm.prompts import answer_schema, messages
+from agents.llm.redact import redact, refuse_secrets
+from agents.llm.replies import shown
+from agents.llm.server import check_server
+
+_LIKELIEST = 20  # tokens whose probability OpenAI and vLLM tell at most
+_OPENAI_KEY = "OPENAI_API_KEY"
+_REFUSED = (400, 404, 415, 422, 501)  # statuses of a server that does not know a part of the request
+_LADDER = ((True, True), (True, False), (False, True), (False, False))  # what is asked for: (schema, extras)
+_T = TypeVar("_T")
+
+
+class UnknownProvider(ValueError):
+    """LangChain knows no such provider."""
+
+
+class LangChainEngine:
+    """The chat model `provider:NAME`. Keys come from the provider's environment variables only.
+
+    The answer's form is asked for as a JSON schema where the provider offers that, else by the words alone. A server
+    that refuses schemas or log-probabilities is asked more plainly. `timeout` [seconds] bounds one call with its
+    transport retries; `more` goes to the provider as it is (top_p, ...).
+    ValueError: unknown provider or package, missing key, unreachable server, unknown model.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        temperature: float | None = 1.0,
+        max_tokens: int = 512,
+        timeout: float = 60.0,
+        max_in_flight: int = 64,
+        **more: Setting,
+    ) -> None:
+        provider, _, name = model.partition(":")
+        if timeout <= 0 or max_in_flight < 1 or max_tokens < 1:
+            raise ValueError("timeout must be above 0; max_in_flight and max_tokens at least 1")
+        refuse_secrets(more)
+        self.model = model
+        given: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
+        self.parameters = {name: value for name, value in given.items() if name != "max_retries"}
+        self._openai = provider == "openai"
+        self.ways: frozenset[Way] = frozenset({"sample", "distribution"} if self._openai else {"sample"})
+        if base_url is not None and self._openai:
+            check_server(base_url, name, os.environ.get(_OPENAI_KEY), _OPENAI_KEY)
+        self._chat = _chat_model(model, base_url, timeout, given)
+        self._timeout, self._max_in_flight = timeout, max_in_flight
+        self._rung = 0  # of _LADDER
+        self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
+        self._loop = _Loop()
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """All at once, at most `max_in_flight` at a time."""
+        return self._loop.run(self._all(requests))
+
+    async def _all(self, requests: Sequence[Request]) -> list[Reply]:
+        gate = asyncio.Semaphore(self._max_in_flight)
+
+        async def one(request: Request) -> Reply:
+            async with gate:
+                return await self._one(request)
+
+        return list(await asyncio.gather(*(one(r) for r in requests)))
+
+    async def _one(self, request: Request) -> Reply:
+        began = time.perf_counter()
+        try:
+            message = await asyncio.wait_for(self._asked(request), self._timeout)
+        except TimeoutError:
+            return _failed(f"timed out: after {self._timeout:g} s", began)
+        except Exception as error:  # whatever a provider's library raises: it is named, counted and retried
+            return _failed(_named(error), began)
+        return _reply(message, request, time.perf_counter() - began)
+
+    async def _asked(self, request: Request) -> AIMessage:
+        """The model's message, asked for as richly as the server allows."""
+        for rung in range(self._rung, len(_LADDER)):
+            try:
+                answer = await self._runnable(request, *_LADDER[rung]).ainvoke(messages(request))
+            except Exception as error:
+                if rung + 1 == len(_LADDER) or not _refused(error):
+                    raise
+            else:
+                self._rung = max(self._rung, rung)
+                return answer if isinstance(answer, AIMessage) else _raw(answer)
+        raise AssertionError("the last rung returns or raises")
+
+    def _runnable(self, request: Request, schema: bool, extras: bool) -> Runnable[Any, Any]:
+        if not self._openai:
+            return self._with_schema(request.question) if schema else self._chat
+        asked: dict[str, Any] = {}
+        if extras and request.way == "distribution":
+            asked |= {"logprobs": True, "top_logprobs": _LIKELIEST}
+        if extras and request.way == "sample":
+            asked |= {"seed": request.draw % 2**31}
+        if schema:
+            form = {"name": "answer", "schema": answer_schema(request.question), "strict": True}
+            asked |= {"response_format": {"type": "json_schema", "json_schema": form}}
+        return self._chat.bind(**asked) if asked else self._chat
+
+    def _with_schema(self, question: Question) -> Runnable[Any, Any]:
+        """The provider's own kind of structured output. NotImplementedError where it has none."""
+        known = self._structured.get((question.key, question.choices))
+        if known is None:
+            schema = {"title": "answer", "description": "The decision.", **answer_schema(question)}
+            known = self._chat.with_structured_output(schema, include_raw=True)
+            self._structured[question.key, question.choices] = known
+        return known
+
+
+class _Loop:
+    """One event loop for the engine's life: the providers' clients keep connections that belong to a loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="language-model calls", daemon=True).start()
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C: the calls in flight are given up
+            raise
+
+
+def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapping[str, Setting]) -> BaseChatModel:
+    provider, _, name = model.partition(":")
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    if base_url is not None:
+        given["base_url"] = base_url
+    if provider == "openai":
+        given["timeout"] = timeout
+        if base_url is not None and not os.environ.get(_OPENAI_KEY):
+            given["api_key"] = "none"  # local servers want none, the client insists on one
+    try:
+        return init_chat_model(name, model_provider=provider, **given)
+    except ImportError as error:
+        raise ValueError(f"model {model!r} needs another package: {shown(str(error))}") from None
+    except Exception as error:
+        kind = UnknownProvider if type(error) is ValueError else ValueError
+        raise kind(f"{model} cannot be set up: {shown(redact(str(error)), 400)}") from None
+
+
+def _raw(answer: Mapping[str, Any]) -> AIMessage:
+    """The message behind a structured answer; an answer that came as a tool call is put into words."""
+    message: AIMessage = answer["raw"]
+    parsed = answer.get("parsed")
+    return message if message.text or parsed is None else message.model_copy(update={"content": json.dumps(parsed)})
+
+
+def _reply(message: AIMessage, request: Request, seconds: float) -> Reply:
+    used = message.usage_metadata
+    tokens = (used["input_tokens"], used["output_tokens"]) if used else (0, 0)
+    log_probs = choice_log_probs(_tokens(message), request.question) if request.way == "distribution" else None
+    return Reply(message.text, log_probs, *tokens, seconds)
+
+
+def _tokens(message: AIMessage) -> list[Token]:
+    """The tokens that a message tells, in OpenAI's form."""
+    told: Mapping[str, Any] = message.response_metadata.get("logprobs") or {}
+    tokens: list[Token] = []
+    for token in told.get("content") or []:
+        likeliest = tuple((str(t["token"]), float(t["logprob"])) for t in token.get("top_logprobs") or [])
+        tokens.append(Token(str(token["token"]), likeliest))
+    return tokens
+
+
+def _failed(error: str, began: float) -> Reply:
+    return Reply("", error=error, seconds=time.perf_counter() - began)
+
+
+def _refused(error: Exception) -> bool:
+    """Does the server, or LangChain for this provider, not know a part of the request?"""
+    return isinstance(error, NotImplementedError) or _status(error) in _REFUSED
+
+
+def _status(error: Exception) -> int | None:
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _named(error: Exception) -> str:
+    """ "cause: detail" of whatever a provider's library raised, without secrets."""
+    status, kind = _status(error), type(error).__name__
+    named = (("Timeout", "timed out"), ("Connection", "no connection"))
+    cause = f"HTTP {status}" if status else next((name for part, name in named if part in kind), kind)
+    return f"{cause}: {shown(redact(str(error)))}"

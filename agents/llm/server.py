@@ -1,0 +1,66 @@
+"""Is there an OpenAI-compatible server at an address, and does it have the model? Asked once, before a run begins."""
+
+import json
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+from agents.llm.redact import redact
+from agents.llm.replies import shown
+
+_PATIENCE = 10.0  # seconds
+
+
+def check_server(base_url: str, name: str, key: str | None, key_name: str) -> None:
+    """ValueError, naming the address and the fix, unless the server answers and has the model `name`.
+
+    `key` is the provider's key, if there is one, and `key_name` the environment variable it comes from.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base_url {redact(base_url)!r} is no address; give one like http://localhost:8000/v1")
+    try:
+        body = _get(f"{base_url.rstrip('/')}/models", key)
+    except urllib.error.HTTPError as error:
+        _refused(base_url, error.code, key_name)
+        return
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise ValueError(
+            f"cannot reach the model server at {redact(base_url)} ({shown(redact(str(reason)), 100)}). Start it, for "
+            f"example with: vllm serve {name} --port 8000; or correct base_url, which usually ends in /v1"
+        ) from None
+    _has_model(base_url, name, _names(body))
+
+
+def _get(url: str, key: str | None) -> bytes:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_PATIENCE) as reply:
+        return reply.read(1 << 20)
+
+
+def _refused(base_url: str, status: int, key_name: str) -> None:
+    if status in (401, 403):
+        raise ValueError(
+            f"the model server at {redact(base_url)} refuses access (HTTP {status}); "
+            f"put its key into the environment variable {key_name}"
+        )
+    if status == 404 and not urlsplit(base_url).path.rstrip("/").endswith("v1"):
+        raise ValueError(
+            f"{redact(base_url)} answers, but not as an OpenAI-compatible server (HTTP 404 for /models); "
+            f"is base_url={redact(base_url).rstrip('/')}/v1 meant?"
+        )
+
+
+def _names(body: bytes) -> list[str]:
+    """The models that a server lists; none where its answer is of another form."""
+    try:
+        return [str(model["id"]) for model in json.loads(body)["data"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _has_model(base_url: str, name: str, names: list[str]) -> None:
+    if names and not any(known == name or known.startswith(f"{name}:") for known in names):
+        listed = ", ".join(shown(n, 80) for n in names[:10])
+        raise ValueError(f"the server at {redact(base_url)} has no model {name!r}; it has: {listed}")
