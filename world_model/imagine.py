@@ -17,10 +17,8 @@ from societies.play import in_force
 from world_model.model import WorldModel
 from world_model.records import personal
 
-
-AUDITED = (
-    4  # the ensemble's disagreement is taken on every fourth agent: a second opinion on all would cost as much again
-)
+# The ensemble's disagreement is taken on every fourth agent: a second opinion on all would cost as much again.
+AUDITED = 4
 
 
 @dataclass(frozen=True)
