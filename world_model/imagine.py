@@ -31,7 +31,9 @@ class Dream:
 
 
 @dataclass(frozen=True)
-class _Imagined:
+class Imagined:
+    """One imagined step of B worlds: the fields of an Episode, without the time."""
+
     features: Tensor
     mechanism: Tensor
     action: Tensor
@@ -51,8 +53,8 @@ def imagine(
     Differentiable in the principal's parameters: actions are hard forward, expected responses backward.
     """
     z = draw_people(model, personal(society, start), draws)
-    world = _World(model, society, z, draws, soft)
-    features, mind, record = start, principal.start(len(start)), list[_Imagined]()
+    world = World(model, society, z, draws, soft)
+    features, mind, record = start, principal.start(len(start)), list[Imagined]()
     for t in range(society.steps):
         mind, proposed = principal.propose(mind, _seen(t, features, record))
         step, features = world.step(t, features, in_force(society, t, proposed))
@@ -78,24 +80,28 @@ def _by_world(x: Tensor) -> Tensor:
     return x.transpose(0, 1).reshape(-1, *x.shape[2:])
 
 
-def answers(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+def answers(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor, shift: int = 0) -> tuple[Tensor, Tensor]:
     """log p [B, N, K] by each world's own member, and [B, N / 4, K] of every fourth agent by the next member."""
-    own = [_by_member(x, model.members) for x in (prospects, features, z)]
+    own = [_by_member(x.roll(shift, 0), model.members) for x in (prospects, features, z)]
     other = model.doubt(*[x[:, :, ::AUDITED] for x in own])
-    return _by_world(model.log_probs(*own)), _by_world(other)
+    return _by_world(model.log_probs(*own)).roll(-shift, 0), _by_world(other).roll(-shift, 0)
 
 
 @dataclass(frozen=True)
-class _World:
+class World:
+    """B imagined worlds whose people are drawn: one step at a time."""
+
     model: WorldModel
     society: Society
     z: Tensor  # [B, N, Z]
     draws: Draws
-    soft: bool
+    soft: bool  # replies are whole distributions
+    shift: int = 0  # world b is answered by member (b + shift) mod S
 
-    def step(self, t: int, features: Tensor, mechanism: Tensor) -> tuple[_Imagined, Tensor]:
+    def step(self, t: int, features: Tensor, mechanism: Tensor) -> tuple[Imagined, Tensor]:
+        """Everyone's answers to `mechanism` [B, M] in state `features` [B, N, F], and the next state."""
         prospects = self.society.prospects(features, mechanism)
-        log_p, other = answers(self.model, prospects, features, self.z)  # [B, N, K]
+        log_p, other = answers(self.model, prospects, features, self.z, self.shift)  # [B, N, K]
         levels = self.society.respond(torch.arange(log_p.shape[-1])[None])[0]  # [K, R]
         action = self.draws.choice("decision", t, log_p.detach())
         expected = log_p.exp() @ levels  # [B, N, R]
@@ -103,7 +109,7 @@ class _World:
         response = hard + (expected - expected.detach())  # straight-through: Bengio et al. 2013
         settled = self.society.settle(features, mechanism, response)
         one_hot = torch.nn.functional.one_hot(action, log_p.shape[-1]).to(log_p.dtype)
-        step = _Imagined(
+        step = Imagined(
             features=features,
             mechanism=mechanism,
             action=action,
@@ -116,19 +122,19 @@ class _World:
         return step, settled.features
 
 
-def _seen(t: int, features: Tensor, record: list[_Imagined]) -> PublicStep:
+def _seen(t: int, features: Tensor, record: list[Imagined]) -> PublicStep:
     if not record:
         return PublicStep(t, features, None, None, None, None)
     last = record[-1]
     return PublicStep(t, features, last.features, last.mechanism, last.response, last.choice)
 
 
-def _along(record: list[_Imagined], name: str) -> Tensor:
+def _along(record: list[Imagined], name: str) -> Tensor:
     values: list[Any] = [getattr(step, name) for step in record]
     return torch.stack(values, 1)
 
 
-def _episode(society: Society, record: list[_Imagined], last: Tensor, ids: Tensor, soft: bool) -> Episode:
+def _episode(society: Society, record: list[Imagined], last: Tensor, ids: Tensor, soft: bool) -> Episode:
     return Episode(
         society=society.name,
         ids=ids,

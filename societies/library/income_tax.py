@@ -130,7 +130,7 @@ class IncomeTax:
     def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K] the utility of each level of hours, knowing last year's lump sum."""
         _, _, net = MARKET.money(state.features, mechanism)
-        return _utility(Utility.of(state.people), net, MARKET.hours.to(net.device), state.features)
+        return utility(Utility.of(state.people), net, MARKET.hours.to(net.device), state.features)
 
     def teacher(self, state: State, mechanism: Tensor) -> Tensor:
         return quantal_response(self.utilities(state, mechanism), TEMPERATURE)
@@ -156,7 +156,7 @@ class IncomeTax:
         after = settled.features
         person = Utility.of(state.people)
         net, hours = after[..., NET, None], response  # [B, N, 1]
-        payoff = _utility(person, net, hours, state.features)[..., 0]
+        payoff = utility(person, net, hours, state.features)[..., 0]
         welfare = self._welfare(person, after, settled.accounts)
         return Transition(State(state.step + 1, after, state.people), response, payoff, settled.accounts, welfare)
 
@@ -189,7 +189,7 @@ def _effort(person: Utility, hours: Tensor) -> Tensor:
     return 0.75 * usual / power * (power * (_log(hours) - usual.log())).exp()
 
 
-def _utility(person: Utility, net: Tensor, hours: Tensor, last: Tensor) -> Tensor:
+def utility(person: Utility, net: Tensor, hours: Tensor, last: Tensor) -> Tensor:
     """U [B, N, K] of net income [B, N, K] and hours [B, N, K] or [K], given last year's features [B, N, F]."""
     p = Utility(**{name: value[..., None] for name, value in vars(person).items()})
     goods = (((1 - p.curvature) * _log(net + 0.001)).exp() - 1) / (1 - p.curvature)

@@ -1,0 +1,84 @@
+"""How far the world model can be trusted: next-step likelihood, k-step error, coverage; all on people never seen."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learning.draws import Draws
+from societies.base import Episode, Society
+from world_model.imagine import World
+from world_model.model import WorldModel
+from world_model.records import Records
+from world_model.traits import Belief
+
+
+def beliefs(model: WorldModel, data: Records) -> Belief:
+    """The online tracker after each of the T decisions: [B, T, N, Z]."""
+    with torch.no_grad():
+        return model.tracker.beliefs(model.evidence(data.prospects, data.features, data.choice), data.covariates)
+
+
+def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws: Draws) -> Tensor:
+    """[B, N, K] predicted distribution of the choice at `step`, from the history before it.
+
+    Averages members and `samples` draws of z from the online belief. step >= 1.
+    """
+    belief = beliefs(model, data)
+    total = torch.zeros_like(data.choice[:, step])
+    for i in range(samples):
+        z = _drawn(belief, step, draws, i)
+        total = total + _all_members(model, data.prospects[:, step], data.features[:, step], z).exp().mean(0)
+    return total / samples
+
+
+def _drawn(belief: Belief, step: int, draws: Draws, sample: int) -> Tensor:
+    at = Belief(belief.mean[:, step - 1], belief.log_sd[:, step - 1])
+    return at.draw(draws.normal("belief", sample, *at.mean.shape[1:]))
+
+
+def _all_members(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
+    """Every member on every world: [S, B, N, K]."""
+    with torch.no_grad():
+        return model.log_probs(*[x.expand(model.members, *x.shape) for x in (prospects, features, z)])
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One account some steps ahead, sampled, beside what came."""
+
+    sampled: Tensor  # [samples, B, H]
+    came: Tensor  # [B, H]
+
+    def error(self) -> Tensor:
+        """[H] mean over worlds of |mean forecast - truth| / |truth|."""
+        return ((self.sampled.mean(0) - self.came).abs() / self.came.abs()).mean(0)
+
+    def coverage(self, level: float = 0.9) -> float:
+        """Share of worlds and steps whose truth lies inside the central interval of that level."""
+        tail = (1 - level) / 2
+        low, high = self.sampled.quantile(tail, 0), self.sampled.quantile(1 - tail, 0)
+        return float(((self.came >= low) & (self.came <= high)).float().mean())
+
+
+def forecast(
+    model: WorldModel, society: Society, episode: Episode, data: Records, account: str, ahead: tuple[int, int], n: int
+) -> Forecast:
+    """Roll the learned people on from a real state under the rules that were really in force.
+
+    `ahead`: (first step, number of steps H); n samples: each draws z from the belief before the first step, and is
+    answered by another member of the ensemble. The worlds of `episode` must be a multiple of the members.
+    """
+    first, steps = ahead
+    belief = beliefs(model, data)
+    sampled = list[Tensor]()
+    for i in range(n):
+        draws = Draws(i, episode.ids)
+        world = World(model, society, _drawn(belief, first, draws, i), draws, episode.soft, shift=i)
+        features, values = episode.features[:, first], list[Tensor]()
+        for t in range(first, first + steps):
+            with torch.no_grad():
+                step, features = world.step(t, features, episode.mechanism[:, t])
+            values.append(step.accounts[account])
+        sampled.append(torch.stack(values, 1))
+    return Forecast(torch.stack(sampled), episode.accounts[account][:, first : first + steps])
