@@ -8,13 +8,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console, Group
 from rich.live import Live as Screen
 from rich.text import Text
 
+from agents.base import Decisions, Round
 from agents.llm.population import Progress
+from agents.scripted import ScriptedPopulation
+from learning.draws import Draws
+from personas.people import People
 
 NOTHING = Progress(decided=0, cached=0, retried=0, failed=0, calls=0, tokens=0)
 WINDOW = 10.0  # seconds over which a rate is taken
@@ -24,14 +28,15 @@ BAR = 24  # characters
 
 @dataclass
 class Work:
-    """One stage under way. Its unit is decisions where `decisions` is given, else steps."""
+    """One stage under way, and what it is busy with: asking people, or a named kind of steps."""
 
     name: str
     started: float
-    total: int | None
-    counts_decisions: bool
-    first: int = 0  # decisions before it began
+    decisions: int | None  # how many it will ask for in all, where that is known
+    before: int  # decisions of earlier stages
+    what: str = ""
     done: int = 0
+    total: int | None = None
 
 
 class Live:
@@ -72,13 +77,12 @@ class Live:
         self._console.print(Text(text), highlight=False)
 
     @contextmanager
-    def stage(self, name: str, decisions: int | None = None, steps: int | None = None) -> Generator[Work]:
-        """The stage under way; `decisions` or `steps` is how much there is to do, where that is known."""
-        total = steps if decisions is None else decisions
-        self._work = Work(name, self._clock(), total, decisions is not None, self._progress.decided)
+    def stage(self, name: str, decisions: int | None = None) -> Generator[None]:
+        """The stage under way. A stage that is left by an error is not marked as done."""
+        self._work = Work(name, self._clock(), decisions, self._progress.decided)
         self._past.clear()
         self._say()
-        yield self._work
+        yield
         self._finished[name] = self._clock() - self._work.started
         self._say()
         self._work = None
@@ -86,14 +90,17 @@ class Live:
     def decided(self, progress: Progress) -> None:
         """Told by the population after every batch."""
         self._progress = progress
-        if self._work is not None and self._work.counts_decisions:
-            self.step(progress.decided - self._work.first)
+        if self._work is not None:
+            self.step("decisions", progress.decided - self._work.before, self._work.decisions)
 
-    def step(self, done: int) -> None:
-        """How much of the stage under way is done."""
+    def step(self, what: str, done: int, total: int | None) -> None:
+        """How far the stage under way is with what it is busy with."""
         if self._work is None:
             return
-        self._work.done, now = done, self._clock()
+        if self._work.what != what:
+            self._past.clear()
+        self._work.what, self._work.done, self._work.total = what, done, total
+        now = self._clock()
         self._past.append((now, done))
         while now - self._past[0][0] > WINDOW and len(self._past) > 2:
             self._past.popleft()
@@ -121,16 +128,17 @@ class Live:
             self._console.print(Text(self._line(self._work)), highlight=False, soft_wrap=True)
 
     def _line(self, work: Work) -> str:
-        finished = work.name in self._finished
-        parts = [f"{work.done:,}" + (f" of {work.total:,}" if work.total else "") + self._unit(work)]
+        took = f"[{clock(self._clock() - self._began)}] {work.name}"
+        if work.name in self._finished or not work.what:
+            return f"{took}: {'done' if work.name in self._finished else 'begins'}"
+        parts = [f"{work.done:,}{f' of {work.total:,}' if work.total else ''} {self._unit(work)}"]
         parts += [f"{self.rate:,.0f}/s"] if self.rate else []
-        parts += [self._account()] if work.counts_decisions else []
-        parts += [] if finished or self.to_go is None else [f"{clock(self.to_go)} to go"]
-        state = "done" if finished else ", ".join(parts)
-        return f"[{clock(self._clock() - self._began)}] {work.name}: {state}"
+        parts += [self._account()] if work.what == "decisions" else []
+        parts += [] if self.to_go is None else [f"{clock(self.to_go)} to go"]
+        return f"{took}: {', '.join(parts)}"
 
     def _unit(self, work: Work) -> str:
-        return " decisions" if work.counts_decisions else " steps"
+        return "decisions" if work.what == "decisions" else f"steps of {work.what}"
 
     def _account(self) -> str:
         """Calls, failures, and what is left of the budget."""
@@ -159,9 +167,28 @@ class Live:
     def _bar(self, work: Work) -> str:
         share = min(1.0, work.done / work.total) if work.total else 0.0
         bar = "█" * round(share * BAR) + "░" * (BAR - round(share * BAR))
-        rate = f"{self.rate:,.0f}{self._unit(work)}/s" if self.rate else ""
+        rate = f"{self.rate:,.0f}/s" if self.rate else ""
         left = f"{clock(self.to_go)} to go" if self.to_go is not None else ""
-        return f"{bar} {share:>4.0%}  {rate}  {left}".rstrip()
+        return "  ".join(part for part in (f"{bar} {share:>4.0%}", work.what, rate, left) if part)
+
+
+@dataclass
+class Counted:
+    """Scripted people, with their decisions told to a display as a language model's are."""
+
+    people: ScriptedPopulation
+    told: Callable[[Progress], None]
+    decided: int = 0
+
+    def start(self, people: People) -> None:
+        """They keep no memory."""
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        """What the scripted people decide."""
+        _, found = self.people.decide(memory, round, draws)
+        self.decided += int((found.action >= 0).sum())
+        self.told(replace(NOTHING, decided=self.decided))
+        return None, found
 
 
 def clock(seconds: float) -> str:

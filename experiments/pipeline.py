@@ -5,7 +5,7 @@ anew from the same counters, so that it ends with the same table.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,20 +15,19 @@ from agents.base import Population
 from agents.llm.budget import Budget
 from agents.llm.journal import Journal
 from agents.llm.models import engine_for
-from agents.llm.population import LanguagePopulation, Progress
+from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
 from experiments.config import Config
 from experiments.errors import UserError
-from experiments.live import Live
+from experiments.live import Counted, Live
 from experiments.quoted import best_fixed_rates
 from experiments.runs import Run, note_roster, people_file
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.saez import saez
-from mechanism.evaluate import evaluate
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
-from personas.frozen import freeze
+from personas.frozen import freeze, roster_hash
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Principal, Sealed, Society
 from societies.catalog import load
@@ -37,14 +36,12 @@ from societies.play import Fixed
 from societies.stage import Stage
 
 BASELINES = ("us_federal", "saez", "best_fixed", "flat_50")
-ASKING = "asking the people"
-PLAN = (
-    ASKING,
-    "fitting the world model",
-    "fitting the trait tracker",
-    "searching the base mechanism in imagination",
-    "improving the policy by PPO",
-)
+LEARNING = "learning"
+
+
+def plan(config: Config) -> tuple[str, ...]:
+    """The stages of a run, as the display names them."""
+    return (LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
 
 
 @dataclass(frozen=True)
@@ -80,41 +77,16 @@ class Finished:
     evaluated: tuple[Evaluated, ...]  # ours first
 
 
-class Display:
-    """Turns reports of progress into stages on the screen."""
-
-    def __init__(self, live: Live) -> None:
-        self._live, self._open, self._name = live, ExitStack(), ""
-
-    def decided(self, progress: Progress) -> None:
-        self._enter(ASKING, None)
-        self._live.decided(progress)
-
-    def step(self, what: str, done: int, of: int) -> None:
-        self._enter(what, of)
-        self._live.step(done)
-
-    def close(self) -> None:
-        self._open.close()
-
-    def _enter(self, name: str, steps: int | None) -> None:
-        if name != self._name:
-            self._open.close()
-            decisions = 0 if name == ASKING else None
-            self._open.enter_context(self._live.stage(name, decisions=decisions, steps=steps))
-            self._name = name
-
-
 @contextmanager
-def cast_of(config: Config, run: Run, display: Display) -> Generator[Cast]:
+def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
     society = load(config.society.name, config.society.objective)
     rosters = open_rosters(people_file(config), society.agents, "all", ("wage",), society.traits_used)
     if config.population.kind == "scripted":
-        scripted = ScriptedPopulation(config.population.way == "distribution")
+        scripted = Counted(ScriptedPopulation(config.population.way == "distribution"), live.decided)
         yield Cast(society, rosters, lambda purpose: scripted)
         return
-    engine = engine_for(config.population.model, config.population.base_url)
+    engine = engine_for(config.population.model, config.population.base_url, **config.population.settings)
     with Journal(run.journal) as journal:
         people = LanguagePopulation(
             engine,
@@ -124,7 +96,7 @@ def cast_of(config: Config, run: Run, display: Display) -> Generator[Cast]:
             config.population.retries,
             config.population.fallback,
             config.population.max_fallback_share,
-            progress=display.decided,
+            progress=live.decided,
         )
         yield Cast(society, rosters, people.under)
 
@@ -133,17 +105,13 @@ def execute(config: Config, run: Run, live: Live) -> Finished:
     """The whole run."""
     torch.set_num_threads(config.threads)
     _check_baselines(config.baselines)
-    settings, display = config.method.settings, Display(live)
-    try:
-        with cast_of(config, run, display) as cast:
-            _freeze(config, run, cast)
-            training = cast.stage(config.seed, "training", "learning")
-            keep = _Kept(run).keep
-            outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), display.step, keep)
-            evaluated = tuple(_evaluations(config, run, cast, outcome))
-            return Finished(config, cast, outcome, evaluated)
-    finally:
-        display.close()
+    settings = config.method.settings
+    with cast_of(config, run, live) as cast:
+        _freeze(config, run, cast)
+        training, keep = cast.stage(config.seed, "training", LEARNING), _Kept(run).keep
+        with live.stage(LEARNING, most_episodes(settings) * training.decisions_per_episode):
+            outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), live.step, keep)
+        return Finished(config, cast, outcome, tuple(_evaluations(config, run, cast, outcome, live)))
 
 
 @dataclass(frozen=True)
@@ -167,24 +135,27 @@ def _freeze(config: Config, run: Run, cast: Cast) -> None:
         ("held-out", config.evaluation.communities),
     ):
         people = cast.rosters.people(draws(child_seed(config.seed, split), 0, count))
-        note_roster(run, split, freeze(people, run.roster(split)))
+        file = run.roster(split)
+        note_roster(run, split, roster_hash(people) if file.exists() else freeze(people, file))
 
 
-def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome) -> Generator[Evaluated]:
-    communities = config.evaluation.communities
-    spent = len(outcome.episodes.ids) * cast.society.steps * cast.society.agents
-    held_out = cast.stage(config.seed, "held-out", "evaluation: swm_ap")
-    with torch.no_grad():
-        played = held_out.play_sealed(outcome.learned, 0, communities)
-    yield Evaluated("swm_ap", played.episode, played.sealed, spent)
-    for name in config.baselines:
-        principal, cost = _baseline(name, cast, outcome, spent)
-        stage = cast.stage(config.seed, "held-out", f"evaluation: {name}")
-        yield Evaluated(name, evaluate(stage, principal, communities, communities), None, cost)
+def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: Live) -> Generator[Evaluated]:
+    """Every method on the same held-out communities."""
+    communities, per_episode = config.evaluation.communities, cast.society.steps * cast.society.agents
+    spent = len(outcome.episodes.ids) * per_episode
+    for name in ("swm_ap", *config.baselines):
+        purpose = f"evaluation: {name}"
+        principal, cost = _principal(name, cast, outcome, spent)
+        stage = cast.stage(config.seed, "held-out", purpose)
+        with live.stage(purpose, communities * per_episode), torch.no_grad():
+            played = stage.play_sealed(principal, 0, communities)
+        yield Evaluated(name, played.episode, played.sealed if name == "swm_ap" else None, cost)
 
 
-def _baseline(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Principal, int | None]:
+def _principal(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Principal, int | None]:
     """The principal, and the real decisions it learned from."""
+    if name == "swm_ap":
+        return outcome.learned, spent
     if name == "us_federal":
         return default(cast.society), 0
     if name == "flat_50":

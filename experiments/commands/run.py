@@ -41,12 +41,12 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name
 def _run(config: "Config", as_json: bool) -> None:
     from experiments.findings import methods, report_data
     from experiments.live import Live
-    from experiments.pipeline import PLAN, execute
+    from experiments.pipeline import execute, plan
     from experiments.report import write_report
     from experiments.runs import open_run
 
     with open_run(config) as opened:
-        with Live(f"solon run {config.name}", PLAN, config.budget.calls, config.budget.tokens) as live:
+        with Live(f"solon run {config.name}", plan(config), config.budget.calls, config.budget.tokens) as live:
             for note in opened.notes:
                 live.note(note)
             finished = execute(config, opened, live)

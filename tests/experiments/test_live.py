@@ -61,9 +61,33 @@ def test_the_second_stage_counts_its_own_decisions():
     with shown:
         with shown.stage("collect", decisions=100):
             shown.decided(progress(100))
-        with shown.stage("fit", decisions=50) as work:
+        with shown.stage("fit", decisions=50):
+            now.now = 1.0
             shown.decided(progress(110))
-            assert work.done == 10
+            now.now = 2.0
+            shown.decided(progress(120))
+            assert shown.rate == pytest.approx(10.0)
+            assert shown.to_go == pytest.approx(3.0)
+
+
+def test_what_a_stage_is_busy_with_is_named_and_timed_by_itself():
+    now = Clock()
+    shown, out = live(False, now)
+    with shown, shown.stage("learn", decisions=100):
+        shown.decided(progress(100))
+        for done in range(4):
+            now.now = 10.0 + 3 * done
+            shown.step("fitting the world model", done, 10)
+        assert shown.rate == pytest.approx(1 / 3)
+        assert shown.to_go == pytest.approx(21.0)
+    assert "learn: 0 of 10 steps of fitting the world model" in out.getvalue()
+
+
+def test_a_stage_that_breaks_off_is_not_called_done():
+    shown, out = live(False, Clock())
+    with pytest.raises(RuntimeError), shown, shown.stage("collect"):
+        raise RuntimeError
+    assert "done" not in out.getvalue()
 
 
 def test_a_terminal_shows_every_stage_and_the_account():
