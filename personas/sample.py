@@ -35,10 +35,10 @@ class Sampler:
 
     def people(self, draws: Draws) -> People:
         """One roster per episode of `draws`. Public numeric attributes and all traits as float32 tensors."""
-        keyed = Draws(child_seed(draws.seed, f"population {self.population.seed}"), draws.episodes)
+        keyed = self._keyed(draws)
         names = self.public_names
         public = [self._attribute(keyed, name) for name in names]
-        traits = self._traits(keyed)
+        traits = self._traits(keyed, self._communities(keyed), self._place(keyed))
         values = _stack(list(traits.values()), keyed, self.size)
         return People(names, _stack(public, keyed, self.size), tuple(traits), values, self._personas(keyed, values))
 
@@ -65,15 +65,33 @@ class Sampler:
     def _attribute(self, draws: Draws, name: str) -> Tensor:
         return attribute_at(self.population.attributes[name], self._scores(draws, name))  # float64 [B, N]
 
-    def _traits(self, draws: Draws) -> dict[str, Tensor]:
-        spec = self.population
-        communities = {
-            name: draws.normal(f"community {name}", 0, 1).double() for name in spec.communities
-        }  # [B, 1] each
-        place = standing(self._attribute(draws, "wage") * HOURS_PER_YEAR) if "wage" in spec.attributes else None
+    def community_draws(self, draws: Draws) -> dict[str, Tensor]:
+        """The hidden community draws of the rosters that `people` gives for the same draws, [B, 1] each."""
+        return self._communities(self._keyed(draws))
+
+    def traits_given(self, draws: Draws, place: Tensor, communities: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Fresh traits [B, N, Z] of people whose incomes stand at `place` (see `incomes.standing`), which broadcasts
+        to [B, N]; of fresh communities, or of those given. For exact observers in tests and claims.
+        """
+        keyed = self._keyed(draws)
+        found = self._traits(keyed, communities or self._communities(keyed), place)
+        return _stack(list(found.values()), keyed, self.size)
+
+    def _keyed(self, draws: Draws) -> Draws:
+        return Draws(child_seed(draws.seed, f"population {self.population.seed}"), draws.episodes)
+
+    def _communities(self, keyed: Draws) -> dict[str, Tensor]:
+        return {name: keyed.normal(f"community {name}", 0, 1).double() for name in self.population.communities}
+
+    def _place(self, keyed: Draws) -> Tensor | None:
+        """Where everyone's income stands among all incomes, [B, N]; None where nobody has a wage."""
+        declared = "wage" in self.population.attributes
+        return standing(self._attribute(keyed, "wage") * HOURS_PER_YEAR) if declared else None
+
+    def _traits(self, draws: Draws, communities: Mapping[str, Tensor], place: Tensor | None) -> dict[str, Tensor]:
         return {
             name: trait_at(name, law, self._scores(draws, name), communities, place)
-            for name, law in spec.traits.items()
+            for name, law in self.population.traits.items()
         }
 
     def _personas(self, draws: Draws, traits: Tensor) -> Callable[[int, int], Persona]:
