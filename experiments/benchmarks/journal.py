@@ -7,7 +7,7 @@ question is not counted. "new": everything is asked and kept; "kept": everything
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,20 +42,18 @@ def main(rounds: int) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=".") as folder, Journal(Path(folder) / "journal.sqlite") as journal:
         population = LanguagePopulation(Instant(), journal)
-        steps = [_round(step) for step in range(rounds + 1)]
+        steps = [_round(step) for step in range(rounds)]
         for name in ("new", "kept"):
-            wall, cpu = _timed(lambda: [_decide(population, r) for r in steps[1:]], _decide, population, steps[0])
-            each = rounds * WORLDS * AGENTS / 1e6
-            print(f"{name:5s} {wall / each:6.1f} us a decision, of which processor {cpu / each:6.1f} us")  # noqa: T201
+            taken = sorted(_microseconds(population, step) for step in steps)
+            print(f"{name:5s} median {taken[rounds // 2]:6.1f}, best {taken[0]:6.1f} us a decision")  # noqa: T201
         size = journal.path.stat().st_size / journal.spent.calls
         print(f"{journal.spent.calls} calls, {size:.0f} bytes each")  # noqa: T201
 
 
-def _timed(work: Callable[[], object], warm: Callable[..., object], *with_: object) -> tuple[float, float]:
-    warm(*with_)
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+def _microseconds(population: LanguagePopulation, round_: Round) -> float:
+    began = time.perf_counter()
+    _decide(population, round_)
+    return (time.perf_counter() - began) / (WORLDS * AGENTS) * 1e6
 
 
 def _decide(population: LanguagePopulation, round_: Round) -> None:
