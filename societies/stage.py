@@ -1,12 +1,13 @@
 """The real thing, as learning may use it: a society, its people and fresh rosters, with nothing private in reach."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from agents.base import Population
+from agents.base import Fallback, Population
 from learning.draws import Draws, draws
 from personas.people import People
 from societies.base import Episode, Principal, Society
@@ -62,6 +63,14 @@ def joined(episodes: list[Episode]) -> Episode:
         soft=all(e.soft for e in episodes),
         counted=first.counted,
         accounts={k: torch.cat([e.accounts[k] for e in episodes]) for k in first.accounts},
-        fallbacks=tuple(f for e in episodes for f in e.fallbacks),
+        fallbacks=_renumbered(episodes),
         **cat,
+    )
+
+
+def _renumbered(episodes: list[Episode]) -> tuple[Fallback, ...]:
+    """Everyone's fallbacks, with worlds counted through all batches."""
+    starts = accumulate((len(e.ids) for e in episodes), initial=0)
+    return tuple(
+        replace(f, world=start + f.world) for start, e in zip(starts, episodes, strict=False) for f in e.fallbacks
     )
