@@ -1,0 +1,150 @@
+"""The embedded model as an engine: choices scored in one pass, each person's part of a prompt computed once."""
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from agents.base import Question
+from agents.embedded.network import Network
+from agents.embedded.prefixes import PrefixCache
+from agents.embedded.tokenizer import NUMBERS, encode, news_text, opening, prefix_text, token_ids
+from agents.embedded.vocabulary import MODEL_FOLDER, ModelMissing
+from agents.llm.engine import Reply, Request, Way
+from learning.draws import Draws, name_key
+
+STAND_IN = "made with the small embedded model, a stand-in for a real language model"
+BATCH = 64  # prompts computed at once
+CACHE_BYTES = 1 << 30  # of computed prompt beginnings, about 2,500 people
+
+
+class EmbeddedEngine:
+    """Answers questions with the model in `path`. ModelMissing if there is none.
+
+    The same batch brings the same numbers to the bit; another batch size may move a log-probability by about 1e-6.
+    """
+
+    model = "embedded"
+    ways: frozenset[Way] = frozenset({"sample", "distribution"})
+
+    def __init__(self, path: Path = MODEL_FOLDER, threads: int = 1, cache_bytes: int = CACHE_BYTES) -> None:
+        self.threads = threads
+        self.tokenizer, self.weights = load(path)
+        self.network = Network(self.weights)
+        self.prefixes = PrefixCache(self.network, self._ids, cache_bytes)
+        self.parameters = {"weights": _fingerprint(path)}
+        self._societies = _rules(self.tokenizer)
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply per request; a question that the model was not made for gets a reply with an error."""
+        began = time.perf_counter()
+        faults = [self._fault(request.question) for request in requests]
+        asked = [request.question for request, fault in zip(requests, faults, strict=True) if fault is None]
+        with _threads(self.threads), torch.inference_mode():
+            scored = iter(self._scores(asked))
+        seconds = (time.perf_counter() - began) / max(1, len(requests))
+        return [
+            Reply("", error=fault, seconds=seconds) if fault else _reply(request, *next(scored), seconds)
+            for request, fault in zip(requests, faults, strict=True)
+        ]
+
+    def scores(self, questions: Sequence[Question]) -> list[Tensor]:
+        """Log-probabilities [K] over each question's choices."""
+        with _threads(self.threads), torch.inference_mode():
+            return [log_probs for log_probs, _ in self._scores(questions)]
+
+    def _fault(self, question: Question) -> str | None:
+        """Why this question cannot be answered, or None."""
+        unknown = [c for c in question.choices if not c.isdecimal() or int(c) >= NUMBERS]
+        if unknown:
+            return f"the embedded model answers with whole numbers below {NUMBERS} only, not {unknown[0]!r}"
+        if opening(question.key) not in self.tokenizer.get_vocab():
+            return f"the embedded model was not taught to answer under the key {question.key!r}"
+        if not question.system.startswith(self._societies):
+            return "the embedded model was not taught the rules of this society; use another model, or train it anew"
+        return None
+
+    def _scores(self, questions: Sequence[Question]) -> list[tuple[Tensor, int]]:
+        """Log-probabilities [K] and tokens read, one per question."""
+        news = self._ids([news_text(q.user, q.key) for q in questions])
+        found: dict[int, tuple[Tensor, int]] = {}
+        for rows in _batches([len(ids) for ids in news]):
+            prefix = self.prefixes.get([prefix_text(questions[i].system) for i in rows])
+            logits = self.network.follow(prefix, torch.tensor([news[i] for i in rows])[:, None])[:, 0, 0]  # [P, V]
+            for i, row, length in zip(rows, logits, prefix.lengths.tolist(), strict=True):
+                ids = token_ids(self.tokenizer, questions[i].choices)
+                found[i] = (row[ids].log_softmax(-1), length + len(news[i]))
+        return [found[i] for i in range(len(questions))]
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return encode(self.tokenizer, texts)
+
+
+def load(path: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
+    """Tokenizer and model of a folder. ModelMissing, naming the folder and what is wrong, if they cannot be had."""
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        if not (path / name).is_file():
+            raise ModelMissing(path, "no such folder" if not path.is_dir() else f"{name} is not there")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
+    except Exception as error:
+        raise ModelMissing(path, f"it cannot be loaded ({error})") from error
+    if not isinstance(model, LlamaForCausalLM):
+        raise ModelMissing(path, f"it holds a {type(model).__name__}, not the embedded model")
+    return tokenizer, model.eval()
+
+
+def _fingerprint(path: Path) -> str:
+    """What tells these weights and words from others: answers kept of other weights are not taken for theirs."""
+    both = hashlib.blake2b(digest_size=8)
+    for name in ("model.safetensors", "tokenizer.json"):
+        both.update((path / name).read_bytes())
+    return both.hexdigest()
+
+
+def draw(log_probs: Tensor, question: Question, number: int) -> int:
+    """A choice from log_probs [K]; it depends on the prompt and the draw's number only."""
+    key = name_key(f"{question.system}\0{question.user}")
+    return int(Draws(key, torch.tensor([number])).choice("embedded sample", 0, log_probs[None, None])[0, 0])
+
+
+def answer(key: str, choice: str) -> str:
+    """The JSON text of an answer."""
+    return f"{opening(key)}{choice}}}"
+
+
+def _rules(tokenizer: PreTrainedTokenizerFast) -> tuple[str, ...]:
+    """The rules of the societies that the model was taught: the long phrases that are one token each."""
+    added = tokenizer.added_tokens_decoder.values()
+    return tuple(token.content for token in added if len(token.content) > 100)
+
+
+def _reply(request: Request, log_probs: Tensor, read: int, seconds: float) -> Reply:
+    q = request.question
+    if request.way == "sample":
+        return Reply(answer(q.key, q.choices[draw(log_probs, q, request.draw)]), None, read, 1, seconds)
+    best = q.choices[int(log_probs.argmax())]
+    return Reply(answer(q.key, best), tuple(log_probs.tolist()), read, 1, seconds)
+
+
+def _batches(lengths: list[int]) -> Iterator[list[int]]:
+    """Places of equal length, BATCH at a time, in their order."""
+    for length in dict.fromkeys(lengths):
+        same = [i for i, other in enumerate(lengths) if other == length]
+        yield from (same[i : i + BATCH] for i in range(0, len(same), BATCH))
+
+
+@contextmanager
+def _threads(count: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

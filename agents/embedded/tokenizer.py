@@ -1,0 +1,108 @@
+"""The word-level tokenizer of the embedded model, and the chat template that makes every prompt.
+
+One token for a word, one for each whole number 0 to 999, one for `{"hours":` and one for `}`. Marks are dropped and
+letters lowered before words are looked up; a word that is not in the vocabulary becomes `<unk>`. A society's constant
+phrases (its rules, the frame of its news) are one token each, matched exactly.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from personas.words import split_words
+
+START, END, UNKNOWN, PAD = "<s>", "</s>", "<unk>", "<pad>"
+SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
+SPECIAL = (PAD, UNKNOWN, START, END, SYSTEM, USER, ASSISTANT)
+CLOSING = "}"
+NUMBERS = 1000  # single tokens for 0 .. NUMBERS - 1
+CONTEXT = 1024  # tokens
+_PATTERN = r"[0-9]+|[^\W\d_]+"  # as personas.words.split_words, without the marks
+
+CHAT_TEMPLATE = (
+    "{{ '<s>' }}{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ '</s>' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+def opening(key: str) -> str:
+    """How the answer begins: everything before the number."""
+    return f'{{"{key}":'
+
+
+def words_in(text: str) -> list[str]:
+    """The words and numbers of a text as the vocabulary holds them: lowered, without marks."""
+    return [word for word in split_words(text.lower()) if word[0].isalnum()]
+
+
+def build_tokenizer(words: Iterable[str], phrases: Sequence[str], keys: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer over `words` (any case), whole `phrases` that are one token each, and answers under `keys`."""
+    known = sorted({word for text in words for word in words_in(text) if not word[0].isdigit()})
+    entries = [*SPECIAL, *(str(n) for n in range(NUMBERS)), *known]
+    core = Tokenizer(models.WordLevel({entry: i for i, entry in enumerate(entries)}, unk_token=UNKNOWN))
+    core.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])  # pyright: ignore[reportAttributeAccessIssue]
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(_PATTERN), "removed", invert=True)  # pyright: ignore[reportAttributeAccessIssue]
+    core.decoder = _decoder()  # pyright: ignore[reportAttributeAccessIssue]
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    whole = [*phrases, *(opening(key) for key in keys), CLOSING]
+    core.add_tokens([AddedToken(text, special=False, normalized=False) for text in whole])
+    return _wrapped(core)
+
+
+def _decoder() -> decoders.Decoder:
+    """Words apart by one space, but the JSON answer without any: `{"hours":40}`."""
+    steps = [decoders.WordPiece(prefix="##", cleanup=False), decoders.Fuse()]
+    return decoders.Sequence([*steps, decoders.Replace('": ', '":'), decoders.Replace(" }", "}")])
+
+
+def _wrapped(core: Tokenizer) -> PreTrainedTokenizerFast:
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        bos_token=START,
+        eos_token=END,
+        unk_token=UNKNOWN,
+        pad_token=PAD,
+        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        clean_up_tokenization_spaces=False,
+        model_max_length=CONTEXT,
+        padding_side="left",
+    )
+    wrapped.chat_template = CHAT_TEMPLATE
+    return wrapped
+
+
+def messages(system: str, user: str) -> list[dict[str, str]]:
+    """A question as chat messages. Role marks inside the texts are data, and are taken out."""
+    return [{"role": "system", "content": plain(system)}, {"role": "user", "content": plain(user)}]
+
+
+def plain(text: str) -> str:
+    """`text` without the marks that tell roles apart."""
+    for mark in SPECIAL:
+        text = text.replace(mark, " ")
+    return text
+
+
+def prefix_text(system: str) -> str:
+    """The part of a prompt that stays the same for an agent's whole life."""
+    return f"{START}{SYSTEM}{plain(system)}"
+
+
+def news_text(user: str, key: str) -> str:
+    """The rest of a prompt, up to the number that is asked for. The split is at a role mark, so it changes no token."""
+    return f"{USER}{plain(user)}{ASSISTANT}{opening(key)}"
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
+    """The tokens of each text; role marks in them count as such."""
+    return tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> list[int]:
+    """The ids of whole tokens; that of `<unk>` for what is none."""
+    found = tokenizer.convert_tokens_to_ids(list(tokens))
+    assert isinstance(found, list)
+    return found
