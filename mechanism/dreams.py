@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from learning.draws import child_seed, draws
+from learning.draws import Draws, child_seed, draws
 from societies.base import Principal
 from societies.stage import Stage
 from world_model.imagine import Dream, imagine
@@ -21,15 +21,26 @@ class Dreams:
     soft: bool  # the imagined people reply as the real ones do
     penalty: float = 0.0  # welfare taken off per unit of disagreement between ensemble members
 
-    def dream(self, principal: Principal, start: int, worlds: int) -> Dream:
-        """Imagined episodes numbered start .. start + worlds - 1; worlds is rounded up to a multiple of the members."""
-        worlds = -(-worlds // self.model.members) * self.model.members
-        seed = child_seed(self.seed, "dreams")
-        census = Stage(self.stage.society, self.stage.population, self.stage.rosters, seed).census(start, worlds)
-        return imagine(self.model, self.stage.society, census, principal, draws(seed, start, worlds), self.soft)
+    def dream(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Dream:
+        """Imagined episodes from number `start` on, worlds / copies different ones, each `copies` times over.
 
-    def rewards(self, principal: Principal, start: int, worlds: int) -> Tensor:
+        Copies of a world share its people and every draw but the principal's own. ValueError unless worlds is a
+        multiple of copies x members.
+        """
+        different, rest = divmod(worlds, copies)
+        if rest or different % self.model.members:
+            raise ValueError(
+                f"{worlds} imagined worlds cannot be shared out evenly: "
+                f"give a multiple of {copies} copies x {self.model.members} ensemble members"
+            )
+        seed = child_seed(self.seed, "dreams")
+        census = Stage(self.stage.society, self.stage.population, self.stage.rosters, seed).census(start, different)
+        ids = draws(seed, start, different).episodes.repeat(copies)
+        start_features = census.repeat(copies, 1, 1)
+        return imagine(self.model, self.stage.society, start_features, principal, Draws(seed, ids), self.soft)
+
+    def rewards(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
         """[B, T] welfare of each counted step less the penalty, for `mechanism.improve`."""
-        dream = self.dream(principal, start, worlds)
+        dream = self.dream(principal, start, worlds, copies)
         reward = dream.episode.welfare - self.penalty * dream.disagreement
         return reward * dream.episode.counted

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,8 +13,17 @@ from learning.returns import gae
 from mechanism.policy import Learned
 from societies.base import Principal
 
-Rewards = Callable[[Principal, int, int], Tensor]
-"""(principal, first world, number of worlds) -> reward of every step [B, T]."""
+
+class Rewards(Protocol):
+    """Episodes to learn from, as the reward of every step."""
+
+    def __call__(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
+        """[B, T] rewards of worlds / copies different episodes from number `start` on, each `copies` times over.
+
+        Copies of a world differ in nothing but the principal's own draws. The real world has no copies.
+        """
+        ...
+
 
 Progress = Callable[[str, int, int], None]
 
@@ -24,6 +34,7 @@ class ImproveSettings:
 
     iterations: int = 200
     worlds: int = 100  # episodes an iteration
+    copies: int = 1  # of each world among them; more than one only in imagination
     ppo: PPOSettings = field(default_factory=lambda: PPOSettings(learning_rate=1e-3))
     backprop_rate: float = 2e-3
 
@@ -40,22 +51,34 @@ def prepare(learner: Learned, rewards: Rewards, seed: int, worlds: int) -> tuple
 
 
 def ppo_round(
-    learner: Learned, rewards: Rewards, scale: tuple[float, float], settings: PPOSettings, where: tuple[int, int, int]
+    learner: Learned, rewards: Rewards, scale: tuple[float, float], settings: ImproveSettings, where: tuple[int, int]
 ) -> Batch:
-    """Play exploring episodes and lay them out for PPO. `where`: (seed, first world, number of worlds)."""
-    seed, start, worlds = where
-    explorer = replace(learner, explore=draws(seed, start, worlds), taken=[])
+    """Play exploring episodes and lay them out for PPO. `where`: (seed, first world)."""
+    seed, start = where
+    explorer = replace(learner, explore=draws(seed, start, settings.worlds), taken=[])
     with torch.no_grad():
-        reward = rewards(explorer, start, worlds)
+        reward = rewards(explorer, start, settings.worlds, settings.copies)
         steps = [t.step for t in explorer.taken]
         observation = torch.stack([t.observation for t in explorer.taken])  # [T', B, X]
         action = torch.stack([t.logits for t in explorer.taken])  # [T', B, M]
         log_prob, _, value = learner.policy.evaluate(observation, action)  # [T', B]
         scaled = ((reward - scale[0]) / scale[1])[:, steps].T  # [T', B]
         ahead = torch.cat([value, torch.zeros_like(value[:1])])
-        advantage = gae(scaled, ahead, settings.discount, settings.lam)
-    flat = [x.flatten(0, 1) for x in (observation, action, log_prob, advantage, advantage + value)]
-    return Batch(*flat)
+        own = gae(scaled, ahead, settings.ppo.discount, settings.ppo.lam)
+        advantage = _against_copies(own, settings.copies)
+    return Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
+
+
+def _against_copies(advantage: Tensor, copies: int) -> Tensor:
+    """[T', B] less the mean over the other copies of the same world, which share its luck but not its actions.
+
+    A baseline that does not depend on one's own action leaves the gradient unbiased (leave-one-out: Kool et al. 2019).
+    """
+    if copies == 1:
+        return advantage
+    grouped = advantage.unflatten(1, (copies, -1))  # [T', G, B / G]
+    others = (grouped.sum(1, keepdim=True) - grouped) / (copies - 1)
+    return (grouped - others).flatten(1, 2)
 
 
 def improve_by_ppo(
@@ -67,8 +90,7 @@ def improve_by_ppo(
     generator = torch.Generator().manual_seed(seed)
     losses = list[float]()
     for i in range(settings.iterations):
-        where = (seed, (i + 1) * settings.worlds, settings.worlds)
-        batch = ppo_round(learner, rewards, scale, settings.ppo, where)
+        batch = ppo_round(learner, rewards, scale, settings, (seed, (i + 1) * settings.worlds))
         for group in optimizer.param_groups:
             group["lr"] = settings.ppo.learning_rate * max(0.05, 1 - i / settings.iterations)
         losses.append(float(ppo_update(learner.policy, optimizer, batch, settings.ppo, generator)["value_loss"]))

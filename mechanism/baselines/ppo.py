@@ -21,7 +21,9 @@ def new_policy(stage: Stage, seed: int) -> Learned:
 def model_free_ppo(stage: Stage, learned: Learned, settings: ImproveSettings, seed: int, progress: Progress) -> None:
     """Improve `learned` in place; iteration i plays `settings.worlds` fresh real episodes."""
 
-    def rewards(principal: Principal, start: int, worlds: int) -> Tensor:
+    def rewards(principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
+        if copies != 1:
+            raise ValueError("real people live once: copies must be 1")
         episode = stage.play(principal, start, worlds)
         return episode.welfare * episode.counted
 
