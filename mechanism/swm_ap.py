@@ -18,7 +18,7 @@ from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings, Progress, improve_by_backprop, improve_by_ppo
 from mechanism.observe import Observer
-from mechanism.policy import Learned, Policy, to_mechanism
+from mechanism.policy import Learned, Policy, to_logits, to_mechanism
 from mechanism.search import SearchSettings, search
 from societies.base import Episode
 from societies.play import Fixed
@@ -162,13 +162,15 @@ def most_episodes(settings: SWMSettings) -> int:
 
 def imagined_episodes(settings: SWMSettings) -> int:
     """Imagined episodes of one round: the tracker's, the base search's and the policy's."""
-    judged = settings.base_search.generations * settings.base_search.candidates * settings.base_worlds
+    tried = settings.base_search.generations * settings.base_search.candidates + 10  # and ten to start from
+    judged = tried * settings.base_worlds
     return settings.tracker_worlds + judged + settings.improve.worlds * (settings.improve.iterations + 1)
 
 
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
-    """[M] logits of the fixed mechanism with the highest imagined welfare, by CMA-ES (Hansen 2016)."""
+    """[M] logits of the fixed mechanism with the highest imagined welfare: CMA-ES from the best flat one or `start`."""
     society, worlds = dreams.stage.society, settings.base_worlds
+    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
 
     def score(logits: Tensor, generation: int) -> float:
         with torch.no_grad():  # every candidate of a generation meets the same worlds
@@ -178,7 +180,9 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
     def after(done: int, _: Tensor) -> None:
         progress("searching the base mechanism in imagination", done, settings.base_search.generations)
 
-    return search(score, start, settings.base_search, seed, after)
+    flats = [to_logits(society, low + (high - low) * share / 10) for share in range(1, 10)]
+    best = max([start, *flats], key=lambda logits: score(logits, settings.base_search.generations))
+    return search(score, best, settings.base_search, seed, after)
 
 
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
