@@ -35,8 +35,7 @@ class Desk:
         return [known[key] for key in keys]
 
     def _ask(self, calls: list[Call]) -> list[Entry]:
-        sizes = (len(text.encode("utf-8", "replace")) for c in calls for _, text in messages(c.request))
-        self._budget.check(self._journal.spent, len(calls), sum(sizes), str(self._journal.path))
+        self._budget.check(self._journal.spent, len(calls), lambda: _bytes(calls), str(self._journal.path))
         note = self._journal.sending(len(calls))
         replies = self._whole(self._engine.complete([c.request for c in calls]), len(calls))
         redact = redactor()
@@ -48,3 +47,8 @@ class Desk:
         if len(replies) != expected:
             raise ValueError(f"the engine {self._engine.model!r} gave {len(replies)} replies to {expected} requests")
         return replies
+
+
+def _bytes(calls: Sequence[Call]) -> int:
+    """The length of all prompts."""
+    return sum(len(text.encode("utf-8", "replace")) for c in calls for _, text in messages(c.request))

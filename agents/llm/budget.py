@@ -1,5 +1,6 @@
 """Hard limits on what a run may ask of a model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -30,13 +31,13 @@ class Budget:
                     f"a budget of {limit} {name} is impossible: give a whole number of at least 1, or leave it out"
                 )
 
-    def check(self, spent: Spent, calls: int, prompt_bytes: int, where: str) -> None:
+    def check(self, spent: Spent, calls: int, prompt_bytes: Callable[[], int], where: str) -> None:
         """Called before `calls` further calls are sent. BudgetSpent if they do not fit; nothing is then sent.
 
         What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far
         (before the first: one token per byte of its prompt, which no tokenizer exceeds).
         """
-        tokens = calls * spent.largest_call or prompt_bytes
+        tokens = calls * spent.largest_call if self.tokens is None or spent.largest_call else prompt_bytes()
         if self.calls is not None and spent.calls + calls > self.calls:
             raise _spent("calls", self.calls, spent.calls, calls, where)
         if self.tokens is not None and spent.tokens + tokens > self.tokens:

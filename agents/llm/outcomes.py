@@ -28,22 +28,19 @@ class Outcome:
     tag: Tag
     request: Request  # the next to be made, or the last that was
     entries: list[Entry] = field(default_factory=list[Entry])  # one per attempt; only the last may be usable
+    failed: bool = True  # has no attempt brought a usable reply?
 
     def hear(self, entry: Entry) -> None:
         """Takes in one answer; where it is of no use, the next request shows the model what was wrong with it."""
         self.entries.append(entry)
-        if entry.verdict.problem is not None and entry.reply.error is None:
+        self.failed = entry.verdict.problem is not None
+        if self.failed and entry.reply.error is None:
             self.request = retry(self.request, entry.reply.text, entry.verdict, len(self.entries))
 
     @property
     def last(self) -> Entry:
         """The attempt that counts."""
         return self.entries[-1]
-
-    @property
-    def failed(self) -> bool:
-        """Has no attempt brought a usable reply?"""
-        return self.last.verdict.problem is not None
 
     @property
     def cached(self) -> bool:

@@ -97,10 +97,19 @@ def serving(answer: Behaviour) -> Generator[Fake]:
     try:
         yield fake
     finally:
-        asyncio.run_coroutine_threadsafe(holder[0].cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_stop(holder[0]), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+async def _stop(runner: web.AppRunner) -> None:
+    """Ends the server and the requests that it was still thinking about."""
+    await runner.cleanup()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def user_text(body: Body) -> str:
