@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from learning.draws import child_seed, draws
+from learning.ppo import PPOSettings
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings, Progress, improve_by_backprop, improve_by_ppo
@@ -40,12 +41,14 @@ class SWMSettings:
     optimizer: Literal["ppo", "backprop"] = "ppo"
     penalty: float = 0.1
     use_beliefs: bool = True  # False: the ablation without traits in the policy's inputs
-    base_worlds: int = 100  # imagined worlds a candidate base is judged in
-    base_search: SearchSettings = field(default_factory=SearchSettings)
+    base_worlds: int = 50  # imagined worlds a candidate base is judged in
+    base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=12))
     tracker_worlds: int = 300  # dreams that the tracker is trained on
     model: ModelSettings = field(default_factory=ModelSettings)
     fit: FitSettings = field(default_factory=FitSettings)
-    improve: ImproveSettings = field(default_factory=ImproveSettings)
+    improve: ImproveSettings = field(
+        default_factory=lambda: ImproveSettings(iterations=150, copies=4, ppo=PPOSettings(learning_rate=3e-3))
+    )
 
 
 @dataclass(frozen=True)
