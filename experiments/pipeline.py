@@ -7,6 +7,8 @@ anew from the same counters, so that it ends with the same table.
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,8 +34,10 @@ from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Principal, Sealed, Society
 from societies.catalog import load
 from societies.library.income_tax import full_time_income
-from societies.play import Fixed
+from societies.play import Fixed, Played
+from societies.sealed import load_sealed
 from societies.stage import Stage
+from societies.store import episode_path, load_episodes, save, save_episode
 
 BASELINES = ("us_federal", "saez", "best_fixed", "flat_50")
 LEARNING = "learning"
@@ -81,6 +85,7 @@ class Finished:
 def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
     society = load(config.society.name, config.society.objective)
+    _check(config, society)
     rosters = open_rosters(people_file(config), society.agents, "all", ("wage",), society.traits_used)
     if config.population.kind == "scripted":
         scripted = Counted(ScriptedPopulation(config.population.way == "distribution"), live.decided)
@@ -104,13 +109,13 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
 def execute(config: Config, run: Run, live: Live) -> Finished:
     """The whole run."""
     torch.set_num_threads(config.threads)
-    _check_baselines(config.baselines)
     settings = config.method.settings
     with cast_of(config, run, live) as cast:
         _freeze(config, run, cast)
         training, keep = cast.stage(config.seed, "training", LEARNING), _Kept(run).keep
         with live.stage(LEARNING, most_episodes(settings) * training.decisions_per_episode):
             outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), live.step, keep)
+        save_episode(run.episodes("learning"), 0, outcome.episodes)
         return Finished(config, cast, outcome, tuple(_evaluations(config, run, cast, outcome, live)))
 
 
@@ -122,10 +127,20 @@ class _Kept:
         return self.run.stages.get(name, TENSORS, make)
 
 
-def _check_baselines(names: list[str]) -> None:
-    for name in names:
+def _check(config: Config, society: Society) -> None:
+    """Refuses what could only fail later, when it has cost something."""
+    for name in config.baselines:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
+    if "best_fixed" in config.baselines:
+        best_fixed_rates()
+    episode, calls = society.steps * society.agents, config.budget.calls
+    if config.population.kind == "llm" and calls is not None and calls < episode:
+        raise UserError(
+            f"{calls:,} calls do not pay for one episode of {society.name}, which takes {episode:,} decisions",
+            where="budget.calls",
+            fix=f"allow at least {episode:,}, or leave it out",
+        )
 
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:
@@ -148,8 +163,15 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
         principal, cost = _principal(name, cast, outcome, spent)
         stage = cast.stage(config.seed, "held-out", purpose)
         with live.stage(purpose, communities * per_episode), torch.no_grad():
-            played = stage.play_sealed(principal, 0, communities)
+            played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
         yield Evaluated(name, played.episode, played.sealed if name == "swm_ap" else None, cost)
+
+
+def _once(folder: Path, play: Callable[[], Played]) -> Played:
+    """What was played: read if it is all there, else played and kept."""
+    if not episode_path(folder, 0).exists():
+        save(folder, 0, play())
+    return Played(load_episodes(folder)[0], load_sealed(folder)[0])
 
 
 def _principal(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Principal, int | None]:

@@ -44,8 +44,8 @@ class Run:
         return self.folder / "report.html"
 
     def episodes(self, name: str) -> Path:
-        """The Parquet file of a set of real episodes."""
-        return _made(self.folder / "episodes") / f"{name}.parquet"
+        """The folder of a set of real episodes: see `societies.store`."""
+        return _made(self.folder / "episodes" / name)
 
     def checkpoint(self, name: str) -> Path:
         """The safetensors file of a network."""
@@ -166,6 +166,20 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
         for what in ("commit", "versions")
         if before[what] != now[what]
     )
+
+
+def mark_finished(run: Run) -> None:
+    """From now on its report can be written anew without asking anybody anything."""
+    write_json(run.folder / "manifest.json", {**run.manifest(), "finished": True})
+
+
+def finished_config(name: str, runs: Path = ROOT / "runs") -> Config:
+    """The config of a finished run. UserError where there is no such run, or it was broken off."""
+    folder = find_run(name, runs)
+    if not read_json(folder / "manifest.json").get("finished"):
+        fix = "issue the command that began it again: it continues"
+        raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
+    return load_config(folder / "config.yaml")
 
 
 def note_roster(run: Run, split: str, digest: str) -> None:

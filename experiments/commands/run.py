@@ -32,10 +32,9 @@ def run(
 
 def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:
     """Write a finished run's report anew, from what the run folder holds."""
-    from experiments.config import load_config
-    from experiments.runs import find_run
+    from experiments.runs import finished_config
 
-    _run(load_config(find_run(name) / "config.yaml"), as_json=False)
+    _run(finished_config(name), as_json=False)
 
 
 def _run(config: "Config", as_json: bool) -> None:
@@ -43,7 +42,7 @@ def _run(config: "Config", as_json: bool) -> None:
     from experiments.live import Live
     from experiments.pipeline import execute, plan
     from experiments.report import write_report
-    from experiments.runs import open_run
+    from experiments.runs import mark_finished, open_run
 
     with open_run(config) as opened:
         with Live(f"solon run {config.name}", plan(config), config.budget.calls, config.budget.tokens) as live:
@@ -51,6 +50,7 @@ def _run(config: "Config", as_json: bool) -> None:
                 live.note(note)
             finished = execute(config, opened, live)
         written = write_report(report_data(opened, finished), opened.report)
+        mark_finished(opened)
         if as_json:
             print_json(_plain(finished, methods(finished)))
             return

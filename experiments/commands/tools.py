@@ -1,0 +1,94 @@
+"""`solon doctor`, `solon journal` and `solon train-embedded`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from agents.llm.ledger import Ledger
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine can run, and what to mend. Exits with 1 when something that is needed does not work."""
+    from experiments.doctor import examine
+
+    found = examine()
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        marks = {"good": "ok", "note": "--", "bad": "!!"}
+        for one in found:
+            typer.echo(
+                f"{marks[one.state]}  {one.about:<12} {one.found}" + (f"\n{'':17}fix: {one.fix}" if one.fix else "")
+            )
+    raise typer.Exit(1 if any(one.state == "bad" for one in found) else 0)
+
+
+def journal(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder, or a journal file.")],
+    as_json: Json = False,
+) -> None:
+    """Sum up every call to a model that a run made; a run under way may be looked at too."""
+    from agents.llm.reader import JournalReader
+    from experiments.runs import find_run
+
+    reader = JournalReader(run if Path(run).is_file() else find_run(run))
+    try:
+        purposes = reader.purposes()
+        ledgers = {name: reader.ledger(name) for name in purposes} | {"in all": reader.ledger()}
+        models = reader.models()
+    finally:
+        reader.close()
+    if as_json:
+        print_json({"models": models, "ledgers": {name: asdict(ledger) for name, ledger in ledgers.items()}})
+        return
+    for model, parameters in models:
+        typer.echo(f"model: {model} {parameters}")
+    head = ("for", "decisions", "cached", "retried", "failed", "calls", "tokens in", "tokens out", "model time")
+    print_table(head, [_row(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 9))
+    _tell_trouble(ledgers["in all"])
+
+
+def _row(name: str, ledger: "Ledger") -> tuple[str, ...]:
+    counts = (ledger.decisions, ledger.cached, ledger.retried, ledger.failed, ledger.calls)
+    tokens = (ledger.tokens_in, ledger.tokens_out)
+    return (name, *(f"{count:,}" for count in (*counts, *tokens)), f"{ledger.seconds:,.0f} s")
+
+
+def _tell_trouble(ledger: "Ledger") -> None:
+    for cause, count in ledger.problems.items():
+        typer.echo(f"unusable replies, {cause}: {count:,}")
+    for name, count in ledger.fallbacks.items():
+        typer.echo(f"fallback {name}: {count:,} decisions")
+    if ledger.lost:
+        typer.echo(f"lost in flight when a run was stopped: {ledger.lost:,} calls")
+
+
+def train_embedded(
+    out: Annotated[Path | None, typer.Option(help="Where to write the model [default: where it ships].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the training [default: that of the one shipped].")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps [default: those of the one shipped].")
+    ] = None,
+) -> None:
+    """Train the small model that ships with Solon: about an hour on 2 cores. The same command again continues."""
+    from dataclasses import replace
+
+    from agents.embedded.vocabulary import MODEL_FOLDER
+    from experiments.errors import ROOT
+    from experiments.train_embedded import Settings, train
+
+    given = {name: value for name, value in (("seed", seed), ("steps", steps)) if value is not None}
+    settings = replace(Settings(), **given)
+    folder = ROOT / "runs" / f"train-embedded-{settings.seed}-{settings.steps}"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = train(settings, folder, out or MODEL_FOLDER, typer.echo)
+    typer.echo(f"model: {written}")
