@@ -114,7 +114,7 @@ def posterior_labels(model: WorldModel, posterior: Posterior, data: Records, gen
 def fit_tracker(
     model: WorldModel, labelled: list[Labelled], settings: FitSettings, seed: int, progress: Progress = quiet
 ) -> float:
-    """Train the tracker to the labels after every number of steps; returns the last loss (nats an agent)."""
+    """Train the tracker to the labels after 0, 1, ... T steps; returns the last loss (nats an agent)."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.tracker.parameters(), lr=settings.tracker_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.tracker_steps))
@@ -134,6 +134,7 @@ def fit_tracker(
 def _tracker_loss(model: WorldModel, part: Labelled, generator: torch.Generator) -> Tensor:
     rows = torch.randperm(len(part.evidence), generator=generator)[:16]
     belief = model.tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
+    before = model.tracker.at_first(part.covariates[rows])  # [b, N, Z]
     noise = torch.randn(part.mean[rows].shape, generator=generator)
     z = part.mean[rows] + part.sd[rows] * noise
-    return belief.nll(z[:, None]).mean()
+    return torch.cat([before.nll(z)[:, None], belief.nll(z[:, None])], 1).mean()

@@ -55,3 +55,9 @@ class Tracker(nn.Module):
         total = self.encode(evidence).cumsum(1)  # [B, T, N, H]
         count = torch.arange(1, total.shape[1] + 1, dtype=total.dtype).expand(total.shape[:2])
         return self(total, count, covariates[:, None].expand(-1, total.shape[1], -1, -1))
+
+    def at_first(self, covariates: Tensor) -> Belief:
+        """Before anybody decided anything, from covariates [B, N, V] alone: belief [B, N, Z]."""
+        return self(
+            covariates.new_zeros(*covariates.shape[:-1], self.hidden), covariates.new_zeros(len(covariates)), covariates
+        )
