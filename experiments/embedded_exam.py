@@ -6,6 +6,7 @@ shapes that training never showed. A model is examined through its engine, by th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from experiments.embedded_situations import Played, Situations, play_communities
 from learning.draws import Draws, child_seed, draws
 from personas.people import People, Persona
 from personas.traits import midpoints
+from societies.base import Society
 from societies.library.income_tax import LEVELS, IncomeTax
 from societies.play import Fixed, play
 from societies.taxes import US_RATES
@@ -153,7 +155,9 @@ def closed_loop(engine: EmbeddedEngine, society: IncomeTax, rates: Sequence[floa
     d = draws(child_seed(HELD_OUT, "loop"), 0, worlds)
     people, principal = sampler("communities", "held_out").people(d), Fixed(torch.tensor(rates))
     found = dict[str, float]()
-    episodes = [play(society, p, people, principal, d).episode for p in (Asked(engine), ScriptedPopulation())]
+    episodes = [
+        play(cast(Society, society), p, people, principal, d).episode for p in (Asked(engine), ScriptedPopulation())
+    ]
     for name in ("hours", "equality", "productivity"):
         model, teacher = (e.accounts[name][:, e.counted] for e in episodes)  # [B, 10]
         found |= {name: float(model.mean()), f"{name}_teacher": float(teacher.mean())}

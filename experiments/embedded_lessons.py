@@ -8,7 +8,6 @@ moves the teacher. On the usual path three traits (habit, loss aversion, risk av
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -44,13 +43,13 @@ class Lessons:
 
 def sampler(name: str, words: Words) -> Sampler:
     """People of a population file of the repository, in words of one part of the word lists."""
-    return Sampler(load_population(Path(ROOT) / "personas" / "populations" / f"{name}.yaml"), words)
+    return Sampler(load_population(ROOT / "personas" / "populations" / f"{name}.yaml"), words)
 
 
 @cache
 def village() -> list[Persona]:
     """The hand-written people. Their biographies are told of people with other traits, so that they mean nothing."""
-    return load_folder(Path(ROOT) / "personas" / "village")
+    return load_folder(ROOT / "personas" / "village")
 
 
 def chunk(society: IncomeTax, seed: int, number: int, situations: int) -> Lessons:

@@ -11,6 +11,7 @@ from agents.embedded.engine import EmbeddedEngine
 from agents.embedded.vocabulary import MODEL_FOLDER
 from experiments.claims import Json, Outcome
 from experiments.embedded_benchmark import full, prompt, speeds
+from experiments.embedded_card import write_card
 from experiments.embedded_exam import HELD_OUT, LOOPS, TRAITS, Sample, agreement, closed_loop, edits, held_out
 from societies.library.income_tax import IncomeTax
 
@@ -35,6 +36,8 @@ def claim(smoke: bool) -> Outcome:
     model = _model(engine, society, sample)
     checks = {**_flat_checks(agreed, speed, model), **_trait_checks(traits), **_loop_checks(loops)}
     figures = {"agreement": agreed, "traits": traits, "closed_loop": loops, "speed": speed, "model": model}
+    if not smoke:
+        write_card(MODEL_FOLDER, figures)
     good = sum(checks.values())
     tv, near = agreed["tv_grade_teacher"], agreed["argmax_within_one_step"]
     figure = f"TV {tv:.3f}, argmax within one step {near:.3f}, {good} of {len(checks)} bars"

@@ -32,7 +32,9 @@ from agents.embedded.tokenizer import (
     prefix_text,
     token_ids,
 )
+from experiments.embedded_card import write_card
 from experiments.embedded_lessons import Lessons, chunk, village
+from experiments.errors import ROOT
 from experiments.files import write_atomic, write_json
 from experiments.muon import Muon
 from learning.draws import child_seed
@@ -44,6 +46,11 @@ from societies.library.income_tax_words import RULES
 PHRASES = (RULES, "Last year:", "hours, net", "Now: net")  # one token each
 NEWS_WORDS = "last year hours net equality now kept"
 KEY = "hours"
+WORKPLACE = ROOT / "runs" / "train-embedded"
+
+
+def _silent(line: str) -> None:
+    """No progress lines."""
 
 
 @dataclass(frozen=True)
@@ -197,25 +204,34 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.student.finished().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        made = {"settings": asdict(self.settings), "step": self.step, "processor_minutes": round(self.seconds / 60, 1)}
-        write_json(folder / "training.json", {**made, "decisions": self.step * self._decisions()})
+        s = self.settings
+        made = {
+            "settings": asdict(s),
+            "step": self.step,
+            "decisions": self.step * s.people * s.situations,
+            "processor_minutes": round(self.seconds / 60, 1),
+            "weights": self.student.model.num_parameters(),
+        }
+        write_json(folder / "training.json", made)
+        write_card(folder)
 
-    def _decisions(self) -> int:
-        return self.settings.people * self.settings.situations
 
+def train(
+    settings: Settings, folder: Path = WORKPLACE, target: Path | None = None, progress: Callable[[str], None] = _silent
+) -> Path:
+    """Train (or go on training) in `folder` and write the model to `target`, by default `folder`/final.
 
-def train(settings: Settings, folder: Path, target: Path, progress: Callable[[str], None] = print) -> Path:
-    """Train (or go on training) in `folder` and write the model to `target`.
-
-    Every `save_every` steps a checkpoint is written, and the model so far to `folder`/model.
+    Every `save_every` steps a checkpoint is written, and the model so far to `folder`/model. ValueError if the
+    folder's checkpoint was made with other settings.
     """
+    target = target or folder / "final"
     torch.set_num_threads(1)
     trainer = Trainer(settings, folder)
     trainer.resume()
     surprises = list[float]()
     while trainer.step < settings.steps:
         began = time.process_time()
-        for rows, tokens, pairs in _steps(trainer):
+        for rows, tokens, pairs in steps_left(trainer):
             surprises.append(trainer.learn(tokens, rows, pairs))
             if trainer.step % settings.save_every == 0 or trainer.step >= settings.steps:
                 trainer.seconds, began = trainer.seconds + time.process_time() - began, time.process_time()
@@ -229,7 +245,7 @@ def train(settings: Settings, folder: Path, target: Path, progress: Callable[[st
     return target
 
 
-def _steps(trainer: Trainer) -> Any:
+def steps_left(trainer: Trainer) -> Any:
     """The steps that are left of the chunk in which the trainer stands."""
     s = trainer.settings
     quarter = s.people // 4
