@@ -1,4 +1,4 @@
-"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen."""
+"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen; --regold."""
 
 import os
 import socket
@@ -13,14 +13,32 @@ torch.set_num_threads(1)
 _HERE = {"127.0.0.1", "::1", "localhost"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regold", action="store_true", help="rewrite the golden files; review the diff")
+
+
+@pytest.fixture
+def regold(request: pytest.FixtureRequest) -> bool:
+    """Should golden files be rewritten instead of compared?"""
+    return bool(request.config.getoption("--regold"))
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch):
     """A test that reaches for the internet fails at once, and says so."""
-    connect = socket.socket.connect
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(sock: socket.socket, address: Any) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _HERE:
+            raise RuntimeError(f"a test tried to reach {address}; tests stay on this machine")
 
     def local_only(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _HERE:
-            raise RuntimeError(f"a test tried to reach {address}; tests stay on this machine")
+        check(self, address)
         connect(self, address)
 
+    def local_only_ex(self: socket.socket, address: Any) -> int:
+        check(self, address)
+        return connect_ex(self, address)
+
     monkeypatch.setattr(socket.socket, "connect", local_only)
+    monkeypatch.setattr(socket.socket, "connect_ex", local_only_ex)

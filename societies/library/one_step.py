@@ -27,7 +27,7 @@ from societies.taxes import US_RATES
 LEVELS = tuple(range(101))  # hours
 BRACKETS = (0.0, 9.7, 39.475, 84.2, 160.725, 204.1, 510.3)  # coins: the US ones of 2018, in thousands of dollars
 OBJECTIVES = ("inverse_income", "equality_productivity")
-TEMPERATURE = 0.01  # coins: in effect the exact best response, ties split evenly
+TEMPERATURE = 0.001  # coins: in effect the exact best response, ties split evenly
 PARETO, HIGHEST_SKILL = 4.0, 3.0
 
 
