@@ -96,12 +96,19 @@ def learning(curves: Sequence[Curve], reference: float | None, label: str) -> Fi
             text = curve.label + (" (quoted)" if curve.quoted else "")
             ax.plot(curve.decisions, curve.mean, style, marker="o", ms=4, color=colour(curve.name), label=text)
             ax.fill_between(curve.decisions, curve.low, curve.high, color=colour(curve.name), alpha=0.13, lw=0)
-        ax.set_xscale("log")
+        ax.set_xscale("symlog", linthresh=_least(curves))  # a method may start from nothing
+        ax.set_xlim(left=0)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
         ax.set_xlabel("real decisions spent on learning")
         ax.set_ylabel("welfare, held-out communities")
         _legend(ax)
         return figure
+
+
+def _least(curves: Sequence[Curve]) -> float:
+    """The power of ten below the least that any method spent; between it and zero the axis is linear."""
+    spent = np.concatenate([curve.decisions for curve in curves])
+    return float(10 ** np.floor(np.log10(spent[spent > 0].min()))) if (spent > 0).any() else 1.0
 
 
 def schedules(brackets: Floats, drawn: Sequence[Schedule]) -> Figure:
@@ -156,7 +163,7 @@ def responses(drawn: Sequence[Response]) -> Figure:
             right.plot(r.kept, r.income, marker="o", ms=4, label=r.label, **style)
         left.set_ylabel("hours a week, mean")
         left.set_title("Labour")
-        right.set_ylabel("income ÷ own full-time income")
+        right.set_ylabel("income ÷ income at full time")
         right.set_title("Income before tax")
         for ax in (left, right):
             ax.xaxis.set_major_formatter(PercentFormatter(1.0))

@@ -1,13 +1,16 @@
 """From a finished run to what its report shows."""
 
 from collections.abc import Mapping
-from itertools import chain, pairwise
+from contextlib import closing
+from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from agents.embedded.vocabulary import vocabulary
 from agents.llm.reader import JournalReader, Look
-from experiments.config import dump_config
+from experiments.config import Config, dump_config
 from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import result
 from experiments.recovery import recovery
@@ -15,6 +18,7 @@ from experiments.report_data import (
     Account,
     Asked,
     Curve,
+    Floats,
     Gate,
     Method,
     Path,
@@ -29,6 +33,7 @@ from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
 from mechanism.swm_ap import imagined_episodes
+from personas.inspect import strangers
 from societies.base import Episode, Principal
 from societies.library.income_tax import full_time_income
 from societies.taxes import US_BRACKETS, marginal_rate
@@ -41,7 +46,8 @@ LABELS = {
     "best_fixed": "best fixed",
     "flat_50": "flat 50%",
 }
-SHOWN = 12  # decisions in the report's table
+SHOWN = 8  # decisions in the report's table, with trouble and without
+READ = 5_000  # decisions of each purpose that are looked through for trouble
 
 
 def report_data(run: Run, finished: Finished) -> ReportData:
@@ -59,7 +65,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         title=f"{config.name}: rules learned for {config.society.name}",
         society=config.society.name,
         objective=config.society.objective or "equality_productivity",
-        population=f"language model {config.population.model}" if language else "scripted people",
+        population=_people(config),
         stand_in=language and config.population.model.startswith("embedded"),
         reference=LABELS[_reference(finished).name],
         methods=(*methods(finished), *_quoted_methods()),
@@ -73,10 +79,17 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         asked=_asked(run) if language else (),
         ledger=_ledger(run, finished) if language else (),
         strangers=_strangers(finished) if language else (),
-        notes=run.notes,
+        notes=(*run.notes, *([finished.cast.note] if finished.cast.note else [])),
         config=dump_config(config),
         made=_made(run),
     )
+
+
+def _people(config: Config) -> str:
+    if config.population.kind == "scripted":
+        return "scripted, each with the traits that were declared"
+    asked = {"distribution": "the probability of every choice", "sample": "one choice"}[config.population.way]
+    return f"the language model {config.population.model}, asked for {asked}"
 
 
 def _reference(finished: Finished) -> Evaluated:
@@ -158,21 +171,29 @@ def _responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:
 
 def _response(label: str, real: bool, episode: Episode) -> Response:
     before = episode.features[:, :-1]  # [B, T, N, F]
-    income = full_time_income(before).flatten(0, 1)  # [B T, N]
-    kept = (1 - marginal_rate(income, episode.mechanism.flatten(0, 1))).flatten().double().numpy()
-    hours = (40 * episode.response[..., 0]).flatten().double().numpy()
+    income = full_time_income(before)  # [B, T, N] dollars a year
+    rate = marginal_rate(income.flatten(0, 1), episode.mechanism.flatten(0, 1))  # [B T, N]
+    kept = (1 - rate).reshape(income.shape).flatten(1).double().numpy()  # [B, T N]
+    response = episode.response[..., 0].flatten(1).double().numpy()  # [B, T N] hours / 40
+    full = income.flatten(1).double().numpy()
     edges = np.unique(np.quantile(kept, np.linspace(0, 1, 9)))
-    bins = [(kept >= low) & (kept <= high) for low, high in pairwise(edges)]
-    means = [mean_interval(hours[b]) for b in bins]
+    bins = [(kept >= low) & (kept < high) for low, high in pairwise([*edges[:-1], np.inf])]
+    hours = [_by_community(40 * response, inside) for inside in bins]
     return Response(
         label,
         real,
-        np.array([kept[b].mean() for b in bins]),
-        np.array([m.value for m in means]),
-        np.array([m.value / 40 for m in means]),
-        np.array([m.low for m in means]),
-        np.array([m.high for m in means]),
+        kept=np.array([kept[b].mean() for b in bins]),
+        hours=np.array([h.value for h in hours]),
+        income=np.array([(response * full)[b].sum() / full[b].sum() for b in bins]),
+        hours_low=np.array([h.low for h in hours]),
+        hours_high=np.array([h.high for h in hours]),
     )
+
+
+def _by_community(values: Floats, inside: NDArray[np.bool_]) -> Interval:
+    """The mean of what is `inside` [B, X], with an interval over communities: people of one town are alike."""
+    towns = [row[mask].mean() for row, mask in zip(values, inside, strict=True) if mask.any()]
+    return mean_interval(np.array(towns))
 
 
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
@@ -195,12 +216,11 @@ def _gates(finished: Finished) -> tuple[Gate, ...]:
 
 
 def _asked(run: Run) -> tuple[Asked, ...]:
-    reader = JournalReader(run.journal)
-    try:
-        purposes = reader.purposes()[:2]
-        return tuple(chain.from_iterable((_look(x) for x in reader.decisions(SHOWN // 2, p)) for p in purposes))
-    finally:
-        reader.close()
+    """Decisions to read: what went wrong first, then some from all over the run."""
+    with closing(JournalReader(run.journal)) as reader:
+        found = [_look(look) for purpose in reader.purposes() for look in reader.decisions(READ, purpose)]
+    bad, good = [a for a in found if a.trouble], [a for a in found if not a.trouble]
+    return (*bad[:SHOWN], *good[:: max(1, len(good) // SHOWN)][:SHOWN])
 
 
 def _look(look: Look) -> Asked:
@@ -220,12 +240,11 @@ def _look(look: Look) -> Asked:
 
 
 def _ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
-    reader = JournalReader(run.journal)
-    try:
+    with closing(JournalReader(run.journal)) as reader:
         accounts = [_account(reader, purpose) for purpose in reader.purposes()]
-    finally:
-        reader.close()
-    return (accounts[0], _imagined(run, finished), *accounts[1:]) if accounts else ()
+        lost = reader.ledger().lost
+    gone = [Account("broken off", 0, 0, 0, 0, 0, 0, lost, 0, 0, 0.0)] if lost else []
+    return (*accounts[:1], _imagined(run, finished), *accounts[1:], *gone)
 
 
 def _account(reader: JournalReader, purpose: str) -> Account:
@@ -238,7 +257,7 @@ def _account(reader: JournalReader, purpose: str) -> Account:
         found.failed,
         0,
         found.calls,
-        found.lost,
+        0,  # the journal knows what was lost, but not what for
         found.tokens_in,
         found.tokens_out,
         found.seconds,
@@ -255,19 +274,13 @@ def _imagined(run: Run, finished: Finished) -> Account:
 
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:
-    """Training people whose words the small model does not know."""
+    """People of the first training roster whose words the small model does not know."""
     if not finished.config.population.model.startswith("embedded"):
         return ()
-    from agents.embedded.vocabulary import unknown_words
-
     people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
-    found = list[Strange]()
-    for agent in range(people.agents):
-        person = people.persona(0, agent)
-        words = unknown_words(f"{person.name}. {person.biography}")
-        if words:
-            found.append(Strange(person.id, tuple(words), len(person.biography.split())))
-    return tuple(found[:20])
+    known = vocabulary()
+    told = [strangers(people.persona(0, agent), known) for agent in range(people.agents)]
+    return tuple(Strange(one.id, one.unknown, one.in_biography) for one in told if one.unknown)[:20]
 
 
 def _made(run: Run) -> Mapping[str, str]:

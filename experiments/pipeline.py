@@ -55,6 +55,7 @@ class Cast:
     society: Society
     rosters: Sampler | Village
     people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
+    note: str | None = None  # what a reader must know of how they were asked
 
     def stage(self, seed: int, split: str, purpose: str) -> Stage:
         """The real thing for one split of the rosters."""
@@ -103,7 +104,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
             config.population.max_fallback_share,
             progress=live.decided,
         )
-        yield Cast(society, rosters, people.under)
+        yield Cast(society, rosters, people.under, people.note)
 
 
 def execute(config: Config, run: Run, live: Live) -> Finished:

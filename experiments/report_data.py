@@ -60,8 +60,8 @@ class Response:
     real: bool  # lived, or imagined
     kept: Floats  # [P] share of the next dollar that is kept, in [0, 1]
     hours: Floats  # [P] mean hours a week
-    income: Floats  # [P] mean yearly income before tax, as a share of own full-time income
-    hours_low: Floats  # [P] 95% interval of the mean
+    income: Floats  # [P] income before tax over income at full time, both summed over the people of the bin
+    hours_low: Floats  # [P] 95% interval of the mean, over communities
     hours_high: Floats  # [P]
 
 
