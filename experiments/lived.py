@@ -12,8 +12,7 @@ from torch import Tensor
 from learning.draws import Draws, draws
 from personas.people import People
 from personas.rosters import Rosters
-from societies.base import Principal, PublicStep
-from societies.library.income_tax import IncomeTax
+from societies.base import Principal, PublicStep, Society, State
 from societies.play import in_force
 
 
@@ -21,21 +20,21 @@ from societies.play import in_force
 class Lived:
     """Fresh rosters by episode number. `soft`: people reply with whole distributions, or with single actions."""
 
-    society: IncomeTax
+    society: Society
     rosters: Rosters
     seed: int
     soft: bool = True
 
-    def rewards(self, principal: Principal, start: int, worlds: int) -> Tensor:
+    def rewards(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
         """[B, T] welfare of each counted step, for `mechanism.improve`."""
-        d = draws(self.seed, start, worlds)
+        d = Draws(self.seed, draws(self.seed, start, worlds // copies).episodes.repeat(copies))
         return live(self.society, self.rosters.people(d), principal, d, self.soft)
 
 
-def live(society: IncomeTax, people: People, principal: Principal, draws: Draws, soft: bool = True) -> Tensor:
+def live(society: Society, people: People, principal: Principal, draws: Draws, soft: bool = True) -> Tensor:
     """[B, T] welfare of one whole episode in each world, 0 in warm-up; forward the same as `societies.play`.
 
-    Differentiable in the principal's parameters.
+    Differentiable in the principal's parameters. ValueError where the objective needs hidden things.
     """
     levels = society.respond(torch.arange(len(society.choice_names))[None])[0]  # [K, R]
     state, mind = society.reset(people), principal.start(people.worlds)
@@ -46,9 +45,10 @@ def live(society: IncomeTax, people: People, principal: Principal, draws: Draws,
         log_p = society.teacher(state, mechanism)  # [B, N, K]
         action = draws.choice("decision", t, log_p.detach())
         expected = log_p.exp() @ levels
-        step = society.step_with(state, mechanism, levels[action] + (expected - expected.detach()))
+        response = levels[action] + (expected - expected.detach())
+        settled = society.settle(state.features, mechanism, response)
         choice = log_p.exp() if soft else torch.nn.functional.one_hot(action, len(levels)).to(log_p.dtype)
-        seen = PublicStep(t + 1, step.state.features, state.features, mechanism, step.response, choice)
-        welfare.append(step.welfare * society.counts(t))
-        state = step.state
+        seen = PublicStep(t + 1, settled.features, state.features, mechanism, response, choice)
+        welfare.append(society.public_welfare(settled.accounts) * society.counts(t))
+        state = State(t + 1, settled.features, people)
     return torch.stack(welfare, 1)
