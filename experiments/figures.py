@@ -51,12 +51,17 @@ STYLE: dict[RcKeyType, Any] = {
 WIDE, TALL = 8.6, 3.4  # inches
 
 
-def data_uri(figure: Figure) -> str:
-    """The figure as an SVG image that needs no file; the same figure gives the same text."""
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG file; the same figure gives the same bytes."""
     out = io.BytesIO()
     with rc_context(STYLE):
         figure.savefig(out, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    return out.getvalue()
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as an SVG image that needs no file."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode("ascii")
 
 
 def colour(name: str) -> str:

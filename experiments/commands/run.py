@@ -38,6 +38,7 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name
 
 
 def _run(config: "Config", as_json: bool) -> None:
+    from experiments import figures
     from experiments.findings import methods, report_data
     from experiments.live import Live
     from experiments.pipeline import execute, plan
@@ -49,7 +50,9 @@ def _run(config: "Config", as_json: bool) -> None:
             for note in opened.notes:
                 live.note(note)
             finished = execute(config, opened, live)
-        written = write_report(report_data(opened, finished), opened.report)
+        data = report_data(opened, finished)
+        written = write_report(data, opened.report)
+        (opened.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
         mark_finished(opened)
         if as_json:
             print_json(_plain(finished, methods(finished)))
