@@ -26,13 +26,16 @@ def search(
     score: Score, start: Tensor, settings: SearchSettings, seed: int, after: Callable[[int, Tensor], None]
 ) -> Tensor:
     """[P] the mean of the final search distribution; `after(generations done, mean so far)` reports on the way."""
+    rng = np.random.default_rng(seed)
     options = {
-        "seed": seed % (2**31 - 1) + 1,
+        "randn": lambda *shape: rng.standard_normal(shape),  # the package's own draws would move NumPy's global state
+        "seed": np.nan,
         "popsize": settings.candidates,
         "verbose": -9,
         "bounds": [-settings.bound, settings.bound],
     }
-    strategy = cma.CMAEvolutionStrategy(start.double().numpy().astype(np.float64), settings.spread, options)
+    inside = start.double().clamp(-settings.bound, settings.bound).numpy()
+    strategy = cma.CMAEvolutionStrategy(inside, settings.spread, options)
     mean = start
     for generation in range(settings.generations):
         candidates = strategy.ask()
