@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import claims, personas, run, tools
+from experiments.commands import claims, headroom, personas, run, tools
 from experiments.errors import is_users, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -39,6 +39,7 @@ app.command()(run.run)
 app.command()(run.report)
 app.command()(claims.claim)
 app.command()(claims.claims)
+app.command()(headroom.headroom)
 app.command()(tools.doctor)
 app.command()(tools.journal)
 app.command("train-embedded")(tools.train_embedded)
