@@ -57,7 +57,7 @@ FULL = Scale(
     path=Climb(300, 100, 0.03),
     twin=ImproveSettings(iterations=1250, worlds=50),
     wages=Climb(40, 8),
-    community=Climb(40, 4, 0.2),
+    community=Climb(40, 4, 0.3),
     everything=Climb(40, 2, 0.3),
     yearly=Climb(30, 4, 0.03),
 )
