@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from personas.words import split_words
-
 START, END, UNKNOWN, PAD = "<s>", "</s>", "<unk>", "<pad>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
 SPECIAL = (PAD, UNKNOWN, START, END, SYSTEM, USER, ASSISTANT)
@@ -33,9 +31,16 @@ def opening(key: str) -> str:
     return f'{{"{key}":'
 
 
+_NORMAL = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+_SPLIT = pre_tokenizers.Split(Regex(_PATTERN), "removed", invert=True)
+
+
 def words_in(text: str) -> list[str]:
-    """The words and numbers of a text as the vocabulary holds them: lowered, without marks."""
-    return [word for word in split_words(text.lower()) if word[0].isalnum()]
+    """The words and numbers of a text as the vocabulary holds them: lowered, without marks.
+
+    By the tokenizer's own parts: Python's idea of a letter differs from theirs in rare characters.
+    """
+    return [word for word, _ in _SPLIT.pre_tokenize_str(_NORMAL.normalize_str(text))]
 
 
 def build_tokenizer(words: Iterable[str], phrases: Sequence[str], keys: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -43,8 +48,8 @@ def build_tokenizer(words: Iterable[str], phrases: Sequence[str], keys: Sequence
     known = sorted({word for text in words for word in words_in(text) if not word[0].isdigit()})
     entries = [*SPECIAL, *(str(n) for n in range(NUMBERS)), *known]
     core = Tokenizer(models.WordLevel({entry: i for i, entry in enumerate(entries)}, unk_token=UNKNOWN))
-    core.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])  # pyright: ignore[reportAttributeAccessIssue]
-    core.pre_tokenizer = pre_tokenizers.Split(Regex(_PATTERN), "removed", invert=True)  # pyright: ignore[reportAttributeAccessIssue]
+    core.normalizer = _NORMAL  # pyright: ignore[reportAttributeAccessIssue]
+    core.pre_tokenizer = _SPLIT  # pyright: ignore[reportAttributeAccessIssue]
     core.decoder = _decoder()  # pyright: ignore[reportAttributeAccessIssue]
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
     whole = [*phrases, *(opening(key) for key in keys), CLOSING]
