@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -46,8 +47,8 @@ def prepare(learner: Learned, rewards: Rewards, seed: int, worlds: int) -> tuple
         reward = rewards(explorer, 0, worlds)
     learner.policy.normaliser.update(torch.stack([t.observation for t in explorer.taken]))
     learner.policy.normaliser.freeze()
-    used = torch.tensor([t.step for t in explorer.taken])
-    return float(reward[:, used].mean()), float(reward[:, used].sum(1).std().clamp_min(1e-3))
+    earned = _earned(reward, [t.step for t in explorer.taken])
+    return float(earned.mean()), float(earned.sum(1).std().clamp_min(1e-3))
 
 
 def ppo_round(
@@ -58,15 +59,20 @@ def ppo_round(
     explorer = replace(learner, explore=draws(seed, start, settings.worlds), taken=[])
     with torch.no_grad():
         reward = rewards(explorer, start, settings.worlds, settings.copies)
-        steps = [t.step for t in explorer.taken]
+        earned = _earned(reward, [t.step for t in explorer.taken])
         observation = torch.stack([t.observation for t in explorer.taken])  # [T', B, X]
         action = torch.stack([t.logits for t in explorer.taken])  # [T', B, M]
         log_prob, _, value = learner.policy.evaluate(observation, action)  # [T', B]
-        scaled = ((reward - scale[0]) / scale[1])[:, steps].T  # [T', B]
+        scaled = ((earned - scale[0]) / scale[1]).T  # [T', B]
         ahead = torch.cat([value, torch.zeros_like(value[:1])])
         own = gae(scaled, ahead, settings.ppo.discount, settings.ppo.lam)
         advantage = _against_copies(own, settings.copies)
     return Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
+
+
+def _earned(reward: Tensor, steps: list[int]) -> Tensor:
+    """[B, T] -> [B, T'] the reward from each decision until the next one; what came before the first is nobody's."""
+    return torch.stack([reward[:, a:b].sum(1) for a, b in pairwise([*steps, reward.shape[1]])], 1)
 
 
 def _against_copies(advantage: Tensor, copies: int) -> Tensor:
