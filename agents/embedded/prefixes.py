@@ -8,6 +8,7 @@ from torch import Tensor
 
 from agents.embedded.network import Network, Prefix
 
+ROOM = 32  # tokens; sums over another number of places may be rounded otherwise, so lengths come in few sizes
 Piece = tuple[Tensor, Tensor]  # keys and values of one prefix, each [layers, H, L, D]
 
 
@@ -30,13 +31,23 @@ class PrefixCache:
         return _padded(pieces)
 
     def _compute(self, texts: list[str]) -> dict[str, Piece]:
-        ids = [torch.tensor(i) for i in self._tokenize(texts)]
-        lengths = torch.tensor([len(i) for i in ids])
-        made = self._network.prefix(torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), lengths)
-        self.computed += len(texts)
+        """Texts of like length together. A text's numbers depend on its own length only, not on who is beside it."""
+        ids = dict(zip(texts, self._tokenize(texts), strict=True))
+        rooms = {text: -(-len(tokens) // ROOM) * ROOM for text, tokens in ids.items()}
+        made = dict[str, Piece]()
+        for room in dict.fromkeys(rooms.values()):
+            made |= self._compute_padded({text: ids[text] for text in texts if rooms[text] == room}, room)
+        return made
+
+    def _compute_padded(self, ids: dict[str, list[int]], room: int) -> dict[str, Piece]:
+        tokens = torch.zeros(len(ids), room, dtype=torch.int64)
+        for row, known in zip(tokens, ids.values(), strict=True):
+            row[: len(known)] = torch.tensor(known)
+        made = self._network.prefix(tokens, torch.tensor([len(known) for known in ids.values()]))
+        self.computed += len(ids)
         return {
-            text: (made.keys[:, i, :, :length].clone(), made.values[:, i, :, :length].clone())
-            for i, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True))
+            text: (made.keys[:, i, :, : len(known)].clone(), made.values[:, i, :, : len(known)].clone())
+            for i, (text, known) in enumerate(ids.items())
         }
 
     def _touch(self, text: str) -> Piece:
