@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from agents.embedded.student import Student, model_config
 from agents.embedded.tokenizer import (
@@ -226,6 +227,7 @@ def train(
     """
     target = target or folder / "final"
     torch.set_num_threads(1)
+    disable_progress_bar()  # of writing the model, a moment's work
     trainer = Trainer(settings, folder)
     trainer.resume()
     surprises = list[float]()

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from agents.base import Question
 from agents.embedded.network import Network
@@ -39,6 +40,8 @@ class EmbeddedEngine:
         self.prefixes = PrefixCache(self.network, self._ids, cache_bytes)
         self.parameters = {"weights": _fingerprint(path)}
         self._societies = _rules(self.tokenizer)
+        self._vocabulary = self.tokenizer.get_vocab()  # asked for every question, and slow to make
+        self._choices: dict[tuple[str, ...], Tensor] = {}  # [K] token ids
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply per request; a question that the model was not made for gets a reply with an error."""
@@ -54,16 +57,21 @@ class EmbeddedEngine:
         ]
 
     def scores(self, questions: Sequence[Question]) -> list[Tensor]:
-        """Log-probabilities [K] over each question's choices."""
+        """Log-probabilities [K] over each question's choices. ValueError for a question it was not made for."""
+        faults = [fault for q in questions if (fault := self._fault(q)) is not None]
+        if faults:
+            raise ValueError(faults[0])
         with _threads(self.threads), torch.inference_mode():
             return [log_probs for log_probs, _ in self._scores(questions)]
 
     def _fault(self, question: Question) -> str | None:
         """Why this question cannot be answered, or None."""
-        unknown = [c for c in question.choices if not c.isdecimal() or int(c) >= NUMBERS]
-        if unknown:
-            return f"the embedded model answers with whole numbers below {NUMBERS} only, not {unknown[0]!r}"
-        if opening(question.key) not in self.tokenizer.get_vocab():
+        if question.choices not in self._choices:
+            unknown = [c for c in question.choices if not c.isdecimal() or c not in self._vocabulary]
+            if unknown:
+                return f"the embedded model answers with whole numbers below {NUMBERS} only, not {unknown[0]!r}"
+            self._choices[question.choices] = torch.tensor(token_ids(self.tokenizer, question.choices))
+        if opening(question.key) not in self._vocabulary:
             return f"the embedded model was not taught to answer under the key {question.key!r}"
         if not question.system.startswith(self._societies):
             return "the embedded model was not taught the rules of this society; use another model, or train it anew"
@@ -73,12 +81,12 @@ class EmbeddedEngine:
         """Log-probabilities [K] and tokens read, one per question."""
         news = self._ids([news_text(q.user, q.key) for q in questions])
         found: dict[int, tuple[Tensor, int]] = {}
-        for rows in _batches([len(ids) for ids in news]):
+        for rows in _batches([(len(ids), q.choices) for ids, q in zip(news, questions, strict=True)]):
             prefix = self.prefixes.get([prefix_text(questions[i].system) for i in rows])
             logits = self.network.follow(prefix, torch.tensor([news[i] for i in rows])[:, None])[:, 0, 0]  # [P, V]
-            for i, row, length in zip(rows, logits, prefix.lengths.tolist(), strict=True):
-                ids = token_ids(self.tokenizer, questions[i].choices)
-                found[i] = (row[ids].log_softmax(-1), length + len(news[i]))
+            scored = logits[:, self._choices[questions[rows[0]].choices]].log_softmax(-1)  # [P, K]
+            for i, row, length in zip(rows, scored, prefix.lengths.tolist(), strict=True):
+                found[i] = (row, length + len(news[i]))
         return [found[i] for i in range(len(questions))]
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
@@ -90,6 +98,7 @@ def load(path: Path) -> tuple[PreTrainedTokenizerFast, LlamaForCausalLM]:
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         if not (path / name).is_file():
             raise ModelMissing(path, "no such folder" if not path.is_dir() else f"{name} is not there")
+    disable_progress_bar()  # of loading, a second's work
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=torch.float32)
@@ -133,10 +142,12 @@ def _reply(request: Request, log_probs: Tensor, read: int, seconds: float) -> Re
     return Reply(answer(q.key, best), tuple(log_probs.tolist()), read, 1, seconds)
 
 
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Places of equal length, BATCH at a time, in their order."""
-    for length in dict.fromkeys(lengths):
-        same = [i for i, other in enumerate(lengths) if other == length]
+def _batches(kinds: list[tuple[int, tuple[str, ...]]]) -> Iterator[list[int]]:
+    """Places of one kind (length of the news, choices), BATCH at a time, in their order."""
+    places: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    for i, kind in enumerate(kinds):
+        places.setdefault(kind, []).append(i)
+    for same in places.values():
         yield from (same[i : i + BATCH] for i in range(0, len(same), BATCH))
 
 
