@@ -83,7 +83,7 @@ def on_schedules(brackets: Floats, drawn: Sequence[Schedule], reference: str) ->
     spread = float((drawn[0].high - drawn[0].low).mean())
     return (
         f"{drawn[0].label} takes {taken}. Its rates differ between communities and years: the band, which holds 8 of "
-        f"10 cases, is {100 * spread:.0f} points wide on average. Few people earn enough for the top brackets, so "
+        f"10 cases, is {_points(spread)} wide on average. Few people earn enough for the top brackets, so "
         "those rates matter little."
     )
 
@@ -105,12 +105,17 @@ def _ranges(brackets: Floats, chosen: np.ndarray) -> str:
 
 def on_years(schedule: Schedule) -> str:
     """Does the schedule move over time?"""
-    swing = 100 * (schedule.by_year.max(0) - schedule.by_year.min(0))  # [M] points
-    if swing.max() < 3:
+    swing = float((schedule.by_year.max(0) - schedule.by_year.min(0)).max())
+    if swing < 0.03:
         return (
             "Averaged over communities the rates hardly move over the years: what adapts is who pays where, not when."
         )
-    return f"Averaged over communities the rates move by up to {swing.max():.0f} points over the years."
+    return f"Averaged over communities the rates move by up to {_points(swing)} over the years."
+
+
+def _points(share: float) -> str:
+    """Percentage points in words."""
+    return "less than 1.5 points" if share < 0.015 else f"{100 * share:.0f} points"
 
 
 def on_responses(drawn: Sequence[Response]) -> str:
@@ -124,7 +129,7 @@ def on_responses(drawn: Sequence[Response]) -> str:
     )
     model = next((r for r in drawn if not r.real and r.kept.shape == real.kept.shape), None)
     if model is not None:
-        text += f" The world model is off by {np.abs(model.hours - real.hours).mean():.1f} hours on average."
+        text += f" The world model is off by {np.nanmean(np.abs(model.hours - real.hours)):.1f} hours on average."
     return text
 
 

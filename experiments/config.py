@@ -129,7 +129,7 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
 def dump_config(config: Config) -> str:
     """The resolved config as YAML; `load_config` reads it back to an equal one."""
     out = io.StringIO()
-    YAML(typ="safe", pure=True).dump(config.model_dump(), out)
+    YAML().dump(config.model_dump(), out)  # the round-trip kind keeps the order of keys
     return out.getvalue()
 
 

@@ -2,41 +2,35 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agents.embedded.vocabulary import vocabulary
 from agents.llm.reader import JournalReader, Look
 from experiments.config import Config, dump_config
-from experiments.pipeline import Evaluated, Finished
+from experiments.pipeline import LEARNING, Evaluated, Finished
 from experiments.quoted import result
 from experiments.recovery import recovery
 from experiments.report_data import (
     Account,
     Asked,
     Curve,
-    Floats,
     Gate,
     Method,
     Path,
     ReportData,
-    Response,
-    Schedule,
     Strange,
 )
 from experiments.runs import Run
 from experiments.statistics import Interval, mean_interval, paired_interval
+from experiments.tax_findings import responses, schedule
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
-from mechanism.explore import RandomRules
 from mechanism.swm_ap import imagined_episodes
 from personas.inspect import strangers
 from societies.base import Episode, Principal
-from societies.library.income_tax import full_time_income
-from societies.taxes import US_BRACKETS, marginal_rate
+from societies.taxes import US_BRACKETS
 
 REFERENCE = "us_federal"
 LABELS = {
@@ -71,8 +65,8 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         methods=(*methods(finished), *_quoted_methods()),
         curves=_curves(finished),
         brackets=np.array(US_BRACKETS),
-        schedules=tuple(_schedule(e) for e in finished.evaluated),
-        responses=_responses(dreams, outcome.episodes),
+        schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated),
+        responses=responses(dreams, outcome.episodes),
         paths=_paths(dreams, ours.episode, outcome.learned),
         gates=_gates(finished),
         recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
@@ -147,55 +141,6 @@ def _curves(finished: Finished) -> tuple[Curve, ...]:
     )
 
 
-def _schedule(evaluated: Evaluated) -> Schedule:
-    rates = evaluated.episode.mechanism[:, evaluated.episode.counted]  # [B, Y, M]
-    flat = rates.flatten(0, 1).double().numpy()
-    return Schedule(
-        evaluated.name,
-        LABELS[evaluated.name],
-        flat.mean(0),
-        np.percentile(flat, 10, axis=0),
-        np.percentile(flat, 90, axis=0),
-        rates.mean(0).double().numpy(),
-    )
-
-
-def _responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:
-    """How hours answer what is kept of the next dollar at 40 hours: in the training episodes, and dreamt of."""
-    worlds = 50
-    rules = RandomRules(dreams.stage.society, draws(child_seed(dreams.seed, "rules"), 0, worlds))
-    with torch.no_grad():
-        dreamt = dreams.dream(rules, 0, worlds).episode
-    return (_response("lived", True, lived), _response("imagined", False, dreamt))
-
-
-def _response(label: str, real: bool, episode: Episode) -> Response:
-    before = episode.features[:, :-1]  # [B, T, N, F]
-    income = full_time_income(before)  # [B, T, N] dollars a year
-    rate = marginal_rate(income.flatten(0, 1), episode.mechanism.flatten(0, 1))  # [B T, N]
-    kept = (1 - rate).reshape(income.shape).flatten(1).double().numpy()  # [B, T N]
-    response = episode.response[..., 0].flatten(1).double().numpy()  # [B, T N] hours / 40
-    full = income.flatten(1).double().numpy()
-    edges = np.unique(np.quantile(kept, np.linspace(0, 1, 9)))
-    bins = [(kept >= low) & (kept < high) for low, high in pairwise([*edges[:-1], np.inf])]
-    hours = [_by_community(40 * response, inside) for inside in bins]
-    return Response(
-        label,
-        real,
-        kept=np.array([kept[b].mean() for b in bins]),
-        hours=np.array([h.value for h in hours]),
-        income=np.array([(response * full)[b].sum() / full[b].sum() for b in bins]),
-        hours_low=np.array([h.low for h in hours]),
-        hours_high=np.array([h.high for h in hours]),
-    )
-
-
-def _by_community(values: Floats, inside: NDArray[np.bool_]) -> Interval:
-    """The mean of what is `inside` [B, X], with an interval over communities: people of one town are alike."""
-    towns = [row[mask].mean() for row, mask in zip(values, inside, strict=True) if mask.any()]
-    return mean_interval(np.array(towns))
-
-
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
     with torch.no_grad():
         dreamt = dreams.dream(principal, 10**5, 100).episode
@@ -240,19 +185,23 @@ def _look(look: Look) -> Asked:
 
 
 def _ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
+    lived = {f"evaluation: {e.name}": len(e.episode.ids) for e in finished.evaluated}
+    lived[LEARNING] = len(finished.outcome.episodes.ids)
+    each = finished.cast.society.steps * finished.cast.society.agents
     with closing(JournalReader(run.journal)) as reader:
-        accounts = [_account(reader, purpose) for purpose in reader.purposes()]
+        accounts = [_account(reader, name, lived.get(name, 0) * each) for name in reader.purposes()]
         lost = reader.ledger().lost
     gone = [Account("broken off", 0, 0, 0, 0, 0, 0, lost, 0, 0, 0.0)] if lost else []
     return (*accounts[:1], _imagined(run, finished), *accounts[1:], *gone)
 
 
-def _account(reader: JournalReader, purpose: str) -> Account:
+def _account(reader: JournalReader, purpose: str, lived: int) -> Account:
+    """`lived` decisions were made; the journal has the words of equal ones once."""
     found = reader.ledger(purpose)
     return Account(
         purpose,
         found.real,
-        found.cached,
+        max(found.cached, lived - found.real),
         found.retried,
         found.failed,
         0,

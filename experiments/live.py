@@ -119,7 +119,8 @@ class Live:
     def to_go(self) -> float | None:
         """Seconds until the stage under way is done."""
         work, rate = self._work, self.rate
-        return (work.total - work.done) / rate if work and work.total and rate else None
+        left = work.total - work.done if work and work.total else 0
+        return left / rate if rate and left > 0 else None
 
     def _say(self) -> None:
         """One plain line, where there is no terminal to draw on."""
@@ -132,10 +133,14 @@ class Live:
         if work.name in self._finished or not work.what:
             return f"{took}: {'done' if work.name in self._finished else 'begins'}"
         parts = [f"{work.done:,}{f' of {work.total:,}' if work.total else ''} {self._unit(work)}"]
-        parts += [f"{self.rate:,.0f}/s"] if self.rate else []
+        parts += [self._pace()] if self.rate else []
         parts += [self._account()] if work.what == "decisions" else []
         parts += [] if self.to_go is None else [f"{clock(self.to_go)} to go"]
         return f"{took}: {', '.join(parts)}"
+
+    def _pace(self) -> str:
+        rate = self.rate or 0.0
+        return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
 
     def _unit(self, work: Work) -> str:
         return "decisions" if work.what == "decisions" else f"steps of {work.what}"
@@ -167,7 +172,7 @@ class Live:
     def _bar(self, work: Work) -> str:
         share = min(1.0, work.done / work.total) if work.total else 0.0
         bar = "█" * round(share * BAR) + "░" * (BAR - round(share * BAR))
-        rate = f"{self.rate:,.0f}/s" if self.rate else ""
+        rate = self._pace() if self.rate else ""
         left = f"{clock(self.to_go)} to go" if self.to_go is not None else ""
         return "  ".join(part for part in (f"{bar} {share:>4.0%}", work.what, rate, left) if part)
 
