@@ -262,7 +262,8 @@ def test_settling_can_be_differentiated(made: Made) -> None:
     rules = rules.clone().requires_grad_()
     response = society.respond(_any_action(society, state)).clone().requires_grad_()
     settled = society.settle(state.features, rules, response)
-    by_rules, by_response = torch.autograd.grad(settled.features.square().sum(), [rules, response])
+    outcome = settled.features.square().sum() + sum(account.square().sum() for account in settled.accounts.values())
+    by_rules, by_response = torch.autograd.grad(outcome, [rules, response])
     for gradient in (by_rules, by_response):
         assert bool(torch.isfinite(gradient).all())
         assert float(gradient.abs().sum()) > 0
