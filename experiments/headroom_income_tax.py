@@ -48,7 +48,8 @@ LABELS = {
 def claim(smoke: bool) -> Outcome:
     """The whole ladder, and whether it stands as it should."""
     scale = SMOKE if smoke else FULL
-    found = climb(scale, Stages(workplace("headroom_income_tax", smoke) / "stages"))
+    made_for = hashlib.sha256(repr(scale).encode()).hexdigest()[:8]  # another scale finds everything anew
+    found = climb(scale, Stages(workplace("headroom_income_tax", smoke) / f"stages-{made_for}"))
     means = {name: float(found.welfare[name].double().mean()) for name in LABELS}
     off = {name: means[name] - level for name, level in REFERENCE.items()}
     near = [name for name, distance in off.items() if abs(distance) <= NEAR]

@@ -71,7 +71,7 @@ class Found:
 
     welfare: Mapping[str, Tensor]  # rung -> [C] mean of the counted years
     best_fixed: Tensor  # [M]
-    best_path: Tensor  # [T', M], counted years only
+    best_path: Tensor  # [T, M] as it is in force, warm-up under the default included
     saez: Tensor  # [M]
     elasticity: float  # true mean
     hours: float  # a week, under US rates
@@ -117,7 +117,8 @@ def climb(scale: Scale, stages: Stages) -> Found:
     rungs = _flat(society) | {"saez": Fixed(saez["rates"]), "best_fixed": Fixed(fixed), "best_path": Fixed(path)}
     for name, rung in (rungs | _twins(ladder, fixed) | _oracles(ladder, fixed)).items():
         welfare[name] = _scored(ladder, rung).returns()
-    return Found(welfare, fixed, path[us.counted], saez["rates"], float(saez["elasticity"]), *_usual(us))
+    in_force = torch.where(us.counted[:, None], path, society.default_mechanism())
+    return Found(welfare, fixed, in_force, saez["rates"], float(saez["elasticity"]), *_usual(us))
 
 
 def _flat(society: Society) -> dict[str, Principal | Tensor]:

@@ -130,7 +130,7 @@ def test_a_schedule_of_its_own_is_better_for_each_roster(sampler: Sampler):
     assert gain.sum(1).min() > 0
 
 
-def test_a_second_run_continues_and_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_second_run_continues_and_agrees(sampler: Sampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     tiny, one = replace(SMOKE, communities=2, saez_rosters=1), Climb(1, 1)
     tiny = replace(tiny, fixed=one, path=one, wages=one, community=one, everything=one, yearly=one)
     first = ladder.climb(tiny, Stages(tmp_path))
@@ -140,6 +140,9 @@ def test_a_second_run_continues_and_agrees(tmp_path: Path, monkeypatch: pytest.M
     for name, returns in first.welfare.items():
         assert torch.equal(returns, again.welfare[name])
     assert len(first.welfare["twin"]) == 2
+    assert torch.equal(first.best_path[:2], US.expand(2, -1))  # warm-up
+    replayed = Stage(SOCIETY, ScriptedPopulation(), sampler, ladder.HELD_OUT_SEED).play(Fixed(first.best_path), 0, 2)
+    assert torch.equal(first.welfare["best_path"], replayed.returns())
 
 
 def found(**moved: float) -> Found:
@@ -147,7 +150,7 @@ def found(**moved: float) -> Found:
     level = {**dict.fromkeys(LABELS, 0.7), **REFERENCE, "wages": 0.71, "community": 0.73, "everything": 0.75}
     spread = torch.tensor([-0.1, 0.0, 0.1])
     welfare = {name: spread + value + moved.get(name, 0.0) for name, value in level.items()}
-    return Found(welfare, torch.full((7,), 0.7), torch.full((10, 7), 0.7), US, 0.4, 40.0, 0.0)
+    return Found(welfare, torch.full((7,), 0.7), torch.full((12, 7), 0.7), US, 0.4, 40.0, 0.0)
 
 
 @pytest.mark.parametrize(
