@@ -36,12 +36,12 @@ LABELS = {
     "saez": "Saez, true mean elasticity",
     "best_fixed": "best fixed schedule",
     "best_path": "best open-loop path",
-    "wages": "oracle: knows wages only",
-    "misled": "unlimited twin, misled about whom it sees",
-    "twin": "unlimited twin, learns from history",
-    "community": "oracle: knows the community too",
-    "everything": "oracle: knows every trait",
-    "yearly": "oracle: every trait, year by year",
+    "wages": "oracle: wages",
+    "misled": "the twin, misled",
+    "twin": "unlimited twin",
+    "community": "oracle: wages, community",
+    "everything": "oracle: every trait",
+    "yearly": "oracle: the same, by year",
 }
 
 

@@ -50,7 +50,11 @@ def _show(name: str, found: dict[str, Any]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    (level, low, high), (gain, least, most) = row["welfare"], row["gain"]
-    if least == most:
-        return row["label"], f"{level:.4f}", f"{low:.3f}..{high:.3f}", "", ""
-    return row["label"], f"{level:.4f}", f"{low:.3f}..{high:.3f}", f"{gain:+.4f}", f"{least:+.4f}..{most:+.4f}"
+    level, gain = row["welfare"], row["gain"]
+    paired = (f"{gain[0]:+.4f}", _half(gain)) if gain[1] < gain[2] else ("", "")
+    return row["label"], f"{level[0]:.4f}", _half(level), *paired
+
+
+def _half(interval: list[float]) -> str:
+    """Half the width of [value, low, high]."""
+    return f"±{(interval[2] - interval[1]) / 2:.4f}"
