@@ -10,7 +10,7 @@ from agents.embedded.vocabulary import vocabulary
 from agents.llm.reader import JournalReader, Look
 from experiments.config import Config, dump_config
 from experiments.pipeline import LEARNING, Evaluated, Finished
-from experiments.quoted import result
+from experiments.quoted import comparable, quoted_curves, quoted_methods
 from experiments.recovery import recovery
 from experiments.report_data import (
     Account,
@@ -23,7 +23,7 @@ from experiments.report_data import (
     Strange,
 )
 from experiments.runs import Run
-from experiments.statistics import Interval, mean_interval, paired_interval
+from experiments.statistics import mean_interval, paired_interval
 from experiments.tax_findings import responses, schedule
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
@@ -62,8 +62,8 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         population=_people(config),
         stand_in=language and config.population.model.startswith("embedded"),
         reference=LABELS[_reference(finished).name],
-        methods=(*methods(finished), *_quoted_methods()),
-        curves=_curves(finished),
+        methods=(*methods(finished), *(quoted_methods() if comparable(config) else ())),
+        curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
         brackets=np.array(US_BRACKETS),
         schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated),
         responses=responses(dreams, outcome.episodes),
@@ -101,43 +101,17 @@ def methods(finished: Finished) -> tuple[Method, ...]:
     return tuple(rows)
 
 
-def _quoted_methods() -> tuple[Method, ...]:
-    """Rows that other full runs measured, marked as such."""
-    found = result("imagination_saves_calls")
-    rows: list[dict[str, object]] = found["figures"].get("quoted_rows", []) if found else []
-    return tuple(_quoted(row) for row in rows)
-
-
-def _quoted(row: Mapping[str, object]) -> Method:
-    def interval(name: str) -> Interval:
-        values = row[name]
-        assert isinstance(values, list)
-        return Interval(*(float(v) for v in values))
-
-    return Method(
-        str(row["name"]),
-        str(row["label"]),
-        interval("welfare"),
-        interval("gain"),
-        int(str(row["decisions"])),
-        int(str(row["communities"])),
-        "results/imagination_saves_calls.json",
-    )
-
-
-def _curves(finished: Finished) -> tuple[Curve, ...]:
+def _curve(finished: Finished) -> Curve:
     """Ours: from the reference, which costs nothing, to what the decisions of this run reached."""
     ours, start = methods(finished)[0], mean_interval(_reference(finished).episode.returns().numpy())
     points = [start, ours.welfare]
-    return (
-        Curve(
-            ours.name,
-            ours.label,
-            np.array([0.0, float(ours.decisions or 0)]),
-            np.array([p.value for p in points]),
-            np.array([p.low for p in points]),
-            np.array([p.high for p in points]),
-        ),
+    return Curve(
+        ours.name,
+        ours.label,
+        np.array([0.0, float(ours.decisions or 0)]),
+        np.array([p.value for p in points]),
+        np.array([p.low for p in points]),
+        np.array([p.high for p in points]),
     )
 
 

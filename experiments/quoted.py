@@ -1,15 +1,23 @@
 """Figures that a run quotes from `results/` instead of measuring them again."""
 
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.config import Config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json
+from experiments.report_data import Curve, Method
+from experiments.statistics import Interval
 
 RESULTS = ROOT / "results"
+SAVING = "imagination_saves_calls"
+CURVES = {"swm_ap": "swm_ap", "ppo": "ppo", "cma_es_fixed": "cma_es", "cma_es_linear": "cma_es"}  # method -> colour
 
 
 def result(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
@@ -28,3 +36,40 @@ def best_fixed_rates(folder: Path = RESULTS) -> Tensor:
             fix="run `solon headroom income_tax`, or take best_fixed out of baselines",
         )
     return torch.tensor(found["figures"]["best_fixed_rates"])
+
+
+def comparable(config: Config) -> bool:
+    """Is the run about the society and the people that the quoted figures are about?"""
+    people = config.population
+    same = people.kind == "scripted" or people.model == "embedded"
+    tax = config.society.name == "income_tax" and config.society.objective in (None, "equality_productivity")
+    return same and tax and Path(people.people).name == "communities.yaml"
+
+
+def quoted_methods(folder: Path = RESULTS) -> tuple[Method, ...]:
+    """Rows of the headline table that a full run of the claim measured."""
+    found = result(SAVING, folder)
+    return tuple(_method(row) for row in found["figures"]["quoted_rows"]) if found else ()
+
+
+def quoted_curves(folder: Path = RESULTS) -> tuple[Curve, ...]:
+    """Welfare against real decisions, for every method with at least two amounts of them."""
+    found = result(SAVING, folder)
+    rows = [row for row in found["figures"]["table"] if row["method"] in CURVES and row["decisions"]] if found else []
+    rows.sort(key=lambda row: (row["method"], row["people"], row["decisions"]))
+    curves = [list(group) for _, group in groupby(rows, key=lambda row: (row["method"], row["people"]))]
+    return tuple(_curve(points) for points in curves if len(points) > 1)
+
+
+def _method(row: Mapping[str, Any]) -> Method:
+    welfare, gain = Interval(*row["welfare"]), Interval(*row["gain"])
+    return Method(
+        row["name"], row["label"], welfare, gain, row["decisions"], row["communities"], f"results/{SAVING}.json"
+    )
+
+
+def _curve(rows: list[dict[str, Any]]) -> Curve:
+    mean, low, high = np.array([row["welfare"] for row in rows], dtype=np.float64).T  # [P] each
+    spent = np.array([row["decisions"] for row in rows], dtype=np.float64)
+    label = f"{rows[0]['label']}, {rows[0]['people']}"
+    return Curve(CURVES[rows[0]["method"]], label, spent, mean, low, high, f"results/{SAVING}.json")
