@@ -83,7 +83,11 @@ def made_now(name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str
 
 
 def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, keep: Keep = made_now) -> Outcome:
-    """Learn a principal from `stage`, spending only the real episodes that `settings` allows."""
+    """Learn a principal from `stage`, spending only the real episodes that `settings` allows.
+
+    ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly.
+    """
+    share_out(settings)
     society = stage.society
     explorer = RandomRules(society, draws(stage.seed, 0, settings.first_episodes))
     seen = [stage.play(explorer, 0, settings.first_episodes)]
@@ -111,7 +115,9 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, k
         if agreed or len(checks) == settings.rounds:
             return Outcome(learned, model, joined(seen), tuple(checks), dreamt)
         again = Learned(society, learned.observer, learned.policy, draws(seed, used, settings.later_episodes))
-        seen.append(stage.play(again, used, settings.later_episodes))
+        with torch.no_grad():
+            with torch.no_grad():
+            seen.append(stage.play(again, used, settings.later_episodes))
         used += settings.later_episodes
 
 
@@ -157,6 +163,21 @@ def learn_rules(
     return policy.state_dict()
 
 
+def share_out(settings: SWMSettings) -> None:
+    """ValueError unless every member of the ensemble gets equally many imagined worlds, and every world its copies."""
+    members, copies = settings.model.members, settings.improve.copies
+    shared = (
+        ("base_worlds", settings.base_worlds, members),
+        ("improve.worlds", settings.improve.worlds, members * copies),
+    )
+    for name, worlds, parts in shared:
+        if worlds < 1 or worlds % parts:
+            raise ValueError(
+                f"{name} is {worlds}; make it a multiple of {parts} "
+                f"(model.members {members}, improve.copies {copies}), so that worlds can be shared out evenly"
+            )
+
+
 def most_episodes(settings: SWMSettings) -> int:
     """Real episodes if every round is needed."""
     checks = settings.rounds * 2 * settings.check_episodes
@@ -194,7 +215,8 @@ def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings
     pairs = settings.check_episodes
     with torch.no_grad():
         real = [stage.play(principal, used, pairs) for principal in (learned, base)]
-        dreamt = [dreams.dream(principal, 2 * 10**6, 200).episode.returns().mean() for principal in (learned, base)]
+        worlds = 40 * dreams.model.members
+        dreamt = [dreams.dream(principal, 2 * 10**6, worlds).episode.returns().mean() for principal in (learned, base)]
     lived = [episode.returns().mean() for episode in real]
     return joined(real), Check(
         real_episodes=used + 2 * pairs,
