@@ -116,7 +116,6 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, k
             return Outcome(learned, model, joined(seen), tuple(checks), dreamt)
         again = Learned(society, learned.observer, learned.policy, draws(seed, used, settings.later_episodes))
         with torch.no_grad():
-            with torch.no_grad():
             seen.append(stage.play(again, used, settings.later_episodes))
         used += settings.later_episodes
 
