@@ -23,6 +23,7 @@ from experiments.provenance import commit, hardware, versions
 from experiments.stages import Stages
 
 FORMAT = 1
+RUNS = ROOT / "runs"
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class Run:
         self._lock.release()
 
 
-def open_run(config: Config, runs: Path = ROOT / "runs") -> Run:
+def open_run(config: Config, runs: Path | None = None) -> Run:
     """The run folder of that config, made anew or continued.
 
     UserError: the folder belongs to another config or other people. JournalError: another process is at work in it.
     """
-    folder = runs / config.name
+    folder = (runs or RUNS) / config.name
     _refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder / "run")
@@ -83,14 +84,15 @@ def open_run(config: Config, runs: Path = ROOT / "runs") -> Run:
     return Run(folder, config, Stages(folder / "stages"), notes, lock)
 
 
-def find_run(name: str, runs: Path = ROOT / "runs") -> Path:
+def find_run(name: str, runs: Path | None = None) -> Path:
     """The folder of a run, by name or by path. UserError naming the runs there are."""
-    for folder in (runs / name, Path(name)):
+    home = runs or RUNS
+    for folder in (home / name, Path(name)):
         if (folder / "manifest.json").is_file():
             return folder
-    there = sorted(p.parent.name for p in runs.glob("*/manifest.json"))
+    there = sorted(p.parent.name for p in home.glob("*/manifest.json"))
     raise UserError(
-        f"there is no run {name!r}", where=str(runs), fix=f"name one of: {', '.join(there) or 'there are none yet'}"
+        f"there is no run {name!r}", where=str(home), fix=f"name one of: {', '.join(there) or 'there are none yet'}"
     )
 
 
@@ -173,7 +175,7 @@ def mark_finished(run: Run) -> None:
     write_json(run.folder / "manifest.json", {**run.manifest(), "finished": True})
 
 
-def finished_config(name: str, runs: Path = ROOT / "runs") -> Config:
+def finished_config(name: str, runs: Path | None = None) -> Config:
     """The config of a finished run. UserError where there is no such run, or it was broken off."""
     folder = find_run(name, runs)
     if not read_json(folder / "manifest.json").get("finished"):
