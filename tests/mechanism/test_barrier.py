@@ -24,7 +24,7 @@ from world_model.model import ModelSettings, WorldModel
 
 ROOT = Path(__file__).parent.parent.parent
 # Where hidden things can be had from: the sealed record, the people themselves, and what reads their traits.
-HIDDEN = {"play_sealed", "sealed", "payoff", "people", "persona", "personas", "teacher", "utilities", "look", "tell"}
+HIDDEN = {"play_sealed", "sealed", "payoff", "people", "persona", "personas", "teacher", "utilities", "look"}
 HIDDEN |= {"step_with", "traits_used", "trait_names", "trait", "with_traits", "reset", "attribute"}
 
 
