@@ -1,0 +1,94 @@
+"""Where learning curves end, when they end for good, and when they first reach a point.
+
+Shapes: S seeds, P checkpoints, C held-out communities.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from experiments.saving_methods import Tensors
+from experiments.statistics import Floats, Reach, censored_median, first_reached
+
+Curves = Sequence[Tensors]
+"""One learning curve for each seed: episodes [P], welfare [P, C]."""
+
+
+def final(curve: Tensors) -> Floats:
+    """[C] where a curve ends: the mean of its last tenth of checkpoints, so that one lucky one does not count."""
+    tail = max(1, len(curve["welfare"]) // 10)
+    return curve["welfare"][-tail:].double().mean(0).numpy()
+
+
+def finals(curves: Curves) -> Floats:
+    """[S, C]"""
+    return np.stack([final(curve) for curve in curves])
+
+
+@dataclass(frozen=True)
+class Longer:
+    """What a longer run, its learning rate falling to its own end, adds to a shorter one."""
+
+    episodes: int
+    than: int
+    added: float  # welfare at the end, mean over paired seeds
+    error: float  # its standard error over seeds
+
+    @property
+    def nothing(self) -> bool:
+        """The written stopping rule: no more than its standard error was added."""
+        return self.added <= self.error
+
+
+def longer(curves: Mapping[int, Curves]) -> Longer:
+    """The last horizon against the one before. ValueError for fewer than two horizons, or fewer than two seeds."""
+    if len(curves) < 2:
+        raise ValueError("need two horizons to compare")
+    before, last = list(curves)[-2:]
+    difference = finals(curves[last]).mean(1) - finals(curves[before]).mean(1)  # [S]
+    if len(difference) < 2:
+        raise ValueError("need two seeds for a standard error")
+    return Longer(last, before, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
+
+
+def rises_at_the_end(curves: Curves, share: float = 0.3, window: int = 3) -> bool:
+    """Is the best smoothed checkpoint of the last `share` of a run above the best before by more than its error?
+
+    Of the mean over seeds; the standard error is that of the difference between the two checkpoints, over seeds.
+    """
+    levels = np.stack([curve["welfare"].double().mean(1).numpy() for curve in curves])  # [S, P]
+    kernel = np.ones(window) / window
+    smooth = np.stack([np.convolve(level, kernel, "valid") for level in levels]) if levels.shape[1] > window else levels
+    split = max(1, round(smooth.shape[1] * (1 - share)))
+    if split >= smooth.shape[1]:
+        return False
+    mean = smooth.mean(0)
+    best, before = split + int(mean[split:].argmax()), int(mean[:split].argmax())
+    difference = smooth[:, best] - smooth[:, before]
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() > error)
+
+
+def reach(curve: Tensors, point: float, per_episode: int) -> Reach:
+    """Real decisions until the mean over communities is at the point, and is so at the next checkpoint too."""
+    spent = [float(n * per_episode) for n in curve["episodes"].tolist()]
+    return first_reached(spent, curve["welfare"].double().mean(1).tolist(), point)
+
+
+def soonest(curves: Mapping[int, Curves], point: float, per_episode: int) -> tuple[int, list[Reach]]:
+    """The horizon whose median seed reaches the point with the fewest decisions, and its seeds: PPO at its best.
+
+    A longer schedule ends higher but comes up more slowly, so every horizon is asked.
+    """
+    reaches = {horizon: [reach(c, point, per_episode) for c in own] for horizon, own in curves.items()}
+    medians = {horizon: censored_median(found) for horizon, found in reaches.items()}
+    known = {horizon: median for horizon, median in medians.items() if median is not None}
+    best = min(known, key=lambda horizon: known[horizon]) if known else list(curves)[-1]
+    return best, reaches[best]
+
+
+def joined_curve(parts: Sequence[Tensors]) -> Tensors:
+    """Runs at rising budgets as the checkpoints of one curve."""
+    return {name: torch.cat([part[name] for part in parts]) for name in ("episodes", "welfare")}

@@ -1,0 +1,161 @@
+"""How large the run of `imagination_saves_calls` is, and the settings that both learners are tuned over.
+
+Everything here is declared before anything is run: the trials are a fixed list of draws.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from learning.draws import child_seed, draws
+from learning.ppo import PPOSettings
+from mechanism.improve import ImproveSettings
+from mechanism.search import SearchSettings
+from mechanism.swm_ap import SWMSettings
+from world_model.fit import FitSettings
+
+T = TypeVar("T")
+
+SEED = 20_261_123  # of the list of trials
+HELD_OUT_SEED = 900_001  # of the communities that everything is judged on; never learned from
+TUNING_SEED = 900_002  # of the communities that trials are judged on
+
+
+@dataclass(frozen=True)
+class Options:
+    """What trials are drawn from: the first two for both learners, then PPO's two, then SWM-AP's."""
+
+    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)  # learning rate of PPO, on real or on imagined episodes
+    epochs: tuple[int, ...] = (4, 8, 16)  # passes over a batch
+    entropies: tuple[float, ...] = (0.0, 1e-3, 1e-2)  # coefficient of the entropy bonus
+    worlds: tuple[int, ...] = (25, 50, 100, 200)  # real episodes an iteration: the batch
+    penalties: tuple[float, ...] = (0.0, 0.1, 0.3)  # welfare off per unit of disagreement
+    soft_weights: tuple[float, ...] = (4.0, 8.0, 16.0)  # observed choices that a told distribution counts as
+    fit_steps: tuple[int, ...] = (800, 1600)
+    iterations: tuple[int, ...] = (150, 300)  # in imagination
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large the run is. Episodes are real ones."""
+
+    seeds: int = 10
+    held_out: int = 200  # communities
+    budgets: tuple[int, ...] = (5, 10, 20, 50, 100)  # episodes
+    beyond: tuple[int, ...] = (200, 400, 800)  # for seeds that have not reached PPO's point with the budgets above
+    ablation: int = 50  # episodes of the ablations; one of `budgets`
+    ablation_seeds: int = 10
+    trials: int = 8  # of each learner
+    tuning_seeds: int = 2  # of each trial
+    tuning_budget: int = 20  # episodes of an SWM-AP trial; one of PPO has those of its first long curve
+    horizons: tuple[int, ...] = (15_000, 20_000, 26_000, 34_000, 45_000, 60_000)  # each about 30% longer
+    every: int = 500  # episodes between the checkpoints of a long curve
+    embedded_seeds: int = 3
+    embedded_held_out: int = 50
+    options: Options = field(default_factory=Options)
+    cma: SearchSettings = field(default_factory=lambda: SearchSettings(generations=85))
+    swm: SWMSettings = field(default_factory=SWMSettings)
+    ppo: ImproveSettings = field(
+        default_factory=lambda: ImproveSettings(worlds=100, copies=1, ppo=PPOSettings(learning_rate=1e-3))
+    )
+
+
+def small() -> Scale:
+    """Seconds instead of hours; proves nothing."""
+    swm = SWMSettings(
+        tracker_worlds=4,
+        base_worlds=4,
+        base_search=SearchSettings(generations=1, candidates=3),
+        fit=FitSettings(steps=3, tracker_steps=2),
+        improve=ImproveSettings(iterations=1, worlds=8),
+    )
+    return Scale(
+        seeds=2,
+        held_out=4,
+        budgets=(4,),
+        beyond=(6,),
+        ablation=4,
+        ablation_seeds=1,
+        trials=2,
+        tuning_seeds=1,
+        tuning_budget=4,
+        horizons=(12, 16),
+        every=4,
+        embedded_seeds=1,
+        embedded_held_out=1,
+        options=Options(worlds=(2, 4), fit_steps=(3,), iterations=(1,)),
+        cma=SearchSettings(generations=2, candidates=3),
+        swm=replace(swm, model=replace(swm.model, members=2)),
+        ppo=ImproveSettings(worlds=4, ppo=PPOSettings(epochs=1)),
+    )
+
+
+def ppo_trials(scale: Scale) -> list[ImproveSettings]:
+    """The settings as they are, then draws of learning rate, entropy, batch and epochs."""
+    return [scale.ppo, *[_ppo_trial(scale, number) for number in range(1, scale.trials)]]
+
+
+def swm_trials(scale: Scale) -> list[SWMSettings]:
+    """The settings as they are, then draws of learning rate, epochs, penalty, weight of evidence, fit, imagination."""
+    return [scale.swm, *[_swm_trial(scale, number) for number in range(1, scale.trials)]]
+
+
+def _ppo_trial(scale: Scale, number: int) -> ImproveSettings:
+    pick, options = _picker("PPO", number), scale.options
+    ppo = replace(
+        scale.ppo.ppo,
+        learning_rate=pick("learning rate", options.rates),
+        epochs=pick("epochs", options.epochs),
+        entropy=pick("entropy", options.entropies),
+    )
+    return replace(scale.ppo, worlds=pick("worlds", options.worlds), ppo=ppo)
+
+
+def _swm_trial(scale: Scale, number: int) -> SWMSettings:
+    pick, options, swm = _picker("SWM-AP", number), scale.options, scale.swm
+    ppo = replace(
+        swm.improve.ppo, learning_rate=pick("learning rate", options.rates), epochs=pick("epochs", options.epochs)
+    )
+    fit = replace(
+        swm.fit, steps=pick("fit steps", options.fit_steps), soft_weight=pick("soft weight", options.soft_weights)
+    )
+    improve = replace(swm.improve, iterations=pick("iterations", options.iterations), ppo=ppo)
+    return replace(swm, penalty=pick("penalty", options.penalties), fit=fit, improve=improve)
+
+
+def _picker(learner: str, trial: int) -> Callable[[str, Sequence[T]], T]:
+    """(name, values) -> one of the values, always the same for this learner and trial."""
+    draw = draws(child_seed(SEED, learner), trial, 1)
+
+    def pick(name: str, values: Sequence[T]) -> T:
+        return values[int(float(draw.uniform(name, 0, 1)) * len(values))]
+
+    return pick
+
+
+def swm_budget(settings: SWMSettings, episodes: int) -> SWMSettings:
+    """One round that costs exactly `episodes`: about a tenth of them check the gains (in pairs), the rest explore."""
+    checks = episodes // 20
+    return replace(settings, rounds=1, first_episodes=episodes - 2 * checks, check_episodes=checks)
+
+
+def ppo_horizon(settings: ImproveSettings, episodes: int) -> ImproveSettings:
+    """As many iterations as cost at most `episodes`, those that the observations are first normalised by included.
+
+    ValueError where not even one fits.
+    """
+    iterations = episodes // settings.worlds - 1
+    if iterations < 1:
+        raise ValueError(f"{episodes} episodes are too few for a batch of {settings.worlds} and one to normalise by")
+    return replace(settings, iterations=iterations)
+
+
+def ppo_budget(settings: ImproveSettings, episodes: int) -> ImproveSettings:
+    """A batch small enough for about ten iterations, though of 2 episodes at least, with at most `episodes` in all."""
+    worlds = max(2, min(settings.worlds, episodes // 10))
+    return ppo_horizon(replace(settings, worlds=worlds), episodes)
+
+
+def gradient_steps(settings: SWMSettings) -> int:
+    """How many PPO takes in imagination."""
+    return settings.improve.iterations * settings.improve.ppo.epochs * settings.improve.ppo.minibatches

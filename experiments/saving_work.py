@@ -1,0 +1,108 @@
+"""Units of work in several processes: each unit is one learner and one seed, and each of its parts a finished file."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import typer
+from torch import Tensor
+
+from experiments.stages import TENSORS, Stages
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one unit keeps its parts. Only one process works on a unit."""
+
+    folder: Path  # the claim's workplace
+    unit: str
+    started: float  # seconds since 1970, when the claim's run began
+
+    @property
+    def stages(self) -> Stages:
+        """The unit's own folder, so that no two processes write the same file."""
+        return Stages(self.folder / "stages" / self.unit)
+
+    @property
+    def journal(self) -> Path:
+        """Of the unit's decisions, where a language model makes them."""
+        return self.folder / "journals" / f"{self.unit}.sqlite"
+
+    def part(self, name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """The part, made unless it is finished; a line is printed when it has been made."""
+        if self.stages.finished(name, TENSORS):
+            return self.stages.get(name, TENSORS, make)
+        began = time.monotonic()
+        found = self.stages.get(name, TENSORS, make)
+        reached = f"welfare {float(found['welfare'][-1].mean()):.4f}, " if "welfare" in found else ""
+        typer.echo(f"{_clock(self.started)}  {self.unit}, {name}: {reached}{time.monotonic() - began:.0f} s")
+        return found
+
+    def keep(self, prefix: str) -> Callable[[str, Callable[[], Mapping[str, Tensor]]], Mapping[str, Tensor]]:
+        """Keeps weights on the way to a part, under its name."""
+        return lambda name, make: self.part(f"{prefix}, {name}", make)
+
+
+def _clock(started: float) -> str:
+    minutes, seconds = divmod(int(time.time() - started), 60)
+    return f"[{minutes // 60}:{minutes % 60:02}:{seconds:02}]"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Its name, and what is to be done; both travel to the process that does it."""
+
+    name: str
+    work: Callable[[Bench], None]
+
+
+def do_all(units: Sequence[Unit], folder: Path, workers: int, started: float) -> None:
+    """Do every unit, in `workers` processes; with one, in this process. Finished parts are not done again.
+
+    The first error ends the work: units that have not begun are dropped, and the error is raised here.
+    """
+    if workers == 1 or len(units) == 1:
+        for unit in units:
+            _do(unit, folder, started)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(units)), context, _worker, (os.getpid(),)) as pool:
+        futures = [pool.submit(_do, unit, folder, started) for unit in units]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _do(unit: Unit, folder: Path, started: float) -> None:
+    unit.work(Bench(folder, unit.name, started))
+
+
+def _worker(parent: int) -> None:
+    """One thread for tensors. A worker whose parent was killed ends too, rather than work for nobody."""
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def done(folder: Path, unit: str, part: str) -> Mapping[str, Tensor]:
+    """A finished part. FileNotFoundError where it is not finished."""
+    return TENSORS.read(folder / "stages" / unit / f"{part}{TENSORS.suffix}")
+
+
+def cpus() -> int:
+    """How many processes may run at once."""
+    return os.cpu_count() or 1
