@@ -82,11 +82,11 @@ def test_the_linear_rules_remember_the_mean():
 
 def test_model_free_ppo_learns_from_real_episodes_alone_and_they_can_be_counted():
     here, people = counted()
-    settings = ImproveSettings(iterations=30, worlds=40, ppo=PPOSettings(learning_rate=1e-2))
+    settings = ImproveSettings(iterations=20, worlds=60, ppo=PPOSettings(learning_rate=2e-2, minibatches=2))
     learned = new_policy(here, 0)
     model_free_ppo(here, learned, settings, 0, quiet)
     episodes = people.decisions // here.decisions_per_episode
-    assert episodes == 40 * (30 + 1)  # one more batch, to bring observations to scale
+    assert episodes == 60 * (20 + 1)  # one more batch, to bring observations to scale
     with torch.no_grad():
         rates = here.play(learned, 5000, 40).mechanism[:, 1:, 0]
     assert float(rates.mean()) == pytest.approx(BEST_RATE, abs=0.03)

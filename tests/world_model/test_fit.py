@@ -18,7 +18,7 @@ from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
 
 STEPS, SIZES = 8, ModelSettings(members=3, traits=2, community=1, hidden=16, tracker_hidden=16)
-SETTINGS = FitSettings(steps=250, tracker_steps=250)
+SETTINGS = FitSettings(steps=200, tracker_steps=200)
 HELD_OUT = 500  # first episode of those never fitted
 
 
@@ -165,7 +165,7 @@ def test_before_any_decision_the_belief_is_the_prior(tracked: Fitted):
 
 
 def test_one_episode_can_be_learned_by_heart():
-    made = fitted(True, replace(SETTINGS, steps=200, batch=1, slots=8), worlds=1)
+    made = fitted(True, replace(SETTINGS, steps=150, batch=1, slots=8), worlds=1)
     z = made.labels.mean[:, None].expand(-1, STEPS, -1, -1)
     facts = [x.expand(3, *x.shape) for x in (made.data.prospects, made.data.features, z)]
     choice = made.data.choice
