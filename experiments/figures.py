@@ -5,6 +5,7 @@ One colour per method everywhere. Quoted lines are dashed, imagined ones dotted:
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from matplotlib.typing import RcKeyType
 
 from experiments.report_data import Curve, Floats, Gate, Method, Path, Recovery, Response, Schedule
@@ -90,30 +91,43 @@ def gains(methods: Sequence[Method], reference: str) -> Figure:
 def learning(curves: Sequence[Curve], reference: float | None, label: str) -> Figure:
     """Welfare against real decisions, logarithmic in decisions."""
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = _canvas(TALL + 0.25 * (len(curves) // 2))
         ax = figure.add_subplot()
         if reference is not None:
             ax.axhline(reference, color=COLOURS["us_federal"], lw=1.2)
             tone = COLOURS["us_federal"]
             ax.text(0.995, reference, label, color=tone, transform=ax.get_yaxis_transform(), ha="right", va="bottom")
-        for curve in curves:
-            style = "--" if curve.quoted else "-"
+        for curve, style in zip(curves, _line_styles(curves), strict=True):
             text = curve.label + (" (quoted)" if curve.quoted else "")
             ax.plot(curve.decisions, curve.mean, style, marker="o", ms=4, color=colour(curve.name), label=text)
             ax.fill_between(curve.decisions, curve.low, curve.high, color=colour(curve.name), alpha=0.13, lw=0)
-        ax.set_xscale("symlog", linthresh=_least(curves))  # a method may start from nothing
-        ax.set_xlim(left=0)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        _spending_axis(ax, np.concatenate([curve.decisions for curve in curves]))
         ax.set_xlabel("real decisions spent on learning")
         ax.set_ylabel("welfare, held-out communities")
-        _legend(ax)
+        figure.legend(loc="outside lower left", ncols=2, fontsize=9)
         return figure
 
 
-def _least(curves: Sequence[Curve]) -> float:
-    """The power of ten below the least that any method spent; between it and zero the axis is linear."""
-    spent = np.concatenate([curve.decisions for curve in curves])
-    return float(10 ** np.floor(np.log10(spent[spent > 0].min()))) if (spent > 0).any() else 1.0
+def _line_styles(curves: Sequence[Curve]) -> list[str]:
+    """Solid for what this run lived, broken for what is quoted; lines of one colour are told apart."""
+    seen: Counter[str] = Counter()
+    styles: list[str] = []
+    for curve in curves:
+        if curve.quoted:
+            seen[curve.name] += 1
+        styles.append(("-", "--", ":", "-.")[min(3, seen[curve.name]) if curve.quoted else 0])
+    return styles
+
+
+def _spending_axis(ax: Axes, spent: Floats) -> None:
+    """Logarithmic from the power of ten below the least spending, and linear from there to zero: some start there."""
+    least, most = np.log10([spent[spent > 0].min(), spent.max()]) if (spent > 0).any() else (0.0, 0.0)
+    powers = 10.0 ** np.arange(np.floor(least), np.ceil(most) + 1)
+    ax.set_xscale("symlog", linthresh=powers[0], linscale=0.6)
+    ticks = [0.0, *powers[powers <= spent.max()]]
+    ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlim(0, spent.max() * 1.3 + 1)
 
 
 def schedules(brackets: Floats, drawn: Sequence[Schedule]) -> Figure:
