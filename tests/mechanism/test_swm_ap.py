@@ -30,7 +30,7 @@ TINY = SWMSettings(
     tracker_worlds=6,
     model=ModelSettings(members=2, traits=1, community=1, hidden=4, tracker_hidden=4),
     fit=FitSettings(steps=4, batch=2, tracker_steps=3),
-    improve=ImproveSettings(iterations=2, worlds=4),
+    improve=ImproveSettings(iterations=2, worlds=4, ppo=PPOSettings(epochs=1, minibatches=2)),
 )
 NEVER, ALWAYS = replace(TINY, gap=-1.0), replace(TINY, gap=10.0)
 
@@ -146,10 +146,17 @@ def same(one: Outcome, two: Outcome) -> bool:
     return alike and lived and one.checks == two.checks and one.imagined_episodes == two.imagined_episodes
 
 
+TWICE = replace(NEVER, rounds=2)
+
+
+@pytest.fixture(scope="module", name="whole")
+def _whole() -> Outcome:
+    return swm_ap(place()[0], TWICE, 0, quiet)
+
+
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
-def test_a_killed_loop_ends_as_if_it_had_never_been(done: int):
-    shelf, settings = Shelf(), replace(NEVER, rounds=2)
-    whole = swm_ap(place()[0], settings, 0, quiet)
+def test_a_killed_loop_ends_as_if_it_had_never_been(done: int, whole: Outcome):
+    shelf, settings = Shelf(), TWICE
     shelf.left = done
     with pytest.raises(Killed):
         swm_ap(place()[0], settings, 0, quiet, shelf.keep)
