@@ -140,7 +140,7 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
         dream = dreams.dream(rules, start, worlds)
         data: Records = records(dreams.stage.society, dream.episode)
         evidence = dreams.model.evidence(data.prospects, data.features, data.choice)
-    return Labelled(evidence, data.covariates, dream.z, torch.zeros_like(dream.z))
+    return Labelled(evidence, data.covariates, dream.z[None])
 
 
 def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:

@@ -33,8 +33,9 @@ def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws
 
 
 def _drawn(belief: Belief, step: int, draws: Draws, sample: int) -> Tensor:
-    at = Belief(belief.mean[:, step - 1], belief.log_sd[:, step - 1])
-    return at.draw(draws.normal("belief", sample, *at.mean.shape[1:]))
+    common = draws.normal("belief of the community", sample, belief.shared.shape[-1])
+    own = draws.normal("belief", sample, *belief.mean.shape[2:])
+    return belief.at(torch.tensor([step - 1])).draw(common[:, None], own[:, None])[:, 0]
 
 
 def _all_members(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:

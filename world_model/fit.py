@@ -25,6 +25,8 @@ class FitSettings:
     tracker_rate: float = 2e-3
 
 
+DEPENDENCE_SLOTS = 2  # of the T steps, on how many a tracker step looks at whole rosters, which is dear
+
 Progress = Callable[[str, int, int], None]  # (what, done, of)
 
 
@@ -96,8 +98,7 @@ class Labelled:
 
     evidence: Tensor  # [B, T, N, X]
     covariates: Tensor  # [B, N, V]
-    mean: Tensor  # [B, N, Z] the known z, or the posterior's mean
-    sd: Tensor  # [B, N, Z] zero for dreams
+    z: Tensor  # [D, B, N, Z] draws of whole rosters: one where z is known, several from a posterior
 
 
 def posterior_labels(model: WorldModel, posterior: Posterior, data: Records, generator: torch.Generator) -> Labelled:
@@ -108,7 +109,7 @@ def posterior_labels(model: WorldModel, posterior: Posterior, data: Records, gen
             [model.prior(data.covariates, community.draw(generator), agents.draw(generator)) for _ in range(16)]
         )
         evidence = model.evidence(data.prospects, data.features, data.choice)
-    return Labelled(evidence, data.covariates, draws.mean(0), draws.std(0))
+    return Labelled(evidence, data.covariates, draws)
 
 
 def fit_tracker(
@@ -135,6 +136,8 @@ def _tracker_loss(model: WorldModel, part: Labelled, generator: torch.Generator)
     rows = torch.randperm(len(part.evidence), generator=generator)[:16]
     belief = model.tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
     before = model.tracker.at_first(part.covariates[rows])  # [b, N, Z]
-    noise = torch.randn(part.mean[rows].shape, generator=generator)
-    z = part.mean[rows] + part.sd[rows] * noise
-    return torch.cat([before.nll(z)[:, None], belief.nll(z[:, None])], 1).mean()
+    z = part.z[int(torch.randint(len(part.z), (1,), generator=generator)), rows]  # [b, N, Z]
+    alone = torch.cat([before.nll(z)[:, None], belief.nll(z[:, None])], 1).mean()
+    slots = torch.randperm(belief.mean.shape[1], generator=generator)[:DEPENDENCE_SLOTS]
+    together = belief.at(slots).dependence_nll(z[:, None]).mean() + before.dependence_nll(z).mean()
+    return alone + together

@@ -39,7 +39,9 @@ class WorldModel(nn.Module):
         self.prior = CommunityPrior(settings.traits, settings.community, v, generator)
         sizes = Sizes(settings.members, k, 2 * d, f, settings.traits, settings.hidden)
         self.head = make_head(settings.form, sizes, generator)
-        self.tracker = Tracker(k * d + k + f, v, settings.traits, settings.tracker_hidden, generator)
+        self.tracker = Tracker(
+            k * d + k + f, v, settings.traits, settings.community, settings.tracker_hidden, generator
+        )
 
     @property
     def members(self) -> int:

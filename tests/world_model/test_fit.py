@@ -66,7 +66,7 @@ def _tracked(soft: Fitted) -> Fitted:
         dream = imagine(model, here.society, here.census(10_000, 150), rules, draws(4, 0, 150), True)
         data = records(here.society, dream.episode)
         evidence = model.evidence(data.prospects, data.features, data.choice)
-    dreamt = Labelled(evidence, data.covariates, dream.z, torch.zeros_like(dream.z))
+    dreamt = Labelled(evidence, data.covariates, dream.z[None])
     fit_tracker(model, [dreamt, soft.labels], SETTINGS, 0)
     return soft
 
@@ -95,11 +95,11 @@ def explained(truth: Tensor, by: Tensor) -> float:
 
 
 def test_the_posterior_knows_the_hidden_taste(soft: Fitted):
-    assert explained(soft.taste.flatten(), soft.labels.mean.flatten(0, 1)) > 0.95
+    assert explained(soft.taste.flatten(), soft.labels.z.mean(0).flatten(0, 1)) > 0.95
 
 
 def test_single_actions_tell_it_less_well_but_tell_it(hard: Fitted):
-    assert explained(hard.taste.flatten(), hard.labels.mean.flatten(0, 1)) > 0.75
+    assert explained(hard.taste.flatten(), hard.labels.z.mean(0).flatten(0, 1)) > 0.75
 
 
 def test_whole_replies_give_sharper_posteriors_than_single_actions(soft: Fitted, hard: Fitted):
@@ -166,7 +166,7 @@ def test_before_any_decision_the_belief_is_the_prior(tracked: Fitted):
 
 def test_one_episode_can_be_learned_by_heart():
     made = fitted(True, replace(SETTINGS, steps=150, batch=1, slots=8), worlds=1)
-    z = made.labels.mean[:, None].expand(-1, STEPS, -1, -1)
+    z = made.labels.z.mean(0)[:, None].expand(-1, STEPS, -1, -1)
     facts = [x.expand(3, *x.shape) for x in (made.data.prospects, made.data.features, z)]
     choice = made.data.choice
     told = made.model.log_probs(*facts).detach().mean(0)
@@ -187,7 +187,7 @@ def test_the_seed_decides_the_fit():
 
 def test_members_end_up_different(soft: Fitted):
     """The bootstrap and their initial weights keep the members apart: there is something to disagree about."""
-    z = soft.labels.mean[:, None].expand(-1, STEPS, -1, -1)
+    z = soft.labels.z.mean(0)[:, None].expand(-1, STEPS, -1, -1)
     facts = [x.expand(3, *x.shape) for x in (soft.data.prospects, soft.data.features, z)]
     told = soft.model.log_probs(*facts).detach().exp()
     apart = (told[0] - told[1]).abs().sum(-1).mean() / 2  # total variation

@@ -2,15 +2,15 @@
 
 import torch
 from torch import Tensor
-from torch.distributions import Normal
+from torch.distributions import LowRankMultivariateNormal, Normal
 
-from world_model.traits import Belief, Tracker
+from world_model.traits import LARGEST_SHARE, Belief, Tracker
 
-B, T, N, X, V, Z = 3, 4, 5, 7, 1, 2
+B, T, N, X, V, Z, C = 3, 4, 5, 7, 1, 2, 3
 
 
 def tracker() -> Tracker:
-    made = Tracker(X, V, Z, 16, torch.Generator().manual_seed(0))
+    made = Tracker(X, V, Z, C, 16, torch.Generator().manual_seed(0))
     with torch.no_grad():
         made.read[-1].weight.mul_(10)  # type: ignore[operator, union-attr]  # an untrained one hardly answers
     return made
@@ -73,15 +73,41 @@ def test_running_sums_say_the_same_as_whole_histories():
         torch.testing.assert_close(running.log_sd, whole.log_sd[:, t])
 
 
+def some_belief() -> Belief:
+    return Belief(some(N, Z), some(N, Z, seed=3), 0.3 * some(N, Z, C, seed=6))
+
+
 def test_density_agrees_with_torch_distributions():
-    belief, z = Belief(some(N, Z), some(N, Z, seed=3)), some(N, Z, seed=4)
+    belief, z = some_belief(), some(N, Z, seed=4)
     expected = -Normal(belief.mean, belief.log_sd.exp()).log_prob(z).sum(-1)
     constant = Z * 0.5 * torch.tensor(2 * torch.pi).log()
     torch.testing.assert_close(belief.nll(z) + constant, expected)
 
 
+def test_the_dependence_of_a_roster_agrees_with_torch_distributions():
+    belief, z = some_belief(), some(N, Z, seed=4)
+    own = (1 - belief.shared.square().sum(-1)).flatten()
+    joint = LowRankMultivariateNormal(torch.zeros(N * Z), belief.shared.flatten(0, 1), own)
+    standard = ((z - belief.mean) / belief.log_sd.exp()).flatten()
+    constant = Z * 0.5 * torch.tensor(2 * torch.pi).log()
+    torch.testing.assert_close(belief.dependence_nll(z) + constant, -joint.log_prob(standard) / N)
+
+
 def test_a_belief_draws_what_it_believes():
-    noise = some(N, Z, seed=5)
-    belief = Belief(some(N, Z), some(N, Z, seed=3))
-    torch.testing.assert_close(belief.draw(noise), belief.mean + belief.log_sd.exp() * noise)
-    assert torch.equal(belief.draw(torch.zeros(N, Z)), belief.mean)
+    belief, worlds = some_belief(), 200_000
+    drawn = belief.draw(some(worlds, C, seed=7), some(worlds, N, Z, seed=8))
+    sd = belief.log_sd.exp().flatten()
+    correlation = torch.corrcoef(drawn.flatten(1).T)
+    expected = (belief.shared.flatten(0, 1) @ belief.shared.flatten(0, 1).T).fill_diagonal_(1.0)
+    torch.testing.assert_close(drawn.mean(0), belief.mean, atol=0.02, rtol=0.0)
+    torch.testing.assert_close(drawn.flatten(1).std(0), sd, atol=0.0, rtol=0.02)
+    torch.testing.assert_close(correlation, expected, atol=0.01, rtol=0.0)
+
+
+def test_however_much_is_shared_everyone_keeps_something_of_their_own():
+    made = tracker()
+    with torch.no_grad():
+        made.read[-1].bias.add_(50.0)  # type: ignore[operator, union-attr]
+        shared = made.beliefs(EVIDENCE, COVARIATES).shared
+    assert shared.shape == (B, T, N, Z, C)
+    assert LARGEST_SHARE - 0.01 < float(shared.square().sum(-1).max()) <= LARGEST_SHARE + 1e-6
