@@ -25,6 +25,7 @@ from societies.base import Episode
 from societies.play import Fixed
 from societies.stage import Stage, joined
 from world_model.fit import FitSettings, Labelled, fit, fit_tracker, posterior_labels
+from world_model.fit_accounting import fit_accounting
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
 
@@ -126,6 +127,7 @@ def learn_people(
     """Fit `dreams.model` to real episodes, then its online tracker to dreams and to the posterior. Its weights."""
     model, data = dreams.model, records(dreams.stage.society, real)
     posterior = fit(model, data, real.soft, settings.fit, child_seed(seed, "fit"), progress)
+    fit_accounting(model, posterior, data, settings.fit, child_seed(seed, "accounting"), progress)
     generator = torch.Generator().manual_seed(child_seed(seed, "labels"))
     labelled = [_dreamt_labels(dreams, settings), posterior_labels(model, posterior, data, generator)]
     fit_tracker(model, labelled, settings.fit, child_seed(seed, "tracker"), progress)

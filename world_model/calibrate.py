@@ -69,7 +69,12 @@ def forecast(
 
     `ahead`: (first step, number of steps H); n samples: each draws z from the belief before the first step, and is
     answered by another member of the ensemble. The worlds of `episode` must be a multiple of the members.
+    ValueError where accounts are not computed, or not this one.
     """
+    if account not in episode.accounts:
+        raise ValueError(f"{society.name} keeps no account {account!r}; it keeps {', '.join(episode.accounts)}")
+    if model.settings.dynamics == "learned":
+        raise ValueError(f"learned dynamics keep no accounts; forecast {account!r} with model.dynamics: settled")
     first, steps = ahead
     belief = beliefs(model, data)
     sampled = list[Tensor]()

@@ -23,6 +23,8 @@ class FitSettings:
     soft_weight: float = 8.0  # a whole distribution counts as this many observed choices
     tracker_steps: int = 300
     tracker_rate: float = 2e-3
+    accounting_steps: int = 400  # of what is learned of the accounting, where anything is
+    accounting_rate: float = 1e-2
 
 
 DEPENDENCE_SLOTS = 2  # of the T steps, on how many a tracker step looks at whole rosters, which is dear

@@ -1,7 +1,8 @@
 """Imagined episodes: the same loop as `societies.play`, with the learned people in place of the real ones.
 
-World b of B is answered by ensemble member b mod S for its whole life; its z is drawn once. Where the society's
-accounting is public, only the answers are imagined: money is settled by the real rules.
+World b of B is answered by ensemble member b mod S for its whole life; its z is drawn once. Only the answers are
+imagined: money is settled by the real rules. Welfare is predicted where it depends on hidden utilities, and so is the
+next state where the world model's dynamics are learned; nothing is entered in the accounts then.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 
 from learning.draws import Draws
-from societies.base import Episode, Principal, PublicStep, Society
+from societies.base import Episode, Principal, PublicStep, Settled, Society
 from societies.play import in_force
+from world_model.accounting import Step
 from world_model.model import WorldModel
 from world_model.records import personal
 
@@ -107,7 +109,7 @@ class World:
         expected = log_p.exp() @ levels  # [B, N, R]
         hard = levels[action]
         response = hard + (expected - expected.detach())  # straight-through: Bengio et al. 2013
-        settled = self.society.settle(features, mechanism, response)
+        settled, welfare = self._outcome(features, mechanism, response)
         one_hot = torch.nn.functional.one_hot(action, log_p.shape[-1]).to(log_p.dtype)
         step = Imagined(
             features=features,
@@ -115,11 +117,32 @@ class World:
             action=action,
             choice=log_p.exp() if self.soft else one_hot,
             response=response,
-            welfare=self.society.public_welfare(settled.accounts),
+            welfare=welfare,
             disagreement=(expected[:, ::AUDITED] - other.exp() @ levels).abs().mean((-1, -2)),
             accounts=settled.accounts,
         )
         return step, settled.features
+
+    def _outcome(self, features: Tensor, mechanism: Tensor, response: Tensor) -> tuple[Settled, Tensor]:
+        """What the step leads to, and its welfare [B]: by the real rules, or by each world's own member."""
+        learned = self.model.accounting
+        if learned is None:
+            settled = self.society.settle(features, mechanism, response)
+            return settled, self.society.public_welfare(settled.accounts)
+        own = Step(*[self._own(x) for x in (features, mechanism, response, self.z)])
+        if learned.motion is None:
+            settled = self.society.settle(features, mechanism, response)
+            return settled, self._back(learned(own, self._own(settled.features))[1])
+        after, welfare = learned(own)
+        return Settled(self._back(after), {}), self._back(welfare)
+
+    def _own(self, x: Tensor) -> Tensor:
+        """[B, ...] -> [S, B/S, ...]: to each world's member."""
+        return _by_member(x.roll(self.shift, 0), self.model.members)
+
+    def _back(self, x: Tensor) -> Tensor:
+        """[S, B/S, ...] -> [B, ...]"""
+        return _by_world(x).roll(-self.shift, 0)
 
 
 def _seen(t: int, features: Tensor, record: list[Imagined]) -> PublicStep:

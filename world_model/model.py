@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from societies.base import Society
+from world_model.accounting import Accounting, AccountSizes
 from world_model.latent import CommunityPrior
 from world_model.records import Scaler
 from world_model.response import Form, Sizes, make_head
@@ -24,6 +26,7 @@ class ModelSettings:
     community: int = 3  # C, latent draws that a roster shares
     hidden: int = 32
     tracker_hidden: int = 64
+    dynamics: Literal["settled", "learned"] = "settled"  # what follows a step: by the real rules, or learned
 
 
 class WorldModel(nn.Module):
@@ -42,6 +45,7 @@ class WorldModel(nn.Module):
         self.tracker = Tracker(
             k * d + k + f, v, settings.traits, settings.community, settings.tracker_hidden, generator
         )
+        self.accounting = _accounting(society, settings, generator)  # last, so that the rest is the same without it
 
     @property
     def members(self) -> int:
@@ -67,3 +71,19 @@ class WorldModel(nn.Module):
     def restore(self, path: Path) -> None:
         """Weights from `save`. Raises if they belong to a model of other sizes."""
         self.load_state_dict(load_file(str(path)))
+
+
+def _accounting(society: Society, settings: ModelSettings, generator: torch.Generator) -> Accounting | None:
+    """What must be learned of the accounting; None where the real rules say it all."""
+    learned = settings.dynamics == "learned"
+    if society.welfare_is_public and not learned:
+        return None
+    sizes = AccountSizes(
+        members=settings.members,
+        state=len(society.feature_names),
+        mechanism=len(society.default_mechanism()),
+        response=society.respond(torch.zeros(1, 1, dtype=torch.long)).shape[-1],
+        traits=settings.traits,
+        hidden=settings.hidden,
+    )
+    return Accounting(sizes, tuple(society.feature_names.index(p) for p in society.personal), learned, generator)

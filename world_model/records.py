@@ -42,6 +42,33 @@ class Scaler(nn.Module):
         return ((features - self.feature_mean) / self.feature_sd).clamp(-5, 5)
 
 
+class Standard(nn.Module):
+    """Standardises one kind of number by what the real episodes showed."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.sd: Tensor
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("sd", torch.ones(size))
+
+    def read(self, raw: Tensor) -> None:
+        """Take mean and spread from [..., X]."""
+        self.mean, self.sd = _mean_sd(raw)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """[..., X] -> [..., X], at most 5 spreads from the mean."""
+        return ((raw - self.mean) / self.sd).clamp(-5, 5)
+
+    def twofold(self, raw: Tensor) -> Tensor:
+        """[..., X] -> [..., 2 X]: linear, and x / (1 + |x|) for the tails and for what is near the mean."""
+        return torch.cat([self(raw), 2 * softsign(3 * (raw - self.mean) / self.sd)], -1)
+
+    def back(self, standard: Tensor) -> Tensor:
+        """[..., X] -> [..., X] in the raw units."""
+        return self.mean + self.sd * standard
+
+
 def _mean_sd(x: Tensor) -> tuple[Tensor, Tensor]:
     flat = x.reshape(-1, x.shape[-1])
     return flat.mean(0), flat.std(0).clamp_min(1e-3)
@@ -55,6 +82,9 @@ class Records:
     features: Tensor  # [E, T, N, F] before each step
     choice: Tensor  # [E, T, N, K] whole replies or one-hot
     mechanism: Tensor  # [E, T, M]
+    response: Tensor  # [E, T, N, R]
+    after: Tensor  # [E, T, N, F] after each step
+    welfare: Tensor  # [E, T] the objective in each step, as the principal was told
     covariates: Tensor  # [E, N, V] public facts about the person
 
     @property
@@ -77,5 +107,8 @@ def records(society: Society, episode: Episode) -> Records:
         features=before,
         choice=episode.choice,
         mechanism=episode.mechanism,
+        response=episode.response,
+        after=episode.features[:, 1:],
+        welfare=episode.welfare,
         covariates=personal(society, before[:, 0]),
     )

@@ -11,7 +11,7 @@ from societies.base import Episode
 from tests.world_model.island import Island, OtherTraits, stage
 from world_model.imagine import draw_people
 from world_model.model import ModelSettings, WorldModel
-from world_model.records import Records, Scaler, personal, records
+from world_model.records import Records, Scaler, Standard, personal, records
 
 ISLAND = Island()
 
@@ -98,16 +98,30 @@ def test_a_scaler_tells_extreme_prospects_apart_and_keeps_them_bounded():
     assert float(scaler.state(torch.tensor([[3.0]])).abs()) == 5.0  # a feature that never varied does not explode
 
 
-def test_records_hold_nothing_of_numbers_accounts_and_welfare():
-    """Two episodes that differ in what no record holds (numbers, accounts, welfare, actions) give equal records."""
+def test_records_hold_what_followed_each_step_and_the_welfare_that_was_told():
     played = episode()
-    other = replace(
-        played,
-        ids=played.ids + 100,
-        welfare=played.welfare * 0,
-        accounts={},
-        action=played.action * 0,
-        response=played.response * 0,
-    )
+    data = records(ISLAND, played)
+    assert torch.equal(data.after, played.features[:, 1:])
+    assert torch.equal(data.response, played.response)
+    assert torch.equal(data.welfare, played.welfare)
+
+
+def test_records_hold_nothing_of_numbers_and_accounts():
+    """Two episodes that differ in what no record holds (numbers, accounts, actions) give equal records."""
+    played = episode()
+    other = replace(played, ids=played.ids + 100, accounts={}, action=played.action * 0)
     for a, b in zip(tensors(records(ISLAND, played)).values(), tensors(records(ISLAND, other)).values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_numbers_of_one_kind_are_standardised_and_come_back():
+    raw = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1]) + 7
+    kind = Standard(2)
+    kind.read(raw)
+    torch.testing.assert_close(kind(raw).mean(0), torch.zeros(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(kind(raw).std(0), torch.ones(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(kind.back(kind(raw)), raw)
+    assert torch.equal(kind.twofold(raw)[:, :2], kind(raw))
+    far = kind.twofold(torch.tensor([[1e6, 7.0]]))[0]
+    assert float(far[0]) == 5.0
+    assert 1.99 < float(far[2]) < 2.0
