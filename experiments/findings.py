@@ -160,7 +160,7 @@ def _look(look: Look) -> Asked:
 
 def _ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
     lived = {f"evaluation: {e.name}": len(e.episode.ids) for e in finished.evaluated}
-    lived[LEARNING] = len(finished.outcome.episodes.ids)
+    lived[LEARNING] = finished.outcome.real_episodes
     each = finished.cast.society.steps * finished.cast.society.agents
     with closing(JournalReader(run.journal)) as reader:
         accounts = [_account(reader, name, lived.get(name, 0) * each) for name in reader.purposes()]

@@ -158,7 +158,7 @@ def _freeze(config: Config, run: Run, cast: Cast) -> None:
 def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: Live) -> Generator[Evaluated]:
     """Every method on the same held-out communities."""
     communities, per_episode = config.evaluation.communities, cast.society.steps * cast.society.agents
-    spent = len(outcome.episodes.ids) * per_episode
+    spent = outcome.real_episodes * per_episode
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
         principal, cost = _principal(name, cast, outcome, spent)

@@ -122,7 +122,7 @@ def swm_at(at: Place, settings: SWMSettings, episodes: int, seed: int, keep: Kee
     """SWM-AP with that many episodes; also the gains [1] over its base that it dreamt of and had in its checks."""
     outcome = swm_ap(at.training, swm_budget(settings, episodes), child_seed(seed, "swm_ap"), quiet, keep)
     checks = {} if not outcome.checks else _gains(outcome.checks[-1].dreamt_gain, outcome.checks[-1].real_gain)
-    return {**judge(at, outcome.learned, len(outcome.episodes.ids)), **checks}
+    return {**judge(at, outcome.learned, outcome.real_episodes), **checks}
 
 
 def _gains(dreamt: float, real: float) -> Tensors:

@@ -134,9 +134,14 @@ def _picker(learner: str, trial: int) -> Callable[[str, Sequence[T]], T]:
 
 
 def swm_budget(settings: SWMSettings, episodes: int) -> SWMSettings:
-    """One round that costs exactly `episodes`: about a tenth of them check the gains (in pairs), the rest explore."""
-    checks = episodes // 20
-    return replace(settings, rounds=1, first_episodes=episodes - 2 * checks, check_episodes=checks)
+    """One round that costs exactly `episodes`: about a tenth of them check the gains (in pairs), half as many join
+    PPO's last batch, the rest explore.
+    """
+    few = episodes // 20
+    mixed = few if settings.optimizer == "ppo" else 0
+    return replace(
+        settings, rounds=1, first_episodes=episodes - 2 * few - mixed, mixed_episodes=mixed, check_episodes=few
+    )
 
 
 def ppo_horizon(settings: ImproveSettings, episodes: int) -> ImproveSettings:

@@ -42,6 +42,10 @@ class Batch:
         """The samples at those places."""
         return Batch(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
+    def joined(self, other: "Batch") -> "Batch":
+        """These samples and those of `other`."""
+        return Batch(**{f.name: torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
+
 
 class ActorCritic(Protocol):
     """What is trained: a policy and a value function that judge given samples."""

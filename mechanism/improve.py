@@ -13,6 +13,7 @@ from learning.ppo import Batch, PPOSettings, ppo_update
 from learning.returns import gae
 from mechanism.policy import Learned
 from societies.base import Principal
+from societies.stage import Stage
 
 
 class Rewards(Protocol):
@@ -27,6 +28,20 @@ class Rewards(Protocol):
 
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """Real episodes as rewards."""
+
+    stage: Stage
+
+    def __call__(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
+        """As `Rewards`. ValueError for copies."""
+        if copies != 1:
+            raise ValueError("real people live once: copies must be 1")
+        episode = self.stage.play(principal, start, worlds)
+        return episode.welfare * episode.counted
 
 
 @dataclass(frozen=True)
@@ -87,16 +102,33 @@ def _against_copies(advantage: Tensor, copies: int) -> Tensor:
     return (grouped - others).flatten(1, 2)
 
 
+@dataclass(frozen=True)
+class Real:
+    """Real episodes that join the imagined ones in PPO's last batch, under the policy as it then is."""
+
+    rewards: Lived
+    first: int  # number of the first episode
+    episodes: int
+
+
 def improve_by_ppo(
-    learner: Learned, rewards: Rewards, settings: ImproveSettings, seed: int, progress: Progress
+    learner: Learned,
+    rewards: Rewards,
+    settings: ImproveSettings,
+    seed: int,
+    progress: Progress,
+    real: Real | None = None,
 ) -> list[float]:
-    """PPO on fresh episodes each iteration; returns the mean advantage-free value loss per iteration."""
+    """PPO on fresh episodes each iteration, in the last one on `real` ones too; returns the value loss of each."""
     scale = prepare(learner, rewards, seed, settings.worlds)
     optimizer = torch.optim.Adam(learner.policy.parameters(), lr=settings.ppo.learning_rate, eps=1e-5)
     generator = torch.Generator().manual_seed(seed)
     losses = list[float]()
     for i in range(settings.iterations):
         batch = ppo_round(learner, rewards, scale, settings, (seed, (i + 1) * settings.worlds))
+        if real is not None and i == settings.iterations - 1:
+            few = replace(settings, worlds=real.episodes, copies=1)
+            batch = batch.joined(ppo_round(learner, real.rewards, scale, few, (seed, real.first)))
         for group in optimizer.param_groups:
             group["lr"] = settings.ppo.learning_rate * max(0.05, 1 - i / settings.iterations)
         losses.append(float(ppo_update(learner.policy, optimizer, batch, settings.ppo, generator)["value_loss"]))

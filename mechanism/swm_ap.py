@@ -17,7 +17,7 @@ from learning.draws import child_seed, draws
 from learning.ppo import PPOSettings
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
-from mechanism.improve import ImproveSettings, Progress, improve_by_backprop, improve_by_ppo
+from mechanism.improve import ImproveSettings, Lived, Progress, Real, improve_by_backprop, improve_by_ppo
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism
 from mechanism.search import SearchSettings, search
@@ -36,6 +36,7 @@ class SWMSettings:
 
     first_episodes: int = 12  # real episodes under random rules
     later_episodes: int = 4  # real episodes under the exploring policy, each later round
+    mixed_episodes: int = 2  # real ones that join PPO's last imagined batch, each round; none where it is not PPO
     check_episodes: int = 2  # pairs (policy, base) of real episodes after each round
     rounds: int = 1  # at most; an early round whose gains agree ends the loop
     gap: float = 0.01  # welfare: how far dreamt and real gain may part before another round
@@ -71,6 +72,7 @@ class Outcome:
     model: WorldModel
     episodes: Episode  # every real episode it saw
     checks: tuple[Check, ...]
+    real_episodes: int  # `episodes`, and those that only PPO saw
     imagined_episodes: int
 
 
@@ -103,18 +105,18 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, k
         model.requires_grad_(False)
         learned, imagined = new_learner(dreams, settings, round_seed), imagined_episodes(settings)
         learned.policy.load_state_dict(
-            keep(f"rules-{len(checks)}", partial(learn_rules, learned, dreams, settings, round_seed, progress))
+            keep(f"rules-{len(checks)}", partial(learn_rules, learned, dreams, settings, round_seed, used, progress))
         )
-        dreamt += imagined
+        dreamt, used = dreamt + imagined, used + mixed_episodes(settings)
         if settings.check_episodes == 0:
-            return Outcome(learned, model, joined(seen), (), dreamt)
+            return Outcome(learned, model, joined(seen), (), used, dreamt)
         real, check = _check(stage, dreams, learned, settings, used)
         used += 2 * settings.check_episodes
         seen.append(real)
         checks.append(check)
         agreed = abs(check.dreamt_gain - check.real_gain) <= settings.gap
         if agreed or len(checks) == settings.rounds:
-            return Outcome(learned, model, joined(seen), tuple(checks), dreamt)
+            return Outcome(learned, model, joined(seen), tuple(checks), used, dreamt)
         again = Learned(society, learned.observer, learned.policy, draws(seed, used, settings.later_episodes))
         with torch.no_grad():
             seen.append(stage.play(again, used, settings.later_episodes))
@@ -153,15 +155,26 @@ def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
 
 
 def learn_rules(
-    learned: Learned, dreams: Dreams, settings: SWMSettings, seed: int, progress: Progress
+    learned: Learned, dreams: Dreams, settings: SWMSettings, seed: int, used: int, progress: Progress
 ) -> Mapping[str, Tensor]:
-    """Improve the policy in imagination: first its base, then the deviations. Its weights."""
+    """Improve the policy, first its base, then the deviations: in imagination, and PPO in the end on real episodes
+    from number `used` on as well. Its weights.
+    """
     policy = learned.policy
     with torch.no_grad():
         policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
-    improve = improve_by_ppo if settings.optimizer == "ppo" else improve_by_backprop
-    improve(learned, dreams.rewards, settings.improve, child_seed(seed, "improve"), progress)
+    seed = child_seed(seed, "improve")
+    if settings.optimizer == "backprop":
+        improve_by_backprop(learned, dreams.rewards, settings.improve, seed, progress)
+    else:
+        real = Real(Lived(dreams.stage), used, settings.mixed_episodes) if settings.mixed_episodes else None
+        improve_by_ppo(learned, dreams.rewards, settings.improve, seed, progress, real)
     return policy.state_dict()
+
+
+def mixed_episodes(settings: SWMSettings) -> int:
+    """Real episodes of one round that only PPO sees."""
+    return settings.mixed_episodes if settings.optimizer == "ppo" else 0
 
 
 def share_out(settings: SWMSettings) -> None:
@@ -181,7 +194,7 @@ def share_out(settings: SWMSettings) -> None:
 
 def most_episodes(settings: SWMSettings) -> int:
     """Real episodes if every round is needed."""
-    checks = settings.rounds * 2 * settings.check_episodes
+    checks = settings.rounds * (2 * settings.check_episodes + mixed_episodes(settings))
     return settings.first_episodes + checks + (settings.rounds - 1) * settings.later_episodes
 
 

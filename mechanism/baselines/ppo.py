@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 
-from torch import Tensor
-
 from learning.draws import child_seed
-from mechanism.improve import ImproveSettings, Progress, improve_by_ppo
+from mechanism.improve import ImproveSettings, Lived, Progress, improve_by_ppo
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy
-from societies.base import Principal
 from societies.stage import Stage
 
 
@@ -20,14 +17,7 @@ def new_policy(stage: Stage, seed: int) -> Learned:
 
 def model_free_ppo(stage: Stage, learned: Learned, settings: ImproveSettings, seed: int, progress: Progress) -> None:
     """Improve `learned` in place; iteration i plays `settings.worlds` fresh real episodes."""
-
-    def rewards(principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
-        if copies != 1:
-            raise ValueError("real people live once: copies must be 1")
-        episode = stage.play(principal, start, worlds)
-        return episode.welfare * episode.counted
-
-    improve_by_ppo(learned, rewards, settings, seed, progress)
+    improve_by_ppo(learned, Lived(stage), settings, seed, progress)
 
 
 def with_equal_updates(settings: ImproveSettings, updates: int) -> ImproveSettings:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learning.ppo import PPOSettings
 from mechanism.dreams import Dreams
-from mechanism.improve import ImproveSettings, improve_by_backprop, improve_by_ppo, ppo_round, prepare
+from mechanism.improve import ImproveSettings, Lived, Real, improve_by_backprop, improve_by_ppo, ppo_round, prepare
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy
 from societies.base import Principal
@@ -209,3 +209,24 @@ def test_worlds_that_cannot_be_shared_out_are_refused_in_words():
         made.dream(learner(made.stage), 0, 7)
     with pytest.raises(ValueError, match=r"6 imagined worlds.*2 copies x 2"):
         made.dream(learner(made.stage), 0, 6, copies=2)
+
+
+def test_real_episodes_join_the_last_batch_only_and_move_the_policy():
+    made, where, played = dreams("quadratic"), stage("revenue", steps=3), list[tuple[int, int]]()
+
+    class Noted(Lived):
+        def __call__(self, principal: Principal, start: int, worlds: int, copies: int = 1) -> Tensor:
+            played.append((start, worlds))
+            return super().__call__(principal, start, worlds, copies)
+
+    few = replace(PPO, iterations=3, worlds=10)
+    alone, joined = learner(made.stage), learner(made.stage)
+    improve_by_ppo(alone, made.rewards, few, 0, quiet)
+    improve_by_ppo(joined, made.rewards, few, 0, quiet, Real(Noted(where), 50, 4))
+    assert played == [(50, 4)]
+    assert float((rates(alone, where) - rates(joined, where)).abs().max()) > 1e-4
+
+
+def test_real_people_live_once():
+    with pytest.raises(ValueError, match="copies must be 1"):
+        Lived(stage("revenue"))(learner(stage("revenue")), 0, 4, copies=2)

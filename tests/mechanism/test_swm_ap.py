@@ -22,6 +22,7 @@ from world_model.model import ModelSettings
 
 TINY = SWMSettings(
     first_episodes=4,
+    mixed_episodes=0,
     later_episodes=3,
     check_episodes=1,
     rounds=3,
@@ -65,6 +66,23 @@ def test_every_round_spent_costs_exactly_what_was_announced():
     here, people = place()
     swm_ap(here, NEVER, 0, quiet)
     assert people.decisions == most_episodes(NEVER) * here.decisions_per_episode
+
+
+def test_ppo_ends_on_real_episodes_of_its_own_which_are_counted_and_named_apart():
+    here, people = place()
+    mixed = replace(NEVER, rounds=2, mixed_episodes=2)
+    outcome = swm_ap(here, mixed, 0, quiet)
+    assert len(outcome.episodes.ids) == 4 + 2 * 2 + 3
+    assert outcome.real_episodes == len(outcome.episodes.ids) + 2 * 2 == most_episodes(mixed)
+    assert people.decisions == outcome.real_episodes * here.decisions_per_episode
+    assert outcome.episodes.ids.tolist() == [0, 1, 2, 3, 6, 6, 8, 9, 10, 13, 13]  # 4, 5 and 11, 12 went to PPO
+
+
+def test_back_propagation_spends_no_real_episodes_on_learning_rules():
+    here, people = place()
+    outcome = swm_ap(here, replace(TINY, check_episodes=0, mixed_episodes=2, optimizer="backprop"), 0, quiet)
+    assert people.decisions == 4 * here.decisions_per_episode
+    assert outcome.real_episodes == 4
 
 
 def test_dream_and_life_agree_where_people_do_not_matter():
