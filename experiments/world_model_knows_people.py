@@ -48,8 +48,8 @@ class Scale:
     held_out: int = 100  # communities
     particles: int = 2000
     bayes: int = 32  # communities that the exact observer is run on
-    fit: FitSettings = field(default_factory=lambda: FitSettings(steps=2500, tracker_steps=1500))
-    tracker_worlds: int = 1000
+    fit: FitSettings = field(default_factory=lambda: FitSettings(steps=2000, tracker_steps=4000))
+    tracker_worlds: int = 3000
     samples: int = 32
 
 

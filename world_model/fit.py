@@ -29,6 +29,8 @@ class FitSettings:
 
 DEPENDENCE_SLOTS = 2  # of the T steps, on how many a tracker step looks at whole rosters, which is dear
 
+BOOTSTRAP_SHAPE = 8  # of the weights' gamma law; at 1, Rubin's, a member would lose half of what few episodes tell
+
 Progress = Callable[[str, int, int], None]  # (what, done, of)
 
 
@@ -49,8 +51,7 @@ def fit(
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.scaler.state(data.features))
     posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
     weight = settings.soft_weight if soft else 1.0
-    bootstrap = torch.empty(model.members, data.episodes).exponential_(generator=generator)  # Rubin 1981
-    bootstrap = bootstrap / bootstrap.mean(1, keepdim=True)
+    bootstrap = _bootstrap(model.members, data.episodes, generator)
     network = [*model.head.parameters(), *model.prior.parameters()]
     optimizer = torch.optim.Adam(
         [
@@ -71,6 +72,12 @@ def fit(
         schedule.step()
         progress("fitting the world model", i + 1, settings.steps)
     return posterior
+
+
+def _bootstrap(members: int, episodes: int, generator: torch.Generator) -> Tensor:
+    """[S, E] how much each member weighs each episode, mean 1: the Bayesian bootstrap (Rubin 1981), tempered."""
+    weight = torch.empty(BOOTSTRAP_SHAPE, members, episodes).exponential_(generator=generator).mean(0)
+    return weight / weight.mean(1, keepdim=True)
 
 
 def _rate(done: float) -> float:

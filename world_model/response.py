@@ -5,8 +5,9 @@ so that one belief about a person serves the whole ensemble; they differ in init
 weigh (bootstrap), and their disagreement is what the principal is penalised for.
 
 `UtilityHead` is a random-utility model (McFadden 1974) with learned parts: each choice has a learned basis of what
-it would bring (its prospects), tastes over that basis, and a choice-specific constant; tastes and constants are
-functions of z and of the agent's public state. `MLPHead` maps the whole situation to K logits at once.
+it would bring (its prospects), tastes over that basis, which are functions of z and of the agent's public state, and a
+choice-specific constant, the same for everybody: were it a function of z too, every person would have a table of their
+own to learn instead of tastes, which few single actions can tell. `MLPHead` maps the whole situation to K logits at once.
 """
 
 import math
@@ -48,24 +49,25 @@ class Sizes:
 
 
 class UtilityHead(nn.Module):
-    """U_k = <tastes(z, state), basis(prospects_k)> + constant_k(z, state); log p = log softmax U."""
+    """U_k = <tastes(z, state), basis(prospects_k)> + constant_k; log p = log softmax U."""
 
     BASIS = 12  # learned functions of a choice's prospects
 
     def __init__(self, sizes: Sizes, generator: torch.Generator) -> None:
         super().__init__()
         s, h = sizes.members, sizes.hidden
-        self.choices = sizes.choices
         self.basis_in = MemberLinear(s, sizes.prospects, h, 1.0, generator)
         self.basis_out = MemberLinear(s, h, self.BASIS, 1.0, generator)
         self.taste_in = MemberLinear(s, sizes.traits + sizes.state, h, 1.0, generator)
-        self.taste_out = MemberLinear(s, h, self.BASIS + sizes.choices, 0.5, generator)
+        self.taste_out = MemberLinear(s, h, self.BASIS, 0.5, generator)
+        self.constant = nn.Parameter(torch.zeros(s, sizes.choices))
 
     def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
         basis = self.basis_out(silu(self.basis_in(prospects)))  # [S, ..., K, J]
-        taste = self.taste_out(silu(self.taste_in(torch.cat([z, state], -1))))  # [S, ..., J + K]
-        weighed = (basis * taste[..., None, : self.BASIS]).sum(-1)  # [S, ..., K]; faster than many tiny products
-        return (weighed + taste[..., self.BASIS :]).log_softmax(-1)
+        taste = self.taste_out(silu(self.taste_in(torch.cat([z, state], -1))))  # [S, ..., J]
+        weighed = (basis * taste[..., None, :]).sum(-1)  # [S, ..., K]; faster than many tiny products
+        constant = self.constant.reshape(len(self.constant), *[1] * (weighed.dim() - 2), -1)  # [S, 1..., K]
+        return (weighed + constant).log_softmax(-1)
 
 
 class MLPHead(nn.Module):
