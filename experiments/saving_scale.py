@@ -25,7 +25,7 @@ TUNING_SEED = 900_002  # of the communities that trials are judged on
 class Options:
     """What trials are drawn from: the first two for both learners, then PPO's two, then SWM-AP's."""
 
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)  # learning rate of PPO, on real or on imagined episodes
+    rates: tuple[float, ...] = (1e-3, 3e-3, 6e-3)  # learning rate of PPO, on real or on imagined episodes
     epochs: tuple[int, ...] = (4, 8, 16)  # passes over a batch
     entropies: tuple[float, ...] = (0.0, 1e-3, 1e-2)  # coefficient of the entropy bonus
     worlds: tuple[int, ...] = (25, 50, 100, 200)  # real episodes an iteration: the batch
@@ -44,19 +44,19 @@ class Scale:
     budgets: tuple[int, ...] = (5, 10, 20, 50, 100)  # episodes
     beyond: tuple[int, ...] = (200, 400, 800)  # for seeds that have not reached PPO's point with the budgets above
     ablation: int = 50  # episodes of the ablations; one of `budgets`
-    ablation_seeds: int = 10
-    trials: int = 8  # of each learner
+    ablation_seeds: int = 5  # the first ones
+    trials: int = 6  # of each learner
     tuning_seeds: int = 2  # of each trial
     tuning_budget: int = 20  # episodes of an SWM-AP trial; one of PPO has those of its first long curve
     horizons: tuple[int, ...] = (15_000, 20_000, 26_000, 34_000, 45_000, 60_000)  # each about 30% longer
-    every: int = 500  # episodes between the checkpoints of a long curve
-    embedded_seeds: int = 3
+    every: int = 1000  # episodes between the checkpoints of a long curve
+    embedded_seeds: int = 2
     embedded_held_out: int = 50
     options: Options = field(default_factory=Options)
     cma: SearchSettings = field(default_factory=lambda: SearchSettings(generations=85))
     swm: SWMSettings = field(default_factory=SWMSettings)
     ppo: ImproveSettings = field(
-        default_factory=lambda: ImproveSettings(worlds=100, copies=1, ppo=PPOSettings(learning_rate=1e-3))
+        default_factory=lambda: ImproveSettings(worlds=50, copies=1, ppo=PPOSettings(learning_rate=3e-3))
     )
 
 
