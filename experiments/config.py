@@ -96,6 +96,7 @@ class Source:
     path: Path
     tree: Tree
     words: Mapping[Place, str]  # place -> the word of the command line that set it
+    smoke: bool  # was the file's own `smoke:` section put over it?
 
     def of(self, place: Place) -> str:
         """file:line, or the word of the command line."""
@@ -103,6 +104,8 @@ class Source:
         for at, word in self.words.items():
             if place[: len(at)] == at or (at[: len(place)] == place and not in_file):
                 return f"the command line, {word}"
+        if self.smoke and self.tree.name_of(("smoke", *place)) == ".".join(map(str, ("smoke", *place))):
+            return f"{self.path}:{self.tree.line_of(('smoke', *place))}"
         return f"{self.path}:{self.tree.line_of(place)}"
 
 
@@ -122,7 +125,7 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
     overrides = dict(_override(word) for word in words)
     for place, (_, value) in overrides.items():
         _put(data, place, value)
-    source = Source(path, tree, {place: word for place, (word, _) in overrides.items()})
+    source = Source(path, tree, {place: word for place, (word, _) in overrides.items()}, smoke)
     return _checked(data, source)
 
 
@@ -135,7 +138,7 @@ def dump_config(config: Config) -> str:
 
 def differences(mine: Config, theirs: Config) -> list[str]:
     """The keys in which two configs ask for different numbers: "key: mine here, theirs there"."""
-    a, b = (dict(_leaves(c.model_dump())) for c in (mine, theirs))
+    a, b = ({k: v for k, v in _leaves(c.model_dump()) if v != {}} for c in (mine, theirs))
     keys = [place for place in dict.fromkeys([*a, *b]) if ".".join(map(str, place)) not in FREE]
     return [f"{'.'.join(map(str, k))}: {a.get(k)!r} here, {b.get(k)!r} there" for k in keys if a.get(k) != b.get(k)]
 

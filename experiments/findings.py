@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path as FilePath
 
 import numpy as np
 import torch
@@ -28,7 +29,9 @@ from experiments.tax_findings import responses, schedule
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
 from mechanism.swm_ap import imagined_episodes
-from personas.inspect import strangers
+from personas.inspect import edited_biographies, own_words, strangers
+from personas.people import Persona
+from personas.rosters import Village
 from societies.base import Episode, Principal
 from societies.taxes import US_BRACKETS
 
@@ -60,7 +63,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         society=config.society.name,
         objective=config.society.objective or "equality_productivity",
         population=_people(config),
-        stand_in=language and config.population.model.startswith("embedded"),
+        stand_in=_small_model(config),
         reference=LABELS[_reference(finished).name],
         methods=(*methods(finished), *(quoted_methods() if comparable(config) else ())),
         curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
@@ -72,7 +75,9 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
         asked=_asked(run) if language else (),
         ledger=_ledger(run, finished) if language else (),
-        strangers=_strangers(finished) if language else (),
+        strangers=_strangers(finished),
+        edited=edited_biographies(_residents(finished)),
+        own_words=own_words(_residents(finished)),
         notes=(*run.notes, *([finished.cast.note] if finished.cast.note else [])),
         config=dump_config(config),
         made=_made(run),
@@ -198,12 +203,23 @@ def _imagined(run: Run, finished: Finished) -> Account:
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:
     """People of the first training roster whose words the small model does not know."""
-    if not finished.config.population.model.startswith("embedded"):
+    if not _small_model(finished.config):
         return ()
     people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
-    known = vocabulary()
+    folder = finished.config.population.model.partition(":")[2]
+    known = vocabulary(FilePath(folder)) if folder else vocabulary()
     told = [strangers(people.persona(0, agent), known) for agent in range(people.agents)]
-    return tuple(Strange(one.id, one.unknown, one.in_biography) for one in told if one.unknown)[:20]
+    return tuple(Strange(one.id, one.unknown, one.in_biography) for one in told if one.unknown)
+
+
+def _small_model(config: Config) -> bool:
+    return config.population.kind == "llm" and config.population.model.startswith("embedded")
+
+
+def _residents(finished: Finished) -> tuple[Persona, ...]:
+    """People who were written by hand and are played by the small model; sampled ones have nothing of their own."""
+    rosters = finished.cast.rosters
+    return rosters.residents if _small_model(finished.config) and isinstance(rosters, Village) else ()
 
 
 def _made(run: Run) -> Mapping[str, str]:

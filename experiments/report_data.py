@@ -155,6 +155,8 @@ class ReportData:
     asked: tuple[Asked, ...]
     ledger: tuple[Account, ...]
     strangers: tuple[Strange, ...]
+    edited: tuple[str, ...]  # people whose biography is not the one that ships, where the small model decides
+    own_words: tuple[str, ...]  # "id.trait" told in a person's own words, likewise
     notes: tuple[str, ...]  # what a reader must know: a fallback in force, a changed commit, ...
     config: str  # YAML
     made: Mapping[str, str]  # commit, versions, hardware, seeds, people's hash

@@ -1,7 +1,9 @@
 """What `solon personas` prints, as plain data: who is there, what a model reads, what is wrong, what differs."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from personas.frozen import load_frozen
@@ -19,6 +21,7 @@ from personas.people import Persona
 from personas.traits import TRAITS, grade, natural_text
 from personas.words import clean, render, split_words, trait_sentence
 
+SHIPPED = Path(__file__).parent / "village_biographies.json"  # id -> fingerprint: the village may be edited in place
 POPULATION_KEYS = frozenset({"size", "communities", "correlations"})  # a file with one of these is a population
 
 
@@ -78,6 +81,8 @@ class Validation:
     checked: int  # files
     problems: tuple[Problem, ...]
     strangers: tuple[Strangers, ...]  # only people with unknown words; empty without a vocabulary
+    edited: tuple[str, ...]  # ids of people whose biography is not the one that ships
+    own_words: tuple[str, ...]  # "id.trait" where a person's file words a trait itself
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,9 @@ def validate(paths: Iterable[Path], vocabulary: Collection[str] | None = None) -
     problems += same_id_problems(people)
     known = None if vocabulary is None else frozenset(vocabulary)
     found = [] if known is None else [strangers(persona, known) for _, persona in people]
-    return Validation(len(files), tuple(problems), tuple(one for one in found if one.unknown))
+    persons = [persona for _, persona in people]
+    unknown = tuple(one for one in found if one.unknown)
+    return Validation(len(files), tuple(problems), unknown, edited_biographies(persons), own_words(persons))
 
 
 def strangers(persona: Persona, vocabulary: Collection[str]) -> Strangers:
@@ -123,6 +130,23 @@ def strangers(persona: Persona, vocabulary: Collection[str]) -> Strangers:
     unknown = tuple(dict.fromkeys(word for word in words if word not in vocabulary))
     in_biography = frozenset(_plain_words(clean(persona.biography)))
     return Strangers(persona.id, len(words), unknown, sum(word in in_biography for word in unknown))
+
+
+def edited_biographies(people: Iterable[Persona]) -> tuple[str, ...]:
+    """Ids of people whose biography is not the one that ships under their id: somebody edited it, or wrote it."""
+    ships: dict[str, str] = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    told = [(persona.id, clean(persona.biography)) for persona in people]
+    return tuple(id_ for id_, text in told if text and fingerprint(text) != ships.get(id_))
+
+
+def fingerprint(text: str) -> str:
+    """Tells a text from others: 16 hexadecimal digits."""
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def own_words(people: Iterable[Persona]) -> tuple[str, ...]:
+    """ "id.trait" of every trait that a person's file words itself."""
+    return tuple(f"{persona.id}.{trait}" for persona in people for trait in persona.words)
 
 
 def diff(before: Path, after: Path) -> list[Change]:

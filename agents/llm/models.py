@@ -26,7 +26,10 @@ def engine_for(model: str, base_url: str | None = None, **settings: Setting) -> 
     if kind in local:
         if base_url is not None or settings:
             extra = ", ".join([*(["base_url"] if base_url else []), *settings])
-            raise ValueError(f"model {model!r} takes no settings; remove: {extra}")
+            raise ValueError(
+                f"model {model!r} takes no settings; remove: {extra}; or name the model that they are for, such as "
+                "openai:NAME"
+            )
         return local[kind](name)
     if not name:
         raise ValueError(f"model {model!r} is not known; choose one of:\n{POSSIBLE}")

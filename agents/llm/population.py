@@ -176,7 +176,7 @@ class LanguagePopulation:
             f"{self.engine.model} gave no usable answer to {len(failed)} of the last {asked} decisions "
             f"({self.tally.failed} of {self.tally.decided} in all; allowed: {limit:.0%}), after "
             f"{self.retries + 1} attempts each.\n"
-            f"The last reason: {problem}. The last reply: {example}\n"
+            f"The last reason: {(problem or '').rstrip('.')}. The last reply: {example}\n"
             f"Every answer so far is saved in {self.journal.path}. Check the model and its server, name a model that "
             "follows the answer format, or raise max_fallback_share; then issue the same command again: it resumes."
         )

@@ -9,6 +9,7 @@ import typer
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
+    from personas.inspect import Validation
     from personas.summary import Spread, Summary
 
 app = typer.Typer(help="The people: list, show, check, sample and compare them.", no_args_is_help=True)
@@ -104,6 +105,7 @@ def validate(
         for problem in found.problems:
             typer.echo(str(problem))
         _tell_strangers([asdict(one) for one in found.strangers])
+        _tell_larger_only(found)
         typer.echo(f"{found.checked} files, {len(found.problems)} problems")
     raise typer.Exit(WRONG if found.problems else 0)
 
@@ -117,6 +119,24 @@ def _tell_strangers(people: list[dict[str, Any]]) -> None:
             typer.echo(
                 f"  {one['in_biography']} of them are in the biography: only a larger model understands that part"
             )
+
+
+def _tell_larger_only(found: "Validation") -> None:
+    """What was written with effect on a larger model only."""
+    if found.edited:
+        typer.echo(
+            f"{len(found.edited)} biographies edited or new ({_names(found.edited)}): only a larger model understands "
+            "them; the small model's answers do not change with a biography, a name or a trade"
+        )
+    if found.own_words:
+        typer.echo(
+            f"{len(found.own_words)} traits told in own words ({_names(found.own_words)}): the small model was taught "
+            "the standard sentences only, and may misread them"
+        )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def _vocabulary(model: Path | None) -> frozenset[str] | None:

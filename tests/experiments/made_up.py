@@ -127,6 +127,8 @@ def data() -> ReportData:
             Account("evaluation: US federal", 8991, 225, 0, 0, 0, 8991, 32, 2_301_400, 9216, 38.5),
         ),
         strangers=(Strange("maria-keller", ("children's", "ward", "fiercely"), 3),),
+        edited=("maria-keller",),
+        own_words=("maria-keller.habit",),
         notes=("the commit was 0123abc when this run was last worked on, and is 4567def now",),
         config="name: demo\nseed: 0\n",
         made={"commit": "0ad8df2a1b2c", "seed": "0", "hardware": "2 x Example CPU, 24 GiB, no GPU", "people": "a1b2c3"},

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,41 @@ def test_a_run_folder_of_another_config(config: Path, tmp_path: Path):
     message = refused(config, "population.model=embedded:/no/such/folder", "seed=5")
     assert "seed: 5 here, 0 there" in message
     assert "name=tiny-2" in message
+
+
+def test_a_base_url_for_a_model_that_has_none(config: Path):
+    message = refused(config, "population.base_url=http://127.0.0.1:9/v1")
+    assert "remove: base_url; or name the model" in message
+
+
+def kept(journal: Path) -> list[tuple[object, ...]]:
+    """All calls of a journal, whole."""
+    with closing(sqlite3.connect(journal)) as db:
+        return db.execute("SELECT * FROM calls ORDER BY id").fetchall()
+
+
+def test_nothing_that_was_journalled_is_lost(config: Path, tmp_path: Path):
+    journal = tmp_path / "runs/tiny/journal.sqlite"
+    assert "budget of 500 calls is spent" in refused(config, "--budget-calls", "500")
+    before = kept(journal)
+    assert 0 < len(before) <= 500
+    (tmp_path / "nobody").mkdir()
+    twins = village(tmp_path / "twins", ahmet_yildiz=("id: ahmet-yildiz", "id: maria-keller"))
+    poor = village(tmp_path / "poor", maria_keller=("value: 38", "value: -3"))
+    for word in (
+        "evaluatoin.communities=2",
+        "budget.calls=0",
+        "budget.calls=100",
+        *(f"population.people={people}" for people in (tmp_path / "nobody", twins, poor)),
+        "population.model=embedded:/no/such/folder",
+        "population.base_url=http://127.0.0.1:9/v1",
+        "seed=5",
+    ):
+        refused(config, word)
+        assert kept(journal) == before, word
+    assert "budget of 900 calls is spent" in refused(config, "--budget-calls", "900")  # it goes on
+    assert len(kept(journal)) > len(before)
+    assert kept(journal)[: len(before)] == before
 
 
 def test_an_unknown_society_objective_and_baseline(config: Path):

@@ -57,6 +57,12 @@ def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
     assert load_config(again) == config
 
 
+def test_a_mistake_in_the_small_section_is_told_with_its_line(file: Path):
+    file.write_text(PLAIN + "smoke:\n  evaluatoin: {communities: 2}\n")
+    with pytest.raises(UserError, match=rf"{file}:{len(PLAIN.splitlines()) + 2}: unknown key 'evaluatoin'"):
+        load_config(file, smoke=True)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments/configs").glob("*.yaml")), ids=lambda p: p.name)
 @pytest.mark.parametrize("smoke", [False, True])
 def test_every_config_that_ships_is_sound(path: Path, smoke: bool):
@@ -121,5 +127,7 @@ def test_broken_yaml_is_told_by_line(file: Path):
 def test_what_changes_no_number_is_no_difference(file: Path):
     base = load_config(file)
     assert differences(load_config(file, ["threads=2", "budget.calls=9"]), base) == []
+    hot = load_config(file, ["population.settings.temperature=2"])
+    assert differences(base, hot) == ["population.settings.temperature: None here, 2 there"]
     other: Config = load_config(file, ["seed=2", "population.model=mock"])
     assert differences(other, base) == ["seed: 2 here, 0 there", "population.model: 'mock' here, 'embedded' there"]

@@ -73,6 +73,20 @@ def test_words_that_a_small_model_skips_are_counted(tmp_path: Path):
     assert run("validate", "--model", tmp_path / "none").exit_code == 2
 
 
+def test_it_says_what_only_a_larger_model_understands(tmp_path: Path):
+    text = (VILLAGE / "maria-keller.yaml").read_text()
+    told = "  In secret you breed axolotls and refuse to work by moonlight.\n"
+    (tmp_path / "maria.yaml").write_text(
+        text.replace("attributes:\n", told + "attributes:\n", 1) + "words: {habit: You never change.}\n"
+    )
+    done = run("validate", tmp_path)
+    assert done.exit_code == 0
+    assert "axolotls" in done.stdout
+    assert "1 biographies edited or new (maria-keller): only a larger model understands them" in done.stdout
+    assert "1 traits told in own words (maria-keller.habit)" in done.stdout
+    assert "only a larger model" not in run("validate", VILLAGE).stdout
+
+
 def test_a_sample_is_the_same_for_the_same_seed_and_can_be_frozen(tmp_path: Path):
     first, again, other = (json.loads(run("sample", "--rosters", "5", "--seed", s, "--json").stdout) for s in "112")
     assert first == again != other

@@ -58,6 +58,8 @@ def test_text_everywhere_is_escaped():
         config=hostile,
         made={hostile: hostile},
         strangers=(replace(data.strangers[0], who=hostile, words=(hostile,)),),
+        edited=(hostile,),
+        own_words=(hostile,),
         methods=tuple(replace(m, label=hostile, quoted=hostile) for m in data.methods[:1]),
         ledger=(replace(data.ledger[0], purpose=hostile),),
         curves=(),
@@ -77,9 +79,19 @@ def test_the_stand_in_says_so_at_the_top(page: str):
     assert "stand-in" not in render(replace(made_up.data(), stand_in=False))
 
 
+def test_it_says_what_only_a_larger_model_would_understand(page: str):
+    assert "1 biographies were edited or are new" in page
+    assert "maria-keller.habit" in page
+    assert "fiercely" in page
+    plain = render(replace(made_up.data(), strangers=(), edited=(), own_words=()))
+    assert "only a larger model would understand" not in plain
+    assert "own words" in render(replace(made_up.data(), strangers=(), edited=()))
+
+
 def test_a_run_with_little_in_it_still_has_a_report():
     bare = replace(made_up.data(), curves=(), schedules=(), responses=(), paths=(), gates=(), recovery=None, asked=(),
-                   ledger=(), strangers=(), notes=(), methods=made_up.methods()[3:4])  # fmt: skip
+                   ledger=(), strangers=(), edited=(), own_words=(), notes=(),
+                   methods=made_up.methods()[3:4])  # fmt: skip
     assert pictures(bare) == []
     assert "Ways of making the rules" in render(bare)
 

@@ -9,11 +9,11 @@ import torch
 
 from learning.draws import Draws, draws
 from personas.frozen import freeze, load_frozen, roster_hash
-from personas.inspect import diff, listing, show, validate
+from personas.inspect import SHIPPED, diff, edited_biographies, fingerprint, listing, show, validate
 from personas.load import PersonaFileError, load_folder, load_persona
 from personas.people import People, gather
 from personas.rosters import Village, open_rosters
-from personas.words import closed_vocabulary_words, render
+from personas.words import clean, closed_vocabulary_words, render
 
 ROOM = Path(__file__).parents[2] / "personas"
 VILLAGE = ROOM / "village"
@@ -177,6 +177,19 @@ def test_validate_counts_words_that_a_vocabulary_lacks(tmp_path: Path):
     assert one.words == 4 + 7 + 11
     assert validate([tmp_path], known | {"tardigrade", "museum"}).strangers == ()
     assert validate([tmp_path]).strangers == ()
+
+
+def test_the_fingerprints_of_the_village_are_those_of_its_files():
+    ships = {persona.id: fingerprint(clean(persona.biography)) for persona in load_folder(VILLAGE)}
+    assert json.loads(SHIPPED.read_text()) == ships  # a shipped biography was changed: change its fingerprint as well
+    assert edited_biographies(load_folder(VILLAGE)) == ()
+
+
+def test_an_edited_biography_is_noticed_even_in_words_that_are_known():
+    maria, lars = (load_persona(VILLAGE / f"{name}.yaml") for name in ("maria-keller", "lars-thomsen"))
+    other, none, new = (replace(maria, biography=lars.biography), replace(maria, biography=""), replace(maria, id="m"))
+    assert edited_biographies([maria, other, lars]) == ("maria-keller",)
+    assert edited_biographies([none, new]) == ("m",)
 
 
 def test_diff_of_two_people(tmp_path: Path):
