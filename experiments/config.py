@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -68,8 +68,8 @@ class MethodConfig(BaseModel):
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"{name} should be at least 1")
-        if settings.check_episodes < 0 or settings.later_episodes < 0:
-            raise ValueError("check_episodes and later_episodes should not be negative")
+        if min(settings.check_episodes, settings.later_episodes, settings.mixed_episodes) < 0:
+            raise ValueError("check_episodes, later_episodes and mixed_episodes should not be negative")
         return settings
 
 
@@ -87,6 +87,19 @@ class Config(Strict):
     baselines: list[str] = []
     evaluation: EvaluationConfig = EvaluationConfig()
     threads: Count = 1
+
+    @field_validator("baselines")
+    @classmethod
+    def _known_there(cls, baselines: list[str], info: ValidationInfo) -> list[str]:
+        society: SocietyConfig | None = info.data.get("society")
+        headline = (None, "equality_productivity")
+        if society is not None and "best_fixed" in baselines and society.objective not in headline:
+            others = ", ".join(name for name in baselines if name != "best_fixed")
+            raise ValueError(
+                f"the best fixed schedule is known for equality_productivity, not for {society.objective}: "
+                f"take best_fixed out, as in baselines=[{others}]"
+            )
+        return baselines
 
 
 @dataclass(frozen=True)

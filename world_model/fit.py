@@ -51,7 +51,7 @@ def fit(
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.scaler.state(data.features))
     posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
     weight = settings.soft_weight if soft else 1.0
-    bootstrap = _bootstrap(model.members, data.episodes, generator)
+    bootstrap = bootstrap_weights(model.members, data.episodes, generator)
     network = [*model.head.parameters(), *model.prior.parameters()]
     optimizer = torch.optim.Adam(
         [
@@ -74,7 +74,7 @@ def fit(
     return posterior
 
 
-def _bootstrap(members: int, episodes: int, generator: torch.Generator) -> Tensor:
+def bootstrap_weights(members: int, episodes: int, generator: torch.Generator) -> Tensor:
     """[S, E] how much each member weighs each episode, mean 1: the Bayesian bootstrap (Rubin 1981), tempered."""
     weight = torch.empty(BOOTSTRAP_SHAPE, members, episodes).exponential_(generator=generator).mean(0)
     return weight / weight.mean(1, keepdim=True)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.accounting import Accounting, Step
-from world_model.fit import FitSettings, Progress, quiet
+from world_model.fit import FitSettings, Progress, bootstrap_weights, quiet
 from world_model.latent import Posterior
 from world_model.model import WorldModel
 from world_model.records import Records
@@ -16,14 +16,14 @@ def fit_accounting(
     """Fit `model.accounting` with z drawn from the posterior; returns the last loss. 0 where there is none to fit.
 
     The loss is the squared error of welfare, and of what changes of the public state, in spreads of what was seen;
-    every member weighs the episodes by its own bootstrap (Rubin 1981).
+    every member weighs the episodes by its own bootstrap.
     """
     accounting = model.accounting
     if accounting is None:
         return 0.0
     generator, value = torch.Generator().manual_seed(seed), float("nan")
     accounting.read(data)
-    bootstrap = torch.empty(model.members, data.episodes).exponential_(generator=generator)  # [S, E]
+    bootstrap = bootstrap_weights(model.members, data.episodes, generator)  # [S, E]
     optimizer = torch.optim.AdamW(accounting.parameters(), settings.accounting_rate, weight_decay=1e-2)
     for i in range(settings.accounting_steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]

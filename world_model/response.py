@@ -7,7 +7,7 @@ weigh (bootstrap), and their disagreement is what the principal is penalised for
 `UtilityHead` is a random-utility model (McFadden 1974) with learned parts: each choice has a learned basis of what
 it would bring (its prospects), tastes over that basis, which are functions of z and of the agent's public state, and a
 choice-specific constant, the same for everybody: were it a function of z too, every person would have a table of their
-own to learn instead of tastes, which few single actions can tell. `MLPHead` maps the whole situation to K logits at once.
+own to learn instead of tastes, which few single actions can tell. `MLPHead` maps the whole situation to K logits.
 """
 
 import math

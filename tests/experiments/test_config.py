@@ -50,6 +50,14 @@ def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file
     assert (small.name, small.evaluation.communities, small.seed) == ("plain-smoke", 2, 6)
 
 
+def test_the_best_schedule_for_one_objective_is_not_passed_off_as_that_for_another(file: Path):
+    told = refusal(file, "society.objective=log", "baselines=[us_federal,best_fixed]")
+    assert "the command line, baselines=[us_federal,best_fixed]" in told
+    assert "known for equality_productivity, not for log" in told
+    assert "baselines=[us_federal]" in told
+    assert load_config(file, ["society.objective=log", "baselines=[us_federal]"]).baselines == ["us_federal"]
+
+
 def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
     config = load_config(file, ["method.settings.penalty=0.001", "method.settings.fit.steps=5", "seed=3"])
     again = tmp_path / "again.yaml"
