@@ -42,7 +42,7 @@ class Scale:
     seeds: int = 10
     held_out: int = 400
     embedded_held_out: int = 50
-    embedded_seeds: int = 3
+    embedded_seeds: int = 1
     settings: SWMSettings = field(
         default_factory=lambda: SWMSettings(
             first_episodes=180,
