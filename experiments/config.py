@@ -24,7 +24,14 @@ Count = Annotated[int, Field(ge=1)]
 Scalar = Setting
 
 # These do not change any number of a run: they may differ when it is continued.
-FREE = ("threads", "budget.calls", "budget.tokens", "population.settings.max_in_flight", "population.settings.timeout")
+FREE = (
+    "threads",
+    "budget.calls",
+    "budget.tokens",
+    "population.base_url",  # a server may move; its answers are keyed by the model's name
+    "population.settings.max_in_flight",
+    "population.settings.timeout",
+)
 
 
 class Strict(BaseModel):

@@ -58,6 +58,15 @@ def test_the_best_schedule_for_one_objective_is_not_passed_off_as_that_for_anoth
     assert load_config(file, ["society.objective=log", "baselines=[us_federal]"]).baselines == ["us_federal"]
 
 
+def test_a_run_may_be_continued_on_a_server_that_moved_but_not_with_another_model(file: Path):
+    here, there, other = (
+        load_config(file, [f"population.model=openai:{model}", f"population.base_url=http://{host}/v1"])
+        for host, model in (("here", "one"), ("there", "one"), ("here", "two"))
+    )
+    assert differences(here, there) == []
+    assert [told.partition(":")[0] for told in differences(here, other)] == ["population.model"]
+
+
 def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
     config = load_config(file, ["method.settings.penalty=0.001", "method.settings.fit.steps=5", "seed=3"])
     again = tmp_path / "again.yaml"
