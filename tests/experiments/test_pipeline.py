@@ -118,9 +118,9 @@ def test_the_report_shows_the_run(config: Config, straight: Straight):
     with open_run(config, straight.runs) as opened, Live("tiny", plan(config)) as live:
         finished = execute(config, opened, live)
         data = report_data(opened, finished)
-    spent = len(finished.outcome.episodes.ids) * 12 * 32
+    spent = finished.outcome.real_episodes * 12 * 32
     assert [m.name for m in data.methods[:3]] == ["swm_ap", "us_federal", "saez"]
-    assert data.methods[0].decisions == spent == 4 * 12 * 32
+    assert data.methods[0].decisions == spent == (2 + 2 + 2) * 12 * 32  # seen, mixed into PPO's batch, checked
     assert {a.purpose: a.real + a.cached for a in data.ledger if a.purpose != "imagination"} == {
         "learning": spent,
         **{f"evaluation: {name}": 2 * 12 * 32 for name in ("swm_ap", "us_federal", "saez")},

@@ -58,7 +58,7 @@ def test_without_results_nothing_is_quoted(tmp_path: Path):
         (["population.kind=scripted"], True),
         (["population.model=openai:x"], False),
         (["population.people=personas/village"], False),
-        (["society.objective=log"], False),
+        (["society.objective=log", "baselines=[us_federal]"], False),
     ],
 )
 def test_only_figures_about_the_same_people_are_quoted(words: list[str], same: bool):

@@ -112,7 +112,7 @@ def test_people_who_are_all_of_one_mind_are_foretold_to_the_digit():
     with torch.no_grad():
         for parameter in made.head.parameters():
             parameter.zero_()
-        made.head.taste_out.bias[:, 12 + 2] = 60.0  # type: ignore[union-attr]  # everybody: effort 1.0
+        made.head.constant[:, 2] = 60.0  # type: ignore[union-attr, operator, index]  # everybody: effort 1.0
     life = dreamt(made, 6).episode
     told = forecast(made, ISLAND, life, records(ISLAND, life), "output", (1, 4), 5)
     assert float(told.error().max()) == 0.0

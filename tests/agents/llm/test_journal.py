@@ -108,8 +108,10 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     told: Queue[str] = fork.Queue()
     with Journal(path):
         JournalReader(path).close()  # reading is always possible
-        fork.Process(target=open_and_tell, args=(path, told)).start()
+        other = fork.Process(target=open_and_tell, args=(path, told))
+        other.start()
         assert f"written by another run (process {os.getpid()})" in told.get(timeout=20)
+        other.join()  # a fork shares the lock of the process it came from
         with pytest.raises(JournalError, match="another run"):
             Journal(path)
     fork.Process(target=open_and_tell, args=(path, told)).start()
