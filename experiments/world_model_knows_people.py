@@ -36,7 +36,7 @@ from world_model.records import Records, records
 
 YEARS = (1, 3, 5)  # counted years seen before the prediction
 BARS = {"soft": 0.75, "hard": 0.45, "income_error": 0.05, "coverage_low": 0.85, "coverage_high": 0.95}
-SEED = 20_261_122
+SEED = 20_261_124  # 20_261_122, of the first full run, also served to choose the form of the head
 
 
 @dataclass(frozen=True)
