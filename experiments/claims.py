@@ -6,6 +6,8 @@ results/NAME.json; a smoke run, which is small and proves nothing, writes runs/c
 
 import ast
 import importlib
+import signal
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -79,9 +81,11 @@ def _clock(file: Path) -> Generator[Callable[[], float]]:
         return float(read_json(file)) if file.exists() else 0.0
 
     started = time.monotonic()
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the clock is stopped
     try:
         yield total
     finally:
+        signal.signal(signal.SIGTERM, before)
         write_json(file, total() + (time.monotonic() - started) / 60)
 
 

@@ -108,14 +108,15 @@ def _tune(run: Run) -> Tuned:
     units = {"ppo": [ppo_trial(i, trial, run.scale) for i, trial in enumerate(ppo)]}
     units["swm_ap"] = [swm_trial(i, trial, run.scale) for i, trial in enumerate(swm)]
     run.do([*units["swm_ap"], *units["ppo"]])  # the longest first, so that no processor waits long
-    scores = {name: [_score(run, unit) for unit in own] for name, own in units.items()}
+    seeds = {"ppo": run.scale.tuning_seeds, "swm_ap": run.scale.swm_tuning_seeds}
+    scores = {name: [_score(run, unit, seeds[name]) for unit in own] for name, own in units.items()}
     best = {name: own.index(max(own)) for name, own in scores.items()}
     return Tuned(ppo[best["ppo"]], swm[best["swm_ap"]], scores)
 
 
-def _score(run: Run, unit: Unit) -> float:
+def _score(run: Run, unit: Unit, seeds: int) -> float:
     """Mean welfare at the end of a trial."""
-    parts = [done(run.folder, unit.name, str(seed)) for seed in range(run.scale.tuning_seeds)]
+    parts = [done(run.folder, unit.name, str(seed)) for seed in range(seeds)]
     return float(finals(parts).mean())
 
 

@@ -84,7 +84,7 @@ def _ppo_trial(settings: ImproveSettings, scale: Scale, bench: Bench) -> None:
 
 def _swm_trial(settings: SWMSettings, scale: Scale, bench: Bench) -> None:
     with population("scripted", bench.journal) as who:
-        for seed in range(scale.tuning_seeds):
+        for seed in range(scale.swm_tuning_seeds):
             at = place(who, seed, scale.held_out, tuning=True)
             keep = bench.keep(str(seed))
             bench.part(str(seed), partial(swm_at, at, settings, scale.tuning_budget, seed, keep))

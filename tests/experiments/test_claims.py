@@ -1,7 +1,10 @@
 """A claim's run: what it writes, where, and how it ends."""
 
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,18 @@ def test_a_figure_that_is_not_a_number_is_refused_and_writes_nothing(place: Path
     write(place, "float('nan')")
     assert isinstance(run("claim", "made_up").exception, ValueError)
     assert not (place / "results/made_up.json").exists()
+
+
+def test_a_claim_that_is_told_to_stop_keeps_its_minutes(tmp_path: Path):
+    def told_to_stop() -> None:
+        with claims._clock(tmp_path / "minutes.json"):
+            time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        told_to_stop()
+    assert json.loads((tmp_path / "minutes.json").read_text()) >= 0.02 / 60
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_minutes_add_up_over_sessions(place: Path):

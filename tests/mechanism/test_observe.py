@@ -11,7 +11,7 @@ from mechanism.explore import RandomRules
 from mechanism.observe import History, Observer
 from societies.base import Episode, PublicStep
 from societies.catalog import load
-from tests.world_model.island import Island, OtherTraits, reordered, stage
+from tests.world_model.island import Island, OtherTraits, reordered, seen, stage
 from world_model.model import ModelSettings, WorldModel
 
 ISLAND = Island("revenue")
@@ -20,14 +20,6 @@ MODEL = WorldModel(ISLAND, ModelSettings(members=2, traits=3, community=1), 0)
 
 def life(soft: bool = True, worlds: int = 4) -> Episode:
     return stage("revenue", soft=soft).play(RandomRules(ISLAND, draws(2, 0, worlds)), 0, worlds)
-
-
-def seen(episode: Episode, t: int) -> PublicStep:
-    """What a principal saw before step t."""
-    if t == 0:
-        return PublicStep(0, episode.features[:, 0], None, None, None, None)
-    past = episode.features[:, t - 1], episode.mechanism[:, t - 1], episode.response[:, t - 1], episode.choice[:, t - 1]
-    return PublicStep(t, episode.features[:, t], *past)
 
 
 def observations(observer: Observer, episode: Episode) -> tuple[list[Tensor], list[History]]:

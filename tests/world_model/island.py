@@ -18,7 +18,7 @@ from agents.base import Decisions, Question, Round
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws
 from personas.people import People, Persona
-from societies.base import Episode, Settled, Society, State, Transition
+from societies.base import Episode, PublicStep, Settled, Society, State, Transition
 from societies.stage import Stage
 
 EFFORTS = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0])
@@ -159,6 +159,14 @@ def reordered(episode: Episode, order: Tensor) -> Episode:
     """The same episode with the agents in another order."""
     agents = {name: getattr(episode, name)[:, :, order] for name in ("features", "action", "choice", "response")}
     return replace(episode, **agents)
+
+
+def seen(episode: Episode, t: int) -> PublicStep:
+    """What a principal saw before step t."""
+    if t == 0:
+        return PublicStep(0, episode.features[:, 0], None, None, None, None)
+    past = episode.features[:, t - 1], episode.mechanism[:, t - 1], episode.response[:, t - 1], episode.choice[:, t - 1]
+    return PublicStep(t, episode.features[:, t], *past)
 
 
 def assert_is_an_episode(society: Society, episode: Episode) -> None:

@@ -6,8 +6,8 @@ import torch
 from learning.draws import draws
 from mechanism.explore import RandomRules
 from mechanism.observe import Observer
-from societies.base import Episode, PublicStep
-from tests.world_model.island import stage
+from societies.base import Episode
+from tests.world_model.island import seen, stage
 from world_model.calibrate import Forecast, beliefs, forecast, next_choice
 from world_model.imagine import Dream, imagine
 from world_model.model import ModelSettings, WorldModel
@@ -23,14 +23,6 @@ def model(members: int = 3) -> WorldModel:
 
 def played(worlds: int = 6, soft: bool = True) -> Episode:
     return stage("revenue", soft=soft).play(RandomRules(ISLAND, draws(2, 0, worlds)), 0, worlds)
-
-
-def seen(episode: Episode, t: int) -> PublicStep:
-    """What a principal saw before step t."""
-    if t == 0:
-        return PublicStep(0, episode.features[:, 0], None, None, None, None)
-    past = episode.features[:, t - 1], episode.mechanism[:, t - 1], episode.response[:, t - 1], episode.choice[:, t - 1]
-    return PublicStep(t, episode.features[:, t], *past)
 
 
 @pytest.mark.parametrize("soft", [True, False])
