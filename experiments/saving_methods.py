@@ -17,7 +17,7 @@ from agents.scripted import ScriptedPopulation
 from experiments.errors import ROOT
 from experiments.saving_scale import HELD_OUT_SEED, TUNING_SEED, gradient_steps, ppo_budget, ppo_horizon, swm_budget
 from learning.draws import child_seed, draws
-from mechanism.baselines.cma_es import cma_es
+from mechanism.baselines.cma_es import EPISODES_A_CANDIDATE, cma_es
 from mechanism.baselines.ppo import model_free_ppo, new_policy, with_equal_updates
 from mechanism.baselines.saez import saez
 from mechanism.evaluate import welfare
@@ -149,9 +149,14 @@ def equal_updates(at: Place, ppo: ImproveSettings, swm: SWMSettings, episodes: i
 
 
 def cma_curve(at: Place, adaptive: bool, settings: SearchSettings, seed: int) -> Tensors:
-    """CMA-ES on real episodes, judged after every generation."""
-    checkpoints = Checkpoints(at)
-    cma_es(at.training, adaptive, settings, child_seed(seed, "cma_es"), checkpoints.add)
+    """CMA-ES on real episodes, judged after every second generation, and at the end."""
+    checkpoints, each = Checkpoints(at), settings.candidates * EPISODES_A_CANDIDATE
+
+    def after(episodes: int, principal: Principal) -> None:
+        if episodes // each % 2 == 0 or episodes == each * settings.generations:
+            checkpoints.add(episodes, principal)
+
+    cma_es(at.training, adaptive, settings, child_seed(seed, "cma_es"), after)
     return checkpoints.tensors()
 
 

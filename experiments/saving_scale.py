@@ -32,8 +32,8 @@ class Options:
     worlds: tuple[int, ...] = (25, 50, 100, 200)  # real episodes an iteration: the batch
     penalties: tuple[float, ...] = (0.0, 0.1, 0.3)  # welfare off per unit of disagreement
     soft_weights: tuple[float, ...] = (4.0, 8.0, 16.0)  # observed choices that a told distribution counts as
-    fit_steps: tuple[int, ...] = (800, 1600)
-    iterations: tuple[int, ...] = (150, 300)  # in imagination
+    fit_steps: tuple[int, ...] = (400, 800)
+    iterations: tuple[int, ...] = (100, 150)  # in imagination
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ LABELS = {
     "hard_actions": "SWM-AP told single actions only",
 }
 PEOPLE = {"scripted": "scripted people", "hard": "scripted people", "embedded": "embedded language model"}
-AT_BUDGETS = ("ppo", "equal_updates", "saez")  # rivals that learn anew at every budget
+AT_BUDGETS = ("ppo", "saez")  # rivals that learn anew at every budget
 ON_THE_WAY = (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000)  # episodes at which long curves are shown
 COLOURS = {"equal_updates": "ppo", "cma_es_fixed": "cma_es", "cma_es_linear": "cma_es"}  # shown as their family
 
@@ -159,6 +159,7 @@ def scripted_rows(table: Table, scale: Scale, ppo: Curves) -> list[Row]:
         rows += [row for name in CMA for row in _within(table, name, table.parts("rivals", name), budget)]
     few = scale.ablation_seeds
     rows += [table.learned(name, table.parts("swm_ap", name, few), scale.ablation) for name in ABLATIONS]
+    rows.append(table.learned("equal_updates", table.parts("rivals", "equal_updates", few), scale.ablation))
     for name, curves in [("ppo", ppo), *[(name, table.parts("rivals", name)) for name in CMA]]:
         rows += [row for episodes in ON_THE_WAY for row in _within(table, name, curves, episodes)]
         rows.append(table.ended(name, curves))

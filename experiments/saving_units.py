@@ -61,7 +61,7 @@ def swm_and_ablations(settings: SWMSettings, seed: int, scale: Scale) -> Unit:
 
 
 def rivals(ppo: ImproveSettings, swm: SWMSettings, seed: int, scale: Scale) -> Unit:
-    """Parts: ppo-K, equal_updates-K and saez-K for each budget K, and the curves of CMA-ES."""
+    """Parts: ppo-K and saez-K for each budget K, equal_updates of the ablations' seeds, and the curves of CMA-ES."""
     return Unit(f"scripted-rivals-{seed}", partial(_rivals, ppo, swm, seed, scale))
 
 
@@ -140,8 +140,9 @@ def _rivals(ppo: ImproveSettings, swm: SWMSettings, seed: int, scale: Scale, ben
     with population("scripted", bench.journal) as who:
         at = place(who, seed, scale.held_out)
         for budget in scale.budgets:
-            bench.part(f"equal_updates-{budget}", partial(equal_updates, at, ppo, swm, budget, seed))
             bench.part(f"saez-{budget}", partial(saez_at, at, budget))
+        if seed < scale.ablation_seeds:
+            bench.part("equal_updates", partial(equal_updates, at, ppo, swm, scale.ablation, seed))
         for name, adaptive in CMA.items():
             bench.part(name, partial(cma_curve, at, adaptive, scale.cma, seed))
 
