@@ -49,6 +49,7 @@ class Scale:
             check_episodes=10,
             optimizer="backprop",
             tracker_worlds=1000,
+            base_search=SearchSettings(generations=12),
             fit=FitSettings(steps=2500, tracker_steps=1500),
             improve=ImproveSettings(iterations=400, worlds=60),
         )

@@ -220,7 +220,7 @@ def _gates(ax: Axes, gates: Sequence[Gate]) -> None:
         ax.annotate(f"{g.decisions:,}", (g.dreamt, g.real), (6, -3), textcoords="offset points", fontsize=8)
     ax.set_xlim(*ends)
     ax.set_ylim(*ends)
-    ax.set_xlabel("gain over the base, imagined")
+    ax.set_xlabel("gain over its own average rules, imagined")
     ax.set_ylabel("the same, real")
     ax.set_title("Real checks")
 

@@ -78,7 +78,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Gate:
-    """One real check: what a policy gains over its base, in dream and in life."""
+    """One real check: what a policy gains over its own average rules, in dream and in life."""
 
     decisions: int  # real ones so far
     dreamt: float

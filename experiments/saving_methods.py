@@ -119,7 +119,7 @@ def ppo_at(at: Place, settings: ImproveSettings, episodes: int, seed: int, updat
 
 
 def swm_at(at: Place, settings: SWMSettings, episodes: int, seed: int, keep: Keep) -> Tensors:
-    """SWM-AP with that many episodes; also the gains [1] over its base that it dreamt of and had in its checks."""
+    """SWM-AP with that many episodes; also what its checks say that adapting gains [1], in dream and in life."""
     outcome = swm_ap(at.training, swm_budget(settings, episodes), child_seed(seed, "swm_ap"), quiet, keep)
     checks = {} if not outcome.checks else _gains(outcome.checks[-1].dreamt_gain, outcome.checks[-1].real_gain)
     return {**judge(at, outcome.learned, outcome.real_episodes), **checks}

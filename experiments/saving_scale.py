@@ -24,7 +24,7 @@ TUNING_SEED = 900_002  # of the communities that trials are judged on
 
 @dataclass(frozen=True)
 class Options:
-    """What trials are drawn from: the first two for both learners, then PPO's two, then SWM-AP's."""
+    """What trials are drawn from: the first three for both learners, then PPO's own, then SWM-AP's."""
 
     rates: tuple[float, ...] = (1e-3, 3e-3, 6e-3)  # learning rate of PPO, on real or on imagined episodes
     epochs: tuple[int, ...] = (4, 8, 16)  # passes over a batch
@@ -117,7 +117,10 @@ def _ppo_trial(scale: Scale, number: int) -> ImproveSettings:
 def _swm_trial(scale: Scale, number: int) -> SWMSettings:
     pick, options, swm = _picker("SWM-AP", number), scale.options, scale.swm
     ppo = replace(
-        swm.improve.ppo, learning_rate=pick("learning rate", options.rates), epochs=pick("epochs", options.epochs)
+        swm.improve.ppo,
+        learning_rate=pick("learning rate", options.rates),
+        epochs=pick("epochs", options.epochs),
+        entropy=pick("entropy", options.entropies),
     )
     fit = replace(
         swm.fit, steps=pick("fit steps", options.fit_steps), soft_weight=pick("soft weight", options.soft_weights)

@@ -121,7 +121,7 @@ def improve_by_ppo(
 ) -> list[float]:
     """PPO on fresh episodes each iteration, in the last one on `real` ones too; returns the value loss of each."""
     scale = prepare(learner, rewards, seed, settings.worlds)
-    optimizer = torch.optim.Adam(learner.policy.parameters(), lr=settings.ppo.learning_rate, eps=1e-5)
+    optimizer = torch.optim.Adam(learner.policy.parameters(), lr=settings.ppo.learning_rate, eps=1e-5, fused=True)
     generator = torch.Generator().manual_seed(seed)
     losses = list[float]()
     for i in range(settings.iterations):
@@ -141,7 +141,8 @@ def improve_by_backprop(
 ) -> list[float]:
     """Gradient ascent on the mean reward of differentiable (imagined) episodes; returns that mean per iteration."""
     prepare(learner, rewards, seed, settings.worlds)
-    optimizer = torch.optim.Adam([learner.policy.base, *learner.policy.deviation.parameters()], settings.backprop_rate)
+    trained = [learner.policy.base, *learner.policy.deviation.parameters()]
+    optimizer = torch.optim.Adam(trained, settings.backprop_rate, fused=True)
     means = list[float]()
     for i in range(settings.iterations):
         reward = rewards(learner, (i + 1) * settings.worlds, settings.worlds).mean()

@@ -78,7 +78,7 @@ class Observer:
         if seen.last_choice is None or seen.last_response is None:
             return history
         prospects = self.society.prospects(seen.last_features, seen.last_mechanism)  # [B, N, K, D]
-        expected = (seen.last_choice[..., None, :] @ prospects)[..., 0, :]  # [B, N, D]
+        expected = (prospects.mT @ seen.last_choice[..., None])[..., 0]  # [B, N, D]
         levels = self.society.respond(torch.arange(prospects.shape[2])[None])[0]  # [K, R]
         response = (seen.last_choice @ levels)[..., :1]  # [B, N, 1]; less noise than the action where replies are soft
         g = torch.cat([response, expected], -1)

@@ -37,25 +37,27 @@ class SWMSettings:
     first_episodes: int = 12  # real episodes under random rules
     later_episodes: int = 4  # real episodes under the exploring policy, each later round
     mixed_episodes: int = 2  # real ones that join PPO's last imagined batch, each round; none where it is not PPO
-    check_episodes: int = 2  # pairs (policy, base) of real episodes after each round
+    check_episodes: int = 2  # pairs (policy, its average rules) of real episodes after each round
     rounds: int = 1  # at most; an early round whose gains agree ends the loop
     gap: float = 0.01  # welfare: how far dreamt and real gain may part before another round
     optimizer: Literal["ppo", "backprop"] = "ppo"
     penalty: float = 0.1
     use_beliefs: bool = True  # False: the ablation without traits in the policy's inputs
     base_worlds: int = 50  # imagined worlds a candidate base is judged in
-    base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=12))
+    base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=0))  # after the flat ones
     tracker_worlds: int = 300  # dreams that the tracker is trained on
     model: ModelSettings = field(default_factory=ModelSettings)
     fit: FitSettings = field(default_factory=FitSettings)
     improve: ImproveSettings = field(
-        default_factory=lambda: ImproveSettings(iterations=150, copies=4, ppo=PPOSettings(learning_rate=3e-3))
+        default_factory=lambda: ImproveSettings(
+            iterations=150, copies=4, ppo=PPOSettings(learning_rate=3e-3, entropy=0.01)
+        )
     )
 
 
 @dataclass(frozen=True)
 class Check:
-    """Gains over the base mechanism, in dream and in life, of one round."""
+    """What adapting gains over the policy's own average rules, in dream and in life, after one round."""
 
     real_episodes: int  # so far, checks included
     dreamt_gain: float
@@ -157,8 +159,8 @@ def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
 def learn_rules(
     learned: Learned, dreams: Dreams, settings: SWMSettings, seed: int, used: int, progress: Progress
 ) -> Mapping[str, Tensor]:
-    """Improve the policy, first its base, then the deviations: in imagination, and PPO in the end on real episodes
-    from number `used` on as well. Its weights.
+    """Improve the policy, first its base, then all of it: in imagination, and PPO in the end on real episodes from
+    number `used` on as well. Its weights.
     """
     policy = learned.policy
     with torch.no_grad():
@@ -206,7 +208,7 @@ def imagined_episodes(settings: SWMSettings) -> int:
 
 
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
-    """[M] logits of the fixed mechanism with the highest imagined welfare: CMA-ES from the best flat one or `start`."""
+    """[M] logits of the best fixed mechanism in imagination: a flat one or `start`, and CMA-ES from there if asked."""
     society, worlds = dreams.stage.society, settings.base_worlds
     low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
 
@@ -224,16 +226,16 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
 
 
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
-    """Policy and base on the same real rosters, and on the same dreamt ones."""
-    base = Fixed(to_mechanism(stage.society, learned.policy.base.detach()))
-    pairs = settings.check_episodes
+    """The policy and its own average rules on the same real rosters, and on the same dreamt ones."""
+    first, worlds = 2 * 10**6, 40 * dreams.model.members
     with torch.no_grad():
-        real = [stage.play(principal, used, pairs) for principal in (learned, base)]
-        worlds = 40 * dreams.model.members
-        dreamt = [dreams.dream(principal, 2 * 10**6, worlds).episode.returns().mean() for principal in (learned, base)]
+        adapting = dreams.dream(learned, first, worlds).episode
+        average = Fixed(adapting.mechanism[:, adapting.counted].mean((0, 1)))
+        dreamt = [e.returns().mean() for e in (adapting, dreams.dream(average, first, worlds).episode)]
+        real = [stage.play(principal, used, settings.check_episodes) for principal in (learned, average)]
     lived = [episode.returns().mean() for episode in real]
     return joined(real), Check(
-        real_episodes=used + 2 * pairs,
+        real_episodes=used + 2 * settings.check_episodes,
         dreamt_gain=float(dreamt[0] - dreamt[1]),
         real_gain=float(lived[0] - lived[1]),
         dreamt_level=float(dreamt[0]),

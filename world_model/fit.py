@@ -57,7 +57,8 @@ def fit(
         [
             {"params": network, "lr": settings.learning_rate},
             {"params": list(posterior.parameters()), "lr": settings.posterior_rate},
-        ]
+        ],
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.steps))
     for i in range(settings.steps):
@@ -126,7 +127,7 @@ def fit_tracker(
 ) -> float:
     """Train the tracker to the labels after 0, 1, ... T steps; returns the last loss (nats an agent)."""
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.tracker.parameters(), lr=settings.tracker_rate)
+    optimizer = torch.optim.Adam(model.tracker.parameters(), lr=settings.tracker_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.tracker_steps))
     value = float("nan")
     for i in range(settings.tracker_steps):
