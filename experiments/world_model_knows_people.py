@@ -4,8 +4,11 @@ The measure: on held-out communities under held-out random rules, the expected l
 the true choice distribution. 0 = a model of the same form that knows no traits, 1 = the truth itself.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +23,7 @@ from experiments import exact_bayes
 from experiments.claims import Json, Outcome, workplace
 from experiments.errors import ROOT
 from experiments.exact_bayes import Setting
+from experiments.stages import JSON, TENSORS, Stages
 from experiments.statistics import mean_interval
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
@@ -79,12 +83,13 @@ class Table:
 
 def claim(smoke: bool) -> Outcome:
     """The scripted table first, then the same on the embedded population."""
-    scale = SMOKE if smoke else Scale()
-    scripted = _table(ScriptedPopulation(), scale)
-    bayes = _bayes(scale, scripted.blind_gap)
-    with Journal(workplace("world_model_knows_people", smoke) / "journal.sqlite") as journal:
+    scale, folder = SMOKE if smoke else Scale(), workplace("world_model_knows_people", smoke)
+    stages = _stages(folder, scale)
+    scripted = _table(ScriptedPopulation(), "scripted", scale, stages)
+    bayes = stages.get("exact-bayes", JSON, lambda: _bayes(scale, scripted.blind_gap))
+    with Journal(folder / "journal.sqlite") as journal:
         people = LanguagePopulation(EmbeddedEngine(), journal, purpose="world_model_knows_people")
-        embedded = _table(people, scale)
+        embedded = _table(people, "embedded", scale, stages)
     soft, hard, error = scripted.soft.share["3"], scripted.hard.share["3"], scripted.soft.income_error_5
     kept = [soft >= BARS["soft"], hard >= BARS["hard"], error <= BARS["income_error"]]
     kept += [BARS["coverage_low"] <= scripted.soft.coverage <= BARS["coverage_high"]]
@@ -105,6 +110,12 @@ def claim(smoke: bool) -> Outcome:
     )
 
 
+def _stages(folder: Path, scale: Scale) -> Stages:
+    """The finished parts of a run with these settings; those of others lie in a folder of their own."""
+    settings = json.dumps({"seed": SEED, **asdict(scale)}, sort_keys=True)
+    return Stages(folder / "stages" / hashlib.sha256(settings.encode()).hexdigest()[:8])
+
+
 def _stage(people: Population, split: str) -> Stage:
     society = load("income_tax")
     rosters = open_rosters(ROOT / "personas/populations/communities.yaml", society.agents)
@@ -122,20 +133,25 @@ def _hardened(episode: Episode) -> Episode:
     return replace(episode, choice=one_hot, soft=False)
 
 
-def _table(people: Population, scale: Scale) -> Table:
+def _table(people: Population, name: str, scale: Scale, stages: Stages) -> Table:
     stage, truth = _stage(people, "training"), _watched(people, "held-out", scale.held_out)
     training = _watched(people, "training", scale.training)
-    gap = _blind_gap(_watched(people, "blind", scale.blind), truth, scale)
-    soft = _row(_learned(stage, training, scale), stage, truth, truth.choice, gap, scale)
-    hard_model = _learned(stage, _hardened(training), scale)
-    return Table(gap, soft, _row(hard_model, stage, _hardened(truth), truth.choice, gap, scale))
+    gap = stages.get(f"{name}-blind", JSON, lambda: _blind_gap(_watched(people, "blind", scale.blind), truth, scale))
+    soft = _learned(stage, training, scale, f"{name}-soft", stages)
+    hard = _learned(stage, _hardened(training), scale, f"{name}-hard", stages)
+    return Table(
+        gap,
+        _row(soft, stage, truth, truth.choice, gap, scale),
+        _row(hard, stage, _hardened(truth), truth.choice, gap, scale),
+    )
 
 
-def _learned(stage: Stage, training: Episode, scale: Scale) -> WorldModel:
+def _learned(stage: Stage, training: Episode, scale: Scale, name: str, stages: Stages) -> WorldModel:
     settings = SWMSettings(tracker_worlds=scale.tracker_worlds, fit=scale.fit)
     model = WorldModel(stage.society, settings.model, child_seed(SEED, "model"))
     dreams = Dreams(stage, model, child_seed(SEED, "dreams"), training.soft)
-    learn_people(dreams, training, settings, child_seed(SEED, "learn"), quiet)
+    seed = child_seed(SEED, "learn")
+    model.load_state_dict(stages.get(name, TENSORS, lambda: learn_people(dreams, training, settings, seed, quiet)))
     return model.requires_grad_(False)
 
 

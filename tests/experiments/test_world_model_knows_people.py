@@ -1,0 +1,38 @@
+"""The claim about knowing people: its measure, and that an interrupted run goes on where it stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from agents.scripted import ScriptedPopulation
+from experiments import world_model_knows_people as claim
+
+
+def test_the_distance_is_the_divergence_from_the_truth():
+    truth = torch.tensor([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]])  # [1, 2, 3]
+    assert float(claim._distance(truth, truth)) == pytest.approx(0.0, abs=1e-6)
+    other = torch.tensor([[[0.25, 0.25, 0.5], [0.5, 0.25, 0.25]]])
+    assert float(claim._distance(truth, other)) == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-6)
+
+
+def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    stages = claim._stages(tmp_path, claim.SMOKE)
+    first = claim._table(ScriptedPopulation(), "scripted", claim.SMOKE, stages)
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("done again")
+
+    monkeypatch.setattr(claim, "learn_people", refuse)
+    monkeypatch.setattr(claim, "_blind_gap", refuse)
+    assert claim._table(ScriptedPopulation(), "scripted", claim.SMOKE, stages) == first
+
+
+def test_parts_of_other_settings_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = claim._stages(tmp_path, claim.SMOKE).folder
+    assert claim._stages(tmp_path, claim.SMOKE).folder == folder
+    assert claim._stages(tmp_path, replace(claim.SMOKE, training=5)).folder != folder
+    monkeypatch.setattr(claim, "SEED", claim.SEED + 1)
+    assert claim._stages(tmp_path, claim.SMOKE).folder != folder
