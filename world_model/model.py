@@ -43,7 +43,7 @@ class WorldModel(nn.Module):
         sizes = Sizes(settings.members, k, 2 * d, f, settings.traits, settings.hidden)
         self.head = make_head(settings.form, sizes, generator)
         self.tracker = Tracker(
-            k * d + k + f, v, settings.traits, settings.community, settings.tracker_hidden, generator
+            k * d + k + f + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden, generator
         )
         self.accounting = _accounting(society, settings, generator)  # last, so that the rest is the same without it
 
@@ -61,8 +61,14 @@ class WorldModel(nn.Module):
             return self.log_probs(*[x.roll(1, 0) for x in (prospects, features, z)]).roll(-1, 0)
 
     def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
-        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F]."""
-        return torch.cat([self.scaler.linear(prospects).flatten(-2), choice, self.scaler.state(features)], -1)
+        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F + 2 D].
+
+        Last what was chosen: where utility is linear in the prospects, all that a reply tells beside what was offered.
+        """
+        scaled = self.scaler.prospects(prospects)  # [..., K, 2 D], the linear half first
+        chosen = (scaled.mT @ choice[..., None])[..., 0]  # [..., 2 D]
+        offered = scaled[..., : prospects.shape[-1]].flatten(-2)
+        return torch.cat([offered, choice, self.scaler.state(features), chosen], -1)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors."""

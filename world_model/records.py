@@ -30,17 +30,10 @@ class Scaler(nn.Module):
 
     def prospects(self, raw: Tensor) -> Tensor:
         """[..., D] -> [..., 2 D]: linear up to 5 spreads, and x / (1 + |x|) for the tails and for what is near zero."""
-        x = self._standard(raw)
+        rate = 1 / self.prospect_sd
+        x = torch.addcmul(-self.prospect_mean * rate, raw, rate)  # one pass over what is the largest tensor here
         tails = x / (x.abs() / 2 + 1 / 6)  # 2 softsign(3 x), with less work
         return torch.cat([x.clamp(-5, 5), tails], -1)
-
-    def linear(self, raw: Tensor) -> Tensor:
-        """[..., D] -> [..., D]: the first half of `prospects`."""
-        return self._standard(raw).clamp(-5, 5)
-
-    def _standard(self, raw: Tensor) -> Tensor:
-        rate = 1 / self.prospect_sd
-        return torch.addcmul(-self.prospect_mean * rate, raw, rate)  # one pass over what is the largest tensor here
 
     def state(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., F]."""

@@ -10,6 +10,8 @@ import torch
 from agents.scripted import ScriptedPopulation
 from experiments import world_model_knows_people as claim
 
+SMALL = replace(claim.SMOKE, samples=1)
+
 
 def test_the_distance_is_the_divergence_from_the_truth():
     truth = torch.tensor([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]])  # [1, 2, 3]
@@ -19,15 +21,15 @@ def test_the_distance_is_the_divergence_from_the_truth():
 
 
 def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    stages = claim._stages(tmp_path, claim.SMOKE)
-    first = claim._table(ScriptedPopulation(), "scripted", claim.SMOKE, stages)
+    stages = claim._stages(tmp_path, SMALL)
+    first = claim._table(ScriptedPopulation(), "scripted", SMALL, stages)
 
     def refuse(*_: Any) -> None:
         raise AssertionError("done again")
 
     monkeypatch.setattr(claim, "learn_people", refuse)
     monkeypatch.setattr(claim, "_blind_gap", refuse)
-    assert claim._table(ScriptedPopulation(), "scripted", claim.SMOKE, stages) == first
+    assert claim._table(ScriptedPopulation(), "scripted", SMALL, stages) == first
 
 
 def test_parts_of_other_settings_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

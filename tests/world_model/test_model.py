@@ -35,10 +35,12 @@ def test_evidence_holds_prospects_reply_and_state():
     made, (prospects, features, _) = WorldModel(Island(), SETTINGS, 0), situation()
     choice = torch.rand(3, 4, 6, 5, generator=torch.Generator().manual_seed(2))
     evidence = made.evidence(prospects, features, choice)
-    assert evidence.shape == (3, 4, 6, 5 * 2 + 5 + 3)
+    assert evidence.shape == (3, 4, 6, 5 * 2 + 5 + 3 + 2 * 2)
     torch.testing.assert_close(evidence[..., 10:15], choice)
     torch.testing.assert_close(evidence[..., :10], prospects.flatten(-2))  # before any fit, standardising is identity
-    torch.testing.assert_close(evidence[..., 15:], features)
+    torch.testing.assert_close(evidence[..., 15:18], features)
+    expected = (choice[..., None] * prospects).sum(-2)  # [3, 4, 6, 2] of what the reply would bring
+    torch.testing.assert_close(evidence[..., 18:20], expected)
 
 
 def test_weights_come_back_from_disk(tmp_path: Path):
