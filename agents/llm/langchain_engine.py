@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import threading
 import time
@@ -22,6 +23,8 @@ from agents.llm.replies import shown
 from agents.llm.server import check_server
 
 _LIKELIEST = 20  # tokens whose probability OpenAI and vLLM tell at most
+_CERTAIN = 1e-3  # the largest log-probability that is believed: 0, and some rounding
+_MOST_TOKENS = 10**9  # in or out, that one call is believed to have taken
 _OPENAI_KEY = "OPENAI_API_KEY"
 _REFUSED = (400, 404, 415, 422, 501)  # statuses of a server that does not know a part of the request
 _LADDER = ((True, True), (True, False), (False, True), (False, False))  # what is asked for: (schema, extras)
@@ -52,8 +55,9 @@ class LangChainEngine:
         **more: Setting,
     ) -> None:
         provider, _, name = model.partition(":")
-        if timeout <= 0 or max_in_flight < 1 or max_tokens < 1:
-            raise ValueError("timeout must be above 0; max_in_flight and max_tokens at least 1")
+        _check_seconds("timeout", timeout)
+        _check_whole("max_in_flight", max_in_flight)
+        _check_whole("max_tokens", max_tokens)
         refuse_secrets(more)
         self.model = model
         given: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
@@ -89,7 +93,7 @@ class LangChainEngine:
             return _failed(f"timed out: after {self._timeout:g} s", began)
         except Exception as error:  # whatever a provider's library raises: it is named, counted and retried
             return _failed(_named(error), began)
-        return _reply(message, request, time.perf_counter() - began)
+        return _reply(message, request, began)
 
     async def _asked(self, request: Request) -> AIMessage:
         """The model's message, asked for as richly as the server allows."""
@@ -143,6 +147,16 @@ class _Loop:
             raise
 
 
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"setting {name!r} must be a number of seconds above 0, such as 60; it is {value!r}")
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"setting {name!r} must be a whole number of at least 1; it is {value!r}")
+
+
 def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapping[str, Setting]) -> BaseChatModel:
     provider, _, name = model.partition(":")
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
@@ -168,11 +182,26 @@ def _raw(answer: Mapping[str, Any]) -> AIMessage:
     return message if message.text or parsed is None else message.model_copy(update={"content": json.dumps(parsed)})
 
 
-def _reply(message: AIMessage, request: Request, seconds: float) -> Reply:
-    used = message.usage_metadata
-    tokens = (used["input_tokens"], used["output_tokens"]) if used else (0, 0)
-    log_probs = choice_log_probs(_tokens(message), request.question) if request.way == "distribution" else None
-    return Reply(message.text, log_probs, *tokens, seconds)
+def _reply(message: AIMessage, request: Request, began: float) -> Reply:
+    """What a message says. A server may send anything: what cannot be read is a failed reply, paid for nevertheless."""
+    tokens = (0, 0)
+    try:
+        tokens = _used(message)
+        log_probs = choice_log_probs(_tokens(message), request.question) if request.way == "distribution" else None
+        return Reply(message.text, log_probs, *tokens, time.perf_counter() - began)
+    except Exception as error:
+        return _failed(f"unreadable answer: {_named(error)}", began, tokens)
+
+
+def _used(message: AIMessage) -> tuple[int, int]:
+    """Tokens in and out as the server tells them; 0 where it does not."""
+    told: Mapping[str, object] = message.usage_metadata or {}
+    return _count(told.get("input_tokens")), _count(told.get("output_tokens"))
+
+
+def _count(told: object) -> int:
+    """Within what one call can take: a negative count would lower what is spent, a huge one cannot be kept."""
+    return int(min(max(0, told), _MOST_TOKENS)) if isinstance(told, int | float) else 0
 
 
 def _tokens(message: AIMessage) -> list[Token]:
@@ -180,13 +209,20 @@ def _tokens(message: AIMessage) -> list[Token]:
     told: Mapping[str, Any] = message.response_metadata.get("logprobs") or {}
     tokens: list[Token] = []
     for token in told.get("content") or []:
-        likeliest = tuple((str(t["token"]), float(t["logprob"])) for t in token.get("top_logprobs") or [])
+        likeliest = tuple((str(t["token"]), _log_prob(t["logprob"])) for t in token.get("top_logprobs") or [])
         tokens.append(Token(str(token["token"]), likeliest))
     return tokens
 
 
-def _failed(error: str, began: float) -> Reply:
-    return Reply("", error=error, seconds=time.perf_counter() - began)
+def _log_prob(told: Any) -> float:
+    log_prob = float(told)
+    if not log_prob <= _CERTAIN:  # NaN is not <= anything
+        raise ValueError(f"{log_prob:g} is no log-probability")
+    return log_prob
+
+
+def _failed(error: str, began: float, tokens: tuple[int, int] = (0, 0)) -> Reply:
+    return Reply("", None, *tokens, time.perf_counter() - began, error)
 
 
 def _refused(error: Exception) -> bool:

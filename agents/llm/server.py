@@ -1,5 +1,6 @@
 """Is there an OpenAI-compatible server at an address, and does it have the model? Asked once, before a run begins."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -24,6 +25,12 @@ def check_server(base_url: str, name: str, key: str | None, key_name: str) -> No
     except urllib.error.HTTPError as error:
         _refused(base_url, error.code, key_name)
         return
+    except http.client.HTTPException as error:
+        reason = shown(redact(f"{type(error).__name__}: {error}"), 100)
+        raise ValueError(
+            f"there is no OpenAI-compatible server at {redact(base_url)} ({reason}); "
+            "correct base_url, which usually ends in /v1"
+        ) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise ValueError(
@@ -56,7 +63,7 @@ def _names(body: bytes) -> list[str]:
     """The models that a server lists; none where its answer is of another form."""
     try:
         return [str(model["id"]) for model in json.loads(body)["data"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
