@@ -1,5 +1,6 @@
 """`solon`: the command line. Commands live in experiments/commands/; this file gathers them and minds their errors."""
 
+import os
 import sys
 from typing import Any
 
@@ -7,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from experiments.commands import claims, headroom, personas, run, tools
-from experiments.errors import is_users, show
+from experiments.errors import is_users, of_the_disk, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -21,6 +22,11 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("\nstopped; what was finished is saved, and the same command continues", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            if os.environ.get("SOLON_TRACEBACK"):
+                raise
+            show(of_the_disk(error))
+            raise typer.Exit(BAD_INPUT) from None
         except ValueError as error:
             if not is_users(error):
                 raise

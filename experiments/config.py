@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -13,14 +14,17 @@ from ruamel.yaml.error import YAMLError
 
 from agents.llm.engine import Setting, Way
 from agents.llm.outcomes import FallbackName
+from agents.llm.redact import refuse_secrets
 from experiments.errors import ROOT, UserError
-from mechanism.swm_ap import SWMSettings
+from mechanism.swm_ap import SWMSettings, share_out
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
+MAY_BE_NONE = ("check_episodes", "later_episodes", "mixed_episodes", "generations", "community", "traits")  # 0
 Scalar = Setting
 
 # These do not change any number of a run: they may differ when it is continued.
@@ -54,6 +58,21 @@ class PopulationConfig(Strict):
     max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     settings: dict[str, Scalar] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
 
+    @field_validator("settings")
+    @classmethod
+    def _no_secrets(cls, settings: dict[str, Scalar]) -> dict[str, Scalar]:
+        refuse_secrets(settings)
+        return settings
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_login(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if parts.username or parts.password:
+            raise ValueError("it holds a login, which would be written to the run's folder; take it out")
+        refuse_secrets(name for name, _ in parse_qsl(parts.query))
+        return url
+
 
 class BudgetConfig(Strict):
     calls: Count | None = None
@@ -71,17 +90,25 @@ class MethodConfig(BaseModel):
     @field_validator("settings")
     @classmethod
     def _possible(cls, settings: SWMSettings) -> SWMSettings:
-        counts = {"first_episodes": settings.first_episodes, "rounds": settings.rounds}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} should be at least 1")
-        if min(settings.check_episodes, settings.later_episodes, settings.mixed_episodes) < 0:
-            raise ValueError("check_episodes, later_episodes and mixed_episodes should not be negative")
+        for place, number in _numbers(settings):
+            least = 0 if isinstance(number, float) or place[-1] in MAY_BE_NONE else 1
+            if not least <= number <= MOST:
+                raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {MOST:,}")
+        share_out(settings)
         return settings
 
 
+def _numbers(settings: Any, at: Place = ()) -> Iterator[tuple[Place, int | float]]:
+    """Every number of nested dataclasses, with its place."""
+    for name, value in ((f.name, getattr(settings, f.name)) for f in fields(settings)):
+        if is_dataclass(value):
+            yield from _numbers(value, (*at, name))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield (*at, name), value
+
+
 class EvaluationConfig(Strict):
-    communities: Count = 24  # held out
+    communities: Annotated[int, Field(ge=1, le=MOST)] = 24  # held out
 
 
 class Config(Strict):
@@ -93,7 +120,7 @@ class Config(Strict):
     method: MethodConfig = MethodConfig()
     baselines: list[str] = []
     evaluation: EvaluationConfig = EvaluationConfig()
-    threads: Count = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
 
     @field_validator("baselines")
     @classmethod
@@ -133,11 +160,11 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
     """The config at `path` with `key=value` words put over it. `name` defaults to the file's name.
 
     With `smoke`, the file's own `smoke:` section (a mapping like the file itself) goes in between, and the name gains
-    "-smoke". UserError naming file:line or word, and the fix.
+    "-smoke". UserError naming file:line or word, and the fix; so too where nobody said what is small.
     """
     tree = _read(path)
     data: dict[str, Any] = {"name": path.stem, **_mapping(tree.data)}
-    small = _mapping(data.pop("smoke", None) or {})
+    small = _small(data.pop("smoke", None), tree, path, smoke)
     if smoke:
         data["name"] = f"{data['name']}-smoke"
         for place, value in _leaves(small):
@@ -174,6 +201,19 @@ def _read(path: Path) -> Tree:
         return read_tree(path)
     except PersonaFileError as error:
         raise UserError(error.problems[0].message, where=f"{path}:{error.problems[0].line or 1}") from None
+
+
+def _small(section: object, tree: Tree, path: Path, needed: bool) -> dict[str, Any]:
+    """The `smoke:` section. UserError where it is no section, or is `needed` and not there."""
+    if isinstance(section, dict) and section:
+        return dict(section)
+    if section is None and not needed:
+        return {}
+    raise UserError(
+        "--smoke needs a section `smoke:` that says what is made smaller",
+        where=f"{path}:{tree.line_of(('smoke',)) or 1}",
+        fix="write one as in experiments/configs/demo.yaml",
+    )
 
 
 def _mapping(data: object) -> dict[str, Any]:

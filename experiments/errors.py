@@ -37,8 +37,23 @@ def _is_ours(file: Path) -> bool:
     return inside.is_relative_to(ROOT) and not any(part.startswith(".venv") for part in inside.parts)
 
 
+def of_the_disk(error: OSError) -> UserError:
+    """What the operating system refused, as an error that can be mended."""
+    return UserError(
+        error.strerror or str(error) or type(error).__name__,
+        where=str(error.filename or ""),
+        fix="see that it is there, is of the right kind, may be written, and that the disk is not full; "
+        "what was finished is saved, and the same command continues",
+    )
+
+
+def _visible(line: str) -> str:
+    """Without what would move the cursor, colour the terminal or turn the direction of writing: texts are untrusted."""
+    return "".join(c for c in line if c.isprintable() or c == "\t")
+
+
 def show(error: ValueError) -> None:
     """Print the message to stderr, at most one screen of it."""
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = [_visible(line) for line in str(error).splitlines()] or [type(error).__name__]
     kept = lines[:30] + ([f"... and {len(lines) - 30} more lines"] if len(lines) > 30 else [])
     sys.stderr.write("error: " + "\n".join(kept) + "\n")

@@ -58,7 +58,7 @@ class Run:
 
     def manifest(self) -> dict[str, Any]:
         """What made this run: see `_manifest`."""
-        return read_json(self.folder / "manifest.json")
+        return _manifest(self.folder)
 
     def __enter__(self) -> "Run":
         return self
@@ -77,7 +77,7 @@ def open_run(config: Config, runs: Path | None = None) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder / "run")
     try:
-        notes = _continue(folder, config) if (folder / "manifest.json").exists() else _begin(folder, config)
+        notes = _continue(folder, config) if _worked_on(folder) else _begin(folder, config)
     except BaseException:
         lock.release()
         raise
@@ -119,12 +119,33 @@ def _refuse_strangers(folder: Path) -> None:
             )
 
 
+def _worked_on(folder: Path) -> bool:
+    """Was anything done there? A run that was refused before it began does not keep its folder."""
+    begun = ("journal.sqlite", "stages", "episodes", "rosters")
+    return (folder / "manifest.json").exists() and any((folder / part).exists() for part in begun)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """UserError where it is not one: without it nobody can say whose answers the journal holds."""
+    try:
+        found = read_json(folder / "manifest.json")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("sessions"), list):
+        raise UserError(
+            "the manifest is damaged, so it cannot be told whether this run may be continued",
+            where=str(folder / "manifest.json"),
+            fix="put it back from a copy, or give a new run its own name=; the answers in journal.sqlite stay readable",
+        )
+    return found
+
+
 def _begin(folder: Path, config: Config) -> tuple[str, ...]:
     people = people_file(config)
     write_text(folder / "config.yaml", dump_config(config))
     shutil.rmtree(folder / "people", ignore_errors=True)
     if people.is_dir():
-        shutil.copytree(people, folder / "people")
+        shutil.copytree(people, folder / "people", ignore_dangling_symlinks=True)
     else:
         _made(folder / "people")
         shutil.copy(people, folder / "people")
@@ -140,7 +161,7 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
 
 
 def _continue(folder: Path, config: Config) -> tuple[str, ...]:
-    manifest = read_json(folder / "manifest.json")
+    manifest = _manifest(folder)
     if manifest.get("format") != FORMAT:
         raise UserError(
             f"it was made by another version of Solon (format {manifest.get('format')})",
@@ -178,7 +199,7 @@ def mark_finished(run: Run) -> None:
 def finished_config(name: str, runs: Path | None = None) -> Config:
     """The config of a finished run. UserError where there is no such run, or it was broken off."""
     folder = find_run(name, runs)
-    if not read_json(folder / "manifest.json").get("finished"):
+    if not _manifest(folder).get("finished"):
         fix = "issue the command that began it again: it continues"
         raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
     return load_config(folder / "config.yaml")

@@ -109,9 +109,15 @@ def test_a_model_that_never_answers_in_format(config: Path, tmp_path: Path, monk
         assert db.execute("SELECT count(*) FROM calls").fetchone()[0] > 0
 
 
-def test_a_run_folder_of_another_config(config: Path, tmp_path: Path):
-    refused(config, "population.model=embedded:/no/such/folder")  # began, and left its folder
-    message = refused(config, "population.model=embedded:/no/such/folder", "seed=5")
+def test_a_refused_config_may_be_corrected_under_the_same_name(config: Path):
+    refused(config, "population.model=embedded:/no/such/folder")
+    assert "nobody" in refused(config, "population.model=nobody:there")
+
+
+def test_a_run_folder_of_another_config(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("experiments.pipeline.engine_for", lambda *_, **__: MockEngine(lambda _: "no"))
+    refused(config)  # it asked, in vain
+    message = refused(config, "seed=5")
     assert "seed: 5 here, 0 there" in message
     assert "name=tiny-2" in message
 

@@ -114,7 +114,16 @@ def test_an_unknown_word_is_told_as_a_word(file: Path):
         ("seed", "'seed' is not key=value"),
         ("=3", "'=3' is not key=value"),
         ("seed=[", "cannot be read"),
-        ("method.settings.rounds=0", "rounds should be at least 1"),
+        ("method.settings.rounds=0", "rounds is 0; it should be 1 to 1,000,000"),
+        ("method.settings.fit.steps=-1", "fit.steps is -1; it should be 1 to"),
+        ("method.settings.model.members=0", "model.members is 0"),
+        ("method.settings.first_episodes=100000000000", "first_episodes is 100000000000"),
+        ("method.settings.base_worlds=7", "make it a multiple of 5"),
+        ("evaluation.communities=10000000000000", "less than or equal to 1000000"),
+        ("threads=100000", "less than or equal to 256"),
+        ("population.base_url=http://me:hunter2@host/v1", "population.base_url: it holds a login"),
+        ("population.base_url=http://host/v1?api_key=hunter2", "looks like a secret"),
+        ("population.settings.api_key=hunter2", "looks like a secret"),
         ("method.settings.improve.itterations=5", "(did you mean 'iterations'?)"),
         ("method.settings.fit=5", "should be a section with the keys"),
     ],
@@ -122,6 +131,7 @@ def test_an_unknown_word_is_told_as_a_word(file: Path):
 def test_bad_values_are_refused_with_the_place(file: Path, word: str, part: str):
     message = refusal(file, word)
     assert part in message
+    assert "hunter2" not in message.replace(word, "")
     assert "the command line" in message
 
 
@@ -148,3 +158,11 @@ def test_what_changes_no_number_is_no_difference(file: Path):
     assert differences(base, hot) == ["population.settings.temperature: None here, 2 there"]
     other: Config = load_config(file, ["seed=2", "population.model=mock"])
     assert differences(other, base) == ["seed: 2 here, 0 there", "population.model: 'mock' here, 'embedded' there"]
+
+
+@pytest.mark.parametrize("section", ["smoke: 3", "smoke: [a]", ""])
+def test_a_small_run_is_never_a_full_one_by_mistake(tmp_path: Path, section: str):
+    path = tmp_path / "plain.yaml"
+    path.write_text(f"society: {{name: income_tax}}\npopulation: {{people: personas/village}}\n{section}\n")
+    with pytest.raises(UserError, match="--smoke needs a section `smoke:`"):
+        load_config(path, (), smoke=True)

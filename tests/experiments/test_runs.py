@@ -43,6 +43,7 @@ def test_the_same_command_continues_and_is_noted(tmp_path: Path, people: Path):
     for _ in range(2):
         with open_run(config(people), tmp_path / "runs") as run:
             assert run.notes == ()
+            run.stages.get("costly", JSON, lambda: [1])
     assert len(run.manifest()["sessions"]) == 2
 
 
@@ -66,9 +67,28 @@ def test_another_config_is_turned_away_with_the_keys_that_differ(tmp_path: Path,
     assert run.stages.get("costly", JSON, lambda: [2]) == [1]  # nothing was lost
 
 
-def test_people_who_were_edited_meanwhile_are_noticed(tmp_path: Path, people: Path):
+def test_a_run_in_which_nothing_was_done_keeps_no_name(tmp_path: Path, people: Path):
     with open_run(config(people), tmp_path / "runs"):
         pass
+    people.write_text(people.read_text().replace("mean: 38", "mean: 40"))
+    with open_run(config(people, "seed=1"), tmp_path / "runs") as run:
+        assert run.manifest()["seed"] == 1
+        assert (run.folder / "people/people.yaml").read_text() == people.read_text()
+
+
+@pytest.mark.parametrize("text", ["", '{"format": ', "[]", "{}"])
+def test_a_damaged_manifest_is_told_with_a_fix_that_loses_nothing(tmp_path: Path, people: Path, text: str):
+    with open_run(config(people), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
+    (run.folder / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="manifest is damaged") as caught:
+        open_run(config(people), tmp_path / "runs")
+    assert "delete" not in str(caught.value)
+
+
+def test_people_who_were_edited_meanwhile_are_noticed(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
     people.write_text(people.read_text().replace("mean: 38", "mean: 40"))
     with pytest.raises(UserError, match="was edited after this run began"):
         open_run(config(people), tmp_path / "runs")
