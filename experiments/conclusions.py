@@ -138,13 +138,13 @@ def on_dreams(paths: Sequence[Path], gates: Sequence[Gate]) -> str:
     real = next((p for p in paths if p.real), None)
     dreamt = next((p for p in paths if not p.real), None)
     parts: list[str] = []
-    if real is not None and dreamt is not None:
+    if real is not None and dreamt is not None and np.abs(real.mean).mean() > 0:
         off = float(np.abs(dreamt.mean - real.mean).mean() / np.abs(real.mean).mean())
         parts.append(f"Year by year, imagined welfare is off by {off:.1%} of the real level on average.")
     if gates:
         last = gates[-1]
         parts.append(
-            f"In the last real check the policy gained {signed(last.real)} over its own base in life and "
+            f"In the last real check the policy gained {signed(last.real)} over its own average rules in life and "
             f"{signed(last.dreamt)} in imagination. On the grey line the two agree; few communities make a check, so "
             "points scatter."
         )

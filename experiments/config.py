@@ -166,12 +166,13 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
     data: dict[str, Any] = {"name": path.stem, **_mapping(tree.data)}
     small = _small(data.pop("smoke", None), tree, path, smoke)
     if smoke:
-        data["name"] = f"{data['name']}-smoke"
         for place, value in _leaves(small):
             _put(data, place, value)
     overrides = dict(_override(word) for word in words)
     for place, (_, value) in overrides.items():
         _put(data, place, value)
+    if smoke:  # last, so that a small run never takes the name of a whole one
+        data["name"] = f"{data['name']}-smoke"
     source = Source(path, tree, {place: word for place, (word, _) in overrides.items()}, smoke)
     return _checked(data, source)
 

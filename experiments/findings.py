@@ -25,7 +25,7 @@ from experiments.report_data import (
 )
 from experiments.runs import Run
 from experiments.statistics import mean_interval, paired_interval
-from experiments.tax_findings import responses, schedule
+from experiments.tax_findings import market_of, responses, schedule
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
 from mechanism.swm_ap import imagined_episodes
@@ -33,7 +33,6 @@ from personas.inspect import edited_biographies, own_words, strangers
 from personas.people import Persona
 from personas.rosters import Village
 from societies.base import Episode, Principal
-from societies.taxes import US_BRACKETS
 
 REFERENCE = "us_federal"
 LABELS = {
@@ -67,7 +66,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         reference=LABELS[_reference(finished).name],
         methods=(*methods(finished), *(quoted_methods() if comparable(config) else ())),
         curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
-        brackets=np.array(US_BRACKETS),
+        brackets=np.array(market_of(finished.cast.society).brackets),
         schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated),
         responses=responses(dreams, outcome.episodes),
         paths=_paths(dreams, ours.episode, outcome.learned),

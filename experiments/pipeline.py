@@ -133,6 +133,13 @@ def _check(config: Config, society: Society) -> None:
     for name in config.baselines:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
+    elsewhere = [name for name in config.baselines if name in ("saez", "best_fixed") and society.name != "income_tax"]
+    if elsewhere:
+        raise UserError(
+            f"{' and '.join(elsewhere)}: known for society income_tax only, this is {society.name}",
+            where="baselines",
+            fix="take it out, as in baselines=[us_federal]",
+        )
     if "best_fixed" in config.baselines:
         best_fixed_rates()
     episode, calls = society.steps * society.agents, config.budget.calls

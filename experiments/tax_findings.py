@@ -11,8 +11,8 @@ from experiments.statistics import Interval, mean_interval
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
-from societies.base import Episode
-from societies.library.income_tax import full_time_income
+from societies.base import Episode, Society
+from societies.labour import LabourMarket
 from societies.taxes import marginal_rate
 
 
@@ -30,28 +30,37 @@ def schedule(name: str, label: str, episode: Episode) -> Schedule:
     )
 
 
+def market_of(society: Society) -> LabourMarket:
+    """Who earns what, and the brackets. TypeError for a society in which nobody works."""
+    market = getattr(society, "market", None)
+    if not isinstance(market, LabourMarket):
+        raise TypeError(f"society {society.name!r} has no labour market, so no tax report can be made of it")
+    return market
+
+
 def responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:
     """How hours answer what is kept of the next dollar at 40 hours: in the training episodes, and dreamt of."""
     worlds = 50
     rules = RandomRules(dreams.stage.society, draws(child_seed(dreams.seed, "rules"), 0, worlds))
     with torch.no_grad():
         dreamt = dreams.dream(rules, 0, worlds).episode
-    edges = np.unique(np.quantile(_kept(lived), np.linspace(0, 1, 9)))  # the same bins for both
+    market = market_of(dreams.stage.society)
+    edges = np.unique(np.quantile(_kept(market, lived), np.linspace(0, 1, 9)))  # the same bins for both
     edges[0], edges[-1] = -np.inf, np.inf
-    return (_response("lived", True, lived, edges), _response("imagined", False, dreamt, edges))
+    return (_response(market, "lived", True, lived, edges), _response(market, "imagined", False, dreamt, edges))
 
 
-def _kept(episode: Episode) -> Floats:
+def _kept(market: LabourMarket, episode: Episode) -> Floats:
     """[B, T N] what everyone keeps of the next dollar at 40 hours."""
-    income = full_time_income(episode.features[:, :-1])  # [B, T, N] dollars a year
-    rate = marginal_rate(income.flatten(0, 1), episode.mechanism.flatten(0, 1))  # [B T, N]
+    income = market.income(episode.features[:, :-1])  # [B, T, N] money a year
+    rate = marginal_rate(income.flatten(0, 1), episode.mechanism.flatten(0, 1), market.brackets)  # [B T, N]
     return (1 - rate).reshape(len(income), -1).double().numpy()
 
 
-def _response(label: str, real: bool, episode: Episode, edges: Floats) -> Response:
-    kept = _kept(episode)
+def _response(market: LabourMarket, label: str, real: bool, episode: Episode, edges: Floats) -> Response:
+    kept = _kept(market, episode)
     response = episode.response[..., 0].flatten(1).double().numpy()  # [B, T N] hours / 40
-    full = full_time_income(episode.features[:, :-1]).flatten(1).double().numpy()
+    full = market.income(episode.features[:, :-1]).flatten(1).double().numpy()
     bins = [(kept >= low) & (kept < high) for low, high in pairwise(edges)]
     hours = [_by_community(40 * response, inside) for inside in bins]
     return Response(

@@ -28,6 +28,8 @@ def run(
     short = {"seed": seed, "budget.calls": budget_calls, "budget.tokens": budget_tokens}
     over = [f"{key}={value}" for key, value in short.items() if value is not None]
     _run(load_config(config, [*(words or []), *over], smoke), as_json)
+    if smoke:
+        typer.echo("this was a smoke run: its figures mean nothing", err=True)
 
 
 def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:

@@ -63,6 +63,7 @@ class IncomeTax:
 
     name = "income_tax"
     agents = 32
+    market = MARKET
     warm_up = 2  # uncounted years under US federal rates
     years = 10  # counted years
     feature_names = FEATURES

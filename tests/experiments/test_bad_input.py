@@ -165,3 +165,20 @@ def test_an_unknown_society_objective_and_baseline(config: Path):
 
 def test_no_such_config():
     assert "no such config file" in refused("nowhere.yaml")
+
+
+def test_a_baseline_of_another_society(config: Path):
+    message = refused(config, "society.name=llm_economist_v1", "population.kind=scripted")
+    assert "saez: known for society income_tax only, this is llm_economist_v1" in message
+
+
+def test_what_the_disk_refuses(config: Path, tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/tiny").write_text("a file")
+    message = refused(config)
+    assert "File exists" in message
+    assert str(tmp_path / "runs/tiny") in message
+
+
+def test_what_would_colour_the_terminal_is_not_shown(config: Path):
+    assert "\x1b" not in refused(config, 'baselines=["\\e[31mred\\u202e"]')

@@ -48,6 +48,7 @@ def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file
     assert load_config(file).evaluation.communities == 24
     small = load_config(file, ["seed=6"], smoke=True)
     assert (small.name, small.evaluation.communities, small.seed) == ("plain-smoke", 2, 6)
+    assert load_config(file, ["name=mine"], smoke=True).name == "mine-smoke"  # never the folder of the whole run
 
 
 def test_the_best_schedule_for_one_objective_is_not_passed_off_as_that_for_another(file: Path):

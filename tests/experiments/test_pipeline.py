@@ -173,3 +173,14 @@ def test_scripted_people_need_no_journal(config: Config, tmp_path: Path):
     scripted = config.model_copy(update={"population": config.population.model_copy(update={"kind": "scripted"})})
     assert json.loads(table(scripted, tmp_path))["methods"]
     assert not (tmp_path / "tiny" / "journal.sqlite").exists()
+
+
+@pytest.mark.parametrize("society", ["llm_economist_v1", "one_step"])
+def test_other_tax_societies_come_to_their_report(society: str, tmp_path: Path):
+    file = tmp_path / "other.yaml"
+    file.write_text(TINY.replace("saez", "flat_50"))
+    there = load_config(file, (f"society.name={society}", "population.kind=scripted"))
+    with open_run(there, tmp_path) as opened, Live("other", plan(there)) as live:
+        data = report_data(opened, execute(there, opened, live))
+        assert society in render(data)
+    assert len(data.brackets) == len(data.schedules[0].rates)
