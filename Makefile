@@ -1,5 +1,5 @@
 # The four things to type: make demo | test | check | setup. Everything is installed into .venv, nothing outside it.
-# PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="seed=2".
+# PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="name=demo-2 seed=2".
 
 PYTHON ?= python3.11
 VENV := .venv
