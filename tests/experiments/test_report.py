@@ -136,7 +136,7 @@ def test_dreams_are_compared_with_life():
     data = made_up.data()
     text = conclusions.on_dreams(data.paths, (Gate(10, 0.02, -0.01),))
     assert "off by 0.8% of the real level" in text
-    assert "gained −.010 over its own base in life and +.020 in imagination" in text
+    assert "gained −.010 over its own average rules in life and +.020 in imagination" in text
 
 
 def test_recovery_names_the_traits_that_matter():
