@@ -154,7 +154,7 @@ def diff(before: Path, after: Path) -> list[Change]:
     fields = [_flat(before), _flat(after)]
     names = list(dict.fromkeys([*fields[0], *fields[1]]))
     pairs = [(name, fields[0].get(name, "(none)"), fields[1].get(name, "(none)")) for name in names]
-    return [Change(name, old, new) for name, old, new in pairs if old != new]
+    return [Change(clean(name), clean(old), clean(new)) for name, old, new in pairs if old != new]
 
 
 def is_population(path: Path) -> bool:

@@ -21,6 +21,7 @@ from personas.schema import (
     is_public,
 )
 from personas.spelling import suggest
+from personas.words import clean
 from personas.yaml_tree import Tree, UnreadableError, parse_tree
 
 MAX_BYTES = 1_000_000
@@ -29,15 +30,23 @@ Model = TypeVar("Model", bound=Strict)
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a file. `line` counts from 1; None where the fault has no line."""
+    """One fault of a file. `line` counts from 1; None where the fault has no line.
+
+    Files are written by anyone, and `field` and `message` tell what they say: both are cleaned, for the terminal.
+    """
 
     file: Path
     line: int | None
     field: str
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "field", clean(self.field))
+        object.__setattr__(self, "message", clean(self.message))
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        file = "".join(filter(str.isprintable, str(self.file)))
+        place = f"{file}:{self.line}" if self.line else file
         return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
 
 

@@ -1,12 +1,13 @@
-"""YAML as plain data that remembers its lines. Refuses what a persona file never needs: aliases, tags, dates."""
+"""YAML as plain data with its lines. Refuses what a persona file never needs: aliases, tags, merge keys, dates."""
 
+import sys
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, ScalarEvent
 
 Place = tuple[int | str, ...]
 DEEPEST = 10  # levels of lists and mappings in one another
@@ -66,14 +67,24 @@ def parse_tree(text: str) -> Tree:
 
 
 def _refuse_tricks(text: str) -> None:
-    """Aliases and deep nesting, with which a short text can become a huge one or a very slow one."""
+    """What makes a short text a huge or a slow one (aliases, nesting), or a value something else (tags, merge keys)."""
     depth = 0
     for event in YAML(typ="rt", pure=True).parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if isinstance(event, AliasEvent):
-            raise UnreadableError(event.start_mark.line + 1, "aliases (*name) are not read; write the value out")
-        if depth > DEEPEST:
-            raise UnreadableError(event.start_mark.line + 1, f"nested too deeply; at most {DEEPEST} levels are read")
+        trick = _trick(event)
+        if trick or depth > DEEPEST:
+            problem = trick or f"nested too deeply; at most {DEEPEST} levels are read"
+            raise UnreadableError(event.start_mark.line + 1, problem)
+
+
+def _trick(event: Event) -> str | None:
+    if isinstance(event, AliasEvent):
+        return "aliases (*name) are not read; write the value out"
+    if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
+        return "tags (!...) are not read; write the value without its tag, and quote a text that starts with '!'"
+    if isinstance(event, ScalarEvent) and event.value == "<<" and event.style is None:
+        return "merge keys (<<) are not read; write the keys out, and quote a text that is '<<'"
+    return None
 
 
 def _unreadable(error: MarkedYAMLError) -> UnreadableError:
@@ -93,6 +104,8 @@ def _plain(node: object, line: int, field: str) -> object:
         return [_plain(value, node.lc.item(i)[0] + 1, f"{field}.{i}") for i, value in enumerate(node)]
     if node is None or isinstance(node, bool):
         return node
+    if isinstance(node, int) and abs(node) > sys.float_info.max:
+        raise UnreadableError(line, "the number is too large; at most 1.79e308 can be read", field)
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)
