@@ -60,8 +60,11 @@ class PopulationConfig(Strict):
 
     @field_validator("settings")
     @classmethod
-    def _no_secrets(cls, settings: dict[str, Scalar]) -> dict[str, Scalar]:
+    def _for_the_provider(cls, settings: dict[str, Scalar]) -> dict[str, Scalar]:
         refuse_secrets(settings)
+        elsewhere = [f"population.{name}" for name in settings if name in cls.model_fields]
+        if elsewhere:
+            raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
         return settings
 
     @field_validator("base_url")
@@ -126,6 +129,9 @@ class Config(Strict):
     @classmethod
     def _known_there(cls, baselines: list[str], info: ValidationInfo) -> list[str]:
         society: SocietyConfig | None = info.data.get("society")
+        twice = [name for name in dict.fromkeys(baselines) if baselines.count(name) > 1]
+        if twice:
+            raise ValueError(f"{' and '.join(twice)}: named more than once; name each baseline once")
         headline = (None, "equality_productivity")
         if society is not None and "best_fixed" in baselines and society.objective not in headline:
             others = ", ".join(name for name in baselines if name != "best_fixed")
@@ -165,16 +171,30 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
     tree = _read(path)
     data: dict[str, Any] = {"name": path.stem, **_mapping(tree.data)}
     small = _small(data.pop("smoke", None), tree, path, smoke)
-    if smoke:
-        for place, value in _leaves(small):
-            _put(data, place, value)
     overrides = dict(_override(word) for word in words)
+    config = _resolved(path, tree, data, overrides, small if smoke else None)
+    if small and not smoke:
+        _resolved(path, tree, data, overrides, small)  # a mistake there is told now, not on the day it is used
+    return config
+
+
+def _resolved(
+    path: Path,
+    tree: Tree,
+    data: Mapping[str, Any],
+    overrides: Mapping[Place, tuple[str, Any]],
+    small: Mapping[str, Any] | None,
+) -> Config:
+    """The file's data, over it `small` if that is asked for, over both the words."""
+    data = dict(data)
+    for place, value in _leaves(small or {}):
+        _put(data, place, value)
     for place, (_, value) in overrides.items():
         _put(data, place, value)
-    if smoke:  # last, so that a small run never takes the name of a whole one
+    if small is not None:  # last, so that a small run never takes the name of a whole one
         data["name"] = f"{data['name']}-smoke"
-    source = Source(path, tree, {place: word for place, (word, _) in overrides.items()}, smoke)
-    return _checked(data, source)
+    words = {place: word for place, (word, _) in overrides.items()}
+    return _checked(data, Source(path, tree, words, small is not None))
 
 
 def dump_config(config: Config) -> str:

@@ -29,7 +29,8 @@ from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.saez import saez
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
-from personas.frozen import freeze, roster_hash
+from personas.frozen import freeze, frozen_hash, roster_hash
+from personas.load import PersonaFileError
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Principal, Sealed, Society
 from societies.catalog import load
@@ -158,8 +159,18 @@ def _freeze(config: Config, run: Run, cast: Cast) -> None:
         ("held-out", config.evaluation.communities),
     ):
         people = cast.rosters.people(draws(child_seed(config.seed, split), 0, count))
-        file = run.roster(split)
-        note_roster(run, split, roster_hash(people) if file.exists() else freeze(people, file))
+        digest, file = roster_hash(people), run.roster(split)
+        note_roster(run, split, digest)
+        if not _is_frozen(file, digest):
+            freeze(people, file)
+
+
+def _is_frozen(file: Path, digest: str) -> bool:
+    """Is the file there, whole, and of these people? One that was cut or edited is written anew."""
+    try:
+        return frozen_hash(file) == digest
+    except PersonaFileError:
+        return False
 
 
 def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: Live) -> Generator[Evaluated]:

@@ -73,6 +73,19 @@ def freeze(people: People, path: Path) -> str:
 
 def load_frozen(path: Path) -> People:
     """The people of a frozen roster. PersonaFileError if it is unreadable or is not what was frozen."""
+    header, lines = _open(path)
+    persons = [_persona(_read(path, i, line, FrozenPerson)) for i, line in enumerate(lines, start=2)]
+    worlds = [persons[i : i + header.agents] for i in range(0, len(persons), header.agents)]
+    return gather(worlds, tuple(header.attribute_names), tuple(header.trait_names))
+
+
+def frozen_hash(path: Path) -> str:
+    """The hash of a frozen roster, after its text was found to match it. PersonaFileError as for `load_frozen`."""
+    return _open(path)[0].sha256
+
+
+def _open(path: Path) -> tuple[Header, list[str]]:
+    """The header, and the persons' lines. PersonaFileError."""
     try:
         first, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -82,9 +95,7 @@ def load_frozen(path: Path) -> People:
     if header.solon_roster != FORMAT or _Text(named, lines).hash() != header.sha256:
         message = "not what was frozen: the text does not match its hash; freeze the rosters again"
         raise PersonaFileError([Problem(path, 1, "sha256", message)])
-    persons = [_persona(_read(path, i, line, FrozenPerson)) for i, line in enumerate(lines, start=2)]
-    worlds = [persons[i : i + header.agents] for i in range(0, len(persons), header.agents)]
-    return gather(worlds, tuple(header.attribute_names), tuple(header.trait_names))
+    return header, lines
 
 
 def _read(path: Path, line: int, text: str, kind: type[Model]) -> Model:

@@ -1,6 +1,6 @@
 """Reads persona and population files. Whatever is wrong is told with file, line, field and what would be right."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -22,7 +22,7 @@ from personas.schema import (
 )
 from personas.spelling import suggest
 from personas.words import clean
-from personas.yaml_tree import Tree, UnreadableError, parse_tree
+from personas.yaml_tree import Place, Tree, UnreadableError, parse_tree
 
 MAX_BYTES = 1_000_000
 Model = TypeVar("Model", bound=Strict)
@@ -128,15 +128,35 @@ def _load(
     path: Path, kind: type[Model], check: Callable[[Model], Iterable[tuple[tuple[int | str, ...], str]]]
 ) -> Model:
     tree = read_tree(path)
-    try:
-        file = kind.model_validate(tree.data)
-    except ValidationError as error:
-        problems = [_problem(path, tree, kind, details) for details in error.errors()]
-        raise PersonaFileError(sorted(problems, key=lambda problem: problem.line or 0)) from None
-    problems = [Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in check(file)]
-    if problems:
-        raise PersonaFileError(problems)
+    file, problems = _validated(path, tree, kind)
+    checked = check(file) if file else ()
+    problems += [Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in checked]
+    if file is None or problems:
+        raise PersonaFileError(sorted(problems, key=lambda problem: problem.line or 0))
     return file
+
+
+def _validated(path: Path, tree: Tree, kind: type[Model]) -> tuple[Model | None, list[Problem]]:
+    """The file, and what is wrong with it. Unknown keys alone do not keep the values of the others unchecked."""
+    data, problems = tree.data, list[Problem]()
+    for _ in range(2):
+        try:
+            return kind.model_validate(data), problems
+        except ValidationError as error:
+            found = error.errors()
+        problems = problems or [_problem(path, tree, kind, details) for details in found]
+        data = _without(data, [details["loc"] for details in found if details["type"] == "extra_forbidden"])
+    return None, problems
+
+
+def _without(data: object, places: Sequence[Place]) -> object:
+    """The data less what stands at these places, which may name a law that the data do not nest by."""
+    if not isinstance(data, dict):
+        return data
+    known = [at if at[0] in data else at[1:] for at in places]
+    gone = {at[0] for at in known if len(at) == 1}
+    inner = {key: [at[1:] for at in known if len(at) > 1 and at[0] == key] for key in data}
+    return {key: _without(value, inner[key]) for key, value in data.items() if key not in gone}
 
 
 def _problem(path: Path, tree: Tree, kind: type[Strict], details: ErrorDetails) -> Problem:

@@ -31,16 +31,31 @@ class _Step:
 
 
 def play(society: Society, population: Population, people: People, principal: Principal, draws: Draws) -> Played:
-    """One whole episode in each of the B worlds of `people`, under `principal`. `draws.episodes` names the worlds."""
+    """One whole episode in each of the B worlds of `people`, under `principal`. `draws.episodes` names the worlds.
+
+    ValueError where the principal proposes rules that are not [B, M] or [M], or are not numbers.
+    """
     state, record = society.reset(people), list[_Step]()
     mind, memory = principal.start(people.worlds), population.start(people)
     for _ in range(society.steps):
         mind, proposed = principal.propose(mind, _seen(state, record))
+        _check(society, state.step, proposed)
         mechanism = in_force(society, state.step, proposed)
         memory, step = _one_step(society, population, memory, state, mechanism, draws)
         record.append(step)
         state = step.transition.state
     return _sealed(society, record, state, draws.episodes)
+
+
+def _check(society: Society, step: int, proposed: Tensor) -> None:
+    """Before anybody is asked under such rules."""
+    size = len(society.mechanism.low)
+    if proposed.shape[-1:] != (size,):
+        raise ValueError(
+            f"step {step}: rules of shape {tuple(proposed.shape)}; need [{size}], for each world or for all"
+        )
+    if not proposed.isfinite().all():
+        raise ValueError(f"step {step}: the principal proposed rules that are not numbers")
 
 
 def in_force(society: Society, step: int, proposed: Tensor) -> Tensor:

@@ -164,8 +164,8 @@ def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapp
         given["base_url"] = base_url
     if provider == "openai":
         given["timeout"] = timeout
-        if base_url is not None and not os.environ.get(_OPENAI_KEY):
-            given["api_key"] = "none"  # local servers want none, the client insists on one
+        if not os.environ.get(_OPENAI_KEY):
+            given["api_key"] = _no_key(model, base_url)
     try:
         return init_chat_model(name, model_provider=provider, **given)
     except ImportError as error:
@@ -173,6 +173,16 @@ def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapp
     except Exception as error:
         kind = UnknownProvider if type(error) is ValueError else ValueError
         raise kind(f"{model} cannot be set up: {shown(redact(str(error)), 400)}") from None
+
+
+def _no_key(model: str, base_url: str | None) -> str:
+    """Local servers want none, but the client insists on one."""
+    if base_url is None:
+        raise ValueError(
+            f"{model} needs a key: set the environment variable {_OPENAI_KEY}; or use a server of your own with "
+            "population.base_url=http://HOST:PORT/v1"
+        )
+    return "none"
 
 
 def _raw(answer: Mapping[str, Any]) -> AIMessage:

@@ -77,8 +77,18 @@ def test_a_resolved_config_reads_back_to_itself(file: Path, tmp_path: Path):
 
 def test_a_mistake_in_the_small_section_is_told_with_its_line(file: Path):
     file.write_text(PLAIN + "smoke:\n  evaluatoin: {communities: 2}\n")
-    with pytest.raises(UserError, match=rf"{file}:{len(PLAIN.splitlines()) + 2}: unknown key 'evaluatoin'"):
-        load_config(file, smoke=True)
+    for smoke in (True, False):  # the section is read in any case
+        with pytest.raises(UserError, match=rf"{file}:{len(PLAIN.splitlines()) + 2}: unknown key 'evaluatoin'"):
+            load_config(file, smoke=smoke)
+
+
+def test_a_setting_that_has_a_key_of_its_own_is_sent_there(file: Path):
+    told = refusal(file, "population.settings.model=openai:x")
+    assert "write population.model instead" in told
+
+
+def test_a_baseline_is_named_once(file: Path):
+    assert "saez: named more than once" in refusal(file, "baselines=[saez, us_federal, saez]")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments/configs").glob("*.yaml")), ids=lambda p: p.name)

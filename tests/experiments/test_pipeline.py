@@ -107,6 +107,14 @@ def test_killed_twenty_times_it_ends_with_the_same_table(config: Config, straigh
     kill_at_random(config, tmp_path, straight, kills=20)
 
 
+def test_a_roster_file_that_was_cut_is_written_anew(config: Config, straight: Straight):
+    file = straight.runs / "tiny" / "rosters" / "training.jsonl"
+    whole = file.read_text()
+    file.write_text(whole[: len(whole) // 2])
+    assert table(config, straight.runs) == straight.table
+    assert file.read_text() == whole
+
+
 def test_a_finished_run_is_not_played_again(config: Config, straight: Straight, monkeypatch: pytest.MonkeyPatch):
     made = calls(straight.runs)
     monkeypatch.setattr(MockEngine, "complete", lambda *_: pytest.fail("the model was asked again"))

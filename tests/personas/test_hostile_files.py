@@ -113,3 +113,17 @@ def test_diff_shows_no_escapes(tmp_path: Path):
         (tmp_path / f"{name}.yaml").write_text(POPULATION % option)
     (change,) = [c for c in diff(tmp_path / "a.yaml", tmp_path / "b.yaml") if c.before == "(none)"]
     assert change.field == "attributes.trade.options.nurse[31m"
+
+
+def test_misspelt_keys_do_not_hide_impossible_values(tmp_path: Path):
+    path = tmp_path / "x.yaml"
+    path.write_text("id: a\nname: A\nbiografy: hi\nattributes:\n  wage: 0\n  age: {value: 30, publik: true}\n")
+    found = refusal(path).split("\n")
+    assert [line.split(": ")[1] for line in found] == ["biografy", "attributes.wage", "attributes.age.publik"]
+    path.write_text(
+        (POPULATION % "nurse").replace("gb2", "gb2, lo: 3")
+        + "traits: {habit: {law: logistic, noise: 1, loadings: {k: 1}}}\n"
+    )
+    with pytest.raises(PersonaFileError) as caught:
+        load_population(path)
+    assert [p.field for p in caught.value.problems] == ["attributes.wage.lo", "traits.habit.loadings.k"]

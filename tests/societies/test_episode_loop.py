@@ -88,6 +88,15 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
     assert torch.equal(in_force(SOCIETY, 0, proposed)[0], SOCIETY.default_mechanism())
 
 
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]"), (torch.tensor(0.1), "need")],
+)
+def test_rules_that_are_none_are_refused_before_anybody_is_asked(rules: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        play(SOCIETY, _Stubborn(), town(SOCIETY, 0, 1), Fixed(rules), draws(0, 0, 1))
+
+
 def test_a_fixed_path_is_played_step_by_step() -> None:
     path = torch.linspace(0, 1, 12)[:, None].expand(12, 7)
     e = play(SOCIETY, ScriptedPopulation(), town(SOCIETY, 0, 2, 5), Fixed(path), draws(1, 0, 2)).episode

@@ -194,7 +194,7 @@ def test_a_wrong_address_or_name_is_explained(model: str, path: str, message: st
     ("model", "settings", "message"),
     [
         ("openai:tiny", {"base_url": "localhost:8000"}, "no address"),
-        ("openai:tiny", {}, "OPENAI_API_KEY"),
+        ("openai:tiny", {}, "set the environment variable OPENAI_API_KEY; or use a server of your own"),
         ("openai:tiny", {"timeout": 0}, "above 0"),
         ("openai:tiny", {"api_key": "x"}, "looks like a secret"),
         ("nobody:tiny", {}, "recorded:RUN"),
