@@ -60,6 +60,7 @@ def on_learning(curves: Sequence[Curve]) -> str:
         return ""
     ours, level = curves[0], float(curves[0].mean[-1])
     told = [f"{ours.label} ends at {number(level)} after {ours.decisions[-1]:,.0f} real decisions."]
+    told += ["It was judged at its end only; the line leads there from where it began."] if len(ours.mean) == 2 else []
     for rival in curves[1:]:
         reached = np.flatnonzero(rival.mean >= level)
         if len(reached):
@@ -156,9 +157,10 @@ def on_recovery(found: Recovery) -> str:
     year = min(3, found.r2.shape[1])
     known = [(t, found.r2[i, year - 1]) for i, t in enumerate(found.traits) if found.matters[i]]
     told = _listed([f"{max(0.0, r2):.0%} of the variance of {t.replace('_', ' ')}" for t, r2 in known])
+    below = " Below zero, a guess is worse than the mean would be." if (found.r2 < 0).any() else ""
     return (
         f"After {year} counted years the belief knows {told}, on which the best policy depends (solid lines). The "
-        "declared values were never an input: they are read from the personas for this figure only."
+        f"declared values were never an input: they are read from the personas for this figure only.{below}"
     )
 
 

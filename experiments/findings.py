@@ -1,6 +1,6 @@
 """From a finished run to what its report shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path as FilePath
 
@@ -63,7 +63,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         objective=config.society.objective or "equality_productivity",
         population=_people(config),
         stand_in=_small_model(config),
-        reference=LABELS[_reference(finished).name],
+        reference=reference(finished),
         methods=(*methods(finished), *(quoted_methods() if comparable(config) else ())),
         curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
         brackets=np.array(market_of(finished.cast.society).brackets),
@@ -77,10 +77,25 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         strangers=_strangers(finished),
         edited=edited_biographies(_residents(finished)),
         own_words=own_words(_residents(finished)),
-        notes=(*run.notes, *([finished.cast.note] if finished.cast.note else [])),
+        notes=tuple(_notes(run, finished)),
         config=dump_config(config),
         made=_made(run),
     )
+
+
+def _notes(run: Run, finished: Finished) -> Iterator[str]:
+    """What a reader must know before believing a figure."""
+    if finished.config.name.endswith("-smoke"):
+        yield "This was a smoke run: its figures mean nothing."
+    rosters = finished.cast.rosters
+    if isinstance(rosters, Village):
+        yield (
+            f"All communities, the held-out ones too, are made of the same {len(rosters.residents)} people of a "
+            "village: the figures say how the rules do for them on other days, not for strangers."
+        )
+    yield from run.notes
+    if finished.cast.note:
+        yield finished.cast.note
 
 
 def _people(config: Config) -> str:
@@ -94,13 +109,18 @@ def _reference(finished: Finished) -> Evaluated:
     return next((e for e in finished.evaluated if e.name == REFERENCE), finished.evaluated[-1])
 
 
+def reference(finished: Finished) -> str:
+    """The label of the method that gains are counted from."""
+    return LABELS[_reference(finished).name]
+
+
 def methods(finished: Finished) -> tuple[Method, ...]:
     """The headline rows that this run measured, ours first."""
-    reference = _reference(finished).episode.returns().numpy()
+    start = _reference(finished).episode.returns().numpy()
     rows = list[Method]()
     for e in finished.evaluated:
         returns = e.episode.returns().numpy()
-        gain = paired_interval(returns, reference)
+        gain = paired_interval(returns, start)
         rows.append(Method(e.name, LABELS[e.name], mean_interval(returns), gain, e.decisions, len(returns)))
     return tuple(rows)
 

@@ -23,7 +23,7 @@ from personas.people import People
 NOTHING = Progress(decided=0, cached=0, retried=0, failed=0, calls=0, tokens=0)
 WINDOW = 10.0  # seconds over which a rate is taken
 EVERY = 5.0  # seconds between plain lines
-BAR = 24  # characters
+BAR = 12  # characters
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._title, self._plan, self._clock = title, tuple(plan), clock
+        self._wide = max(map(len, self._plan), default=0)
         self._budget_calls, self._budget_tokens = budget_calls, budget_tokens
         self._console = console or Console(stderr=True)
         self._began = clock()
@@ -164,10 +165,11 @@ class Live:
 
     def _stage_line(self, name: str) -> Text:
         if name in self._finished:
-            return Text(f"  ✓ {name:<28} {clock(self._finished[name])}", style="green")
+            return Text(f"  ✓ {name:<{self._wide}} {clock(self._finished[name])}", style="green")
         if self._work is None or self._work.name != name:
             return Text(f"    {name}", style="dim")
-        return Text(f"  ▸ {name:<28} {self._bar(self._work)}", style="bold")
+        line = f"  ▸ {name:<{self._wide}} {self._bar(self._work)}"
+        return Text(line, style="bold", no_wrap=True, overflow="ellipsis")
 
     def _bar(self, work: Work) -> str:
         share = min(1.0, work.done / work.total) if work.total else 0.0

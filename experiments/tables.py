@@ -24,6 +24,11 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
     Console().print(table)
 
 
+def counted(number: int, of: str, plural: str | None = None) -> str:
+    """ "1 file", "2 files", "1 biography", "2 biographies"."""
+    return f"{number:,} {of if number == 1 else plural or f'{of}s'}"
+
+
 def print_json(value: object) -> None:
     """Indented JSON on standard output."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -150,7 +150,14 @@ def own_words(people: Iterable[Persona]) -> tuple[str, ...]:
 
 
 def diff(before: Path, after: Path) -> list[Change]:
-    """Field by field, what differs between two persona files, population files, folders or frozen rosters."""
+    """Field by field, what differs between two persona files, population files, folders or frozen rosters.
+
+    PersonaFileError where one cannot be read, or they are not of one kind.
+    """
+    kinds = [_kind(before), _kind(after)]
+    if kinds[0] != kinds[1]:
+        message = f"a {kinds[1]} cannot be compared with a {kinds[0]}; give two of one kind"
+        raise PersonaFileError([Problem(after, None, "", message)])
     fields = [_flat(before), _flat(after)]
     names = list(dict.fromkeys([*fields[0], *fields[1]]))
     pairs = [(name, fields[0].get(name, "(none)"), fields[1].get(name, "(none)")) for name in names]
@@ -201,14 +208,24 @@ def _plain_words(text: str) -> list[str]:
     return [word for word in split_words(text.lower()) if word[0].isalpha()]
 
 
-def _flat(path: Path) -> dict[str, str]:
+def _kind(path: Path) -> str:
     if path.is_dir():
-        return {f"{p.id}.{name}": value for p in load_folder(path) for name, value in _persona_fields(p).items()}
+        return "folder"
     if path.suffix == ".jsonl":
-        return _frozen_fields(path)
-    if is_population(path):
-        return dict(_branches("", load_population(path).model_dump()))
-    return _persona_fields(load_persona(path))
+        return "frozen roster"
+    return "population" if is_population(path) else "person"
+
+
+def _flat(path: Path) -> dict[str, str]:
+    match _kind(path):
+        case "folder":
+            return {f"{p.id}.{name}": value for p in load_folder(path) for name, value in _persona_fields(p).items()}
+        case "frozen roster":
+            return _frozen_fields(path)
+        case "population":
+            return dict(_branches("", load_population(path).model_dump()))
+        case _:
+            return _persona_fields(load_persona(path))
 
 
 def _frozen_fields(path: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.tables import print_json, print_table
+from experiments.tables import counted, print_json, print_table
 
 
 def claim(
@@ -27,19 +27,11 @@ def claims(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
     if as_json:
         print_json(found)
         return
-    head = ("claim", "figure", "bar", "verdict", "seeds", "commit", "minutes")
-    print_table(head, [(name, *_cells(result)) for name, result in found.items()], numbers=(4, 6))
+    print_table(("claim", "verdict", "figure"), [(name, *_cells(result)) for name, result in found.items()])
 
 
-def _cells(result: dict[str, Any] | None) -> tuple[str, ...]:
+def _cells(result: dict[str, Any] | None) -> tuple[str, str]:
     if result is None:
-        return ("not run in full yet", "", "", "", "", "")
-    verdict = "pass" if result["passed"] else "FAIL"
-    return (
-        str(result["figure"]),
-        str(result["bar"]),
-        verdict,
-        str(len(result["seeds"])),
-        str(result["commit"]),
-        f"{result['minutes']:.0f}",
-    )
+        return "-", "not run in full yet\n"
+    made = f"{counted(len(result['seeds']), 'seed')}, commit {result['commit']}, {result['minutes']:.0f} minutes"
+    return "pass" if result["passed"] else "FAIL", f"{result['figure']}\nbar: {result['bar']}\n{made}\n"

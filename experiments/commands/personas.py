@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.tables import print_json, print_table
+from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from personas.inspect import Validation
@@ -106,7 +106,7 @@ def validate(
             typer.echo(str(problem))
         _tell_strangers([asdict(one) for one in found.strangers])
         _tell_larger_only(found)
-        typer.echo(f"{found.checked} files, {len(found.problems)} problems")
+        typer.echo(f"{counted(found.checked, 'file')}, {counted(len(found.problems), 'problem')}")
     raise typer.Exit(WRONG if found.problems else 0)
 
 
@@ -124,14 +124,16 @@ def _tell_strangers(people: list[dict[str, Any]]) -> None:
 def _tell_larger_only(found: "Validation") -> None:
     """What was written with effect on a larger model only."""
     if found.edited:
+        edited = counted(len(found.edited), "biography", "biographies")
         typer.echo(
-            f"{len(found.edited)} biographies edited or new ({_names(found.edited)}): only a larger model understands "
-            "them; the small model's answers do not change with a biography, a name or a trade"
+            f"{edited} edited or new ({_names(found.edited)}): only a larger model understands such; the small model's "
+            "answers do not change with a biography, a name or a trade"
         )
     if found.own_words:
+        told = counted(len(found.own_words), "trait")
         typer.echo(
-            f"{len(found.own_words)} traits told in own words ({_names(found.own_words)}): the small model was taught "
-            "the standard sentences only, and may misread them"
+            f"{told} told in own words ({_names(found.own_words)}): the small model was taught the standard sentences "
+            "only, and may misread them"
         )
 
 
@@ -173,7 +175,8 @@ def sample(
         print_json({**asdict(summary), "sha256": digest})
         return
     typer.echo(
-        f"{summary.people} people in {summary.rosters} rosters; shared = the part of the variance between rosters"
+        f"{summary.people:,} people in {counted(summary.rosters, 'roster')}; shared = the part of the variance between "
+        "rosters"
     )
     _tell_summary(summary)
     if digest:
@@ -182,13 +185,7 @@ def sample(
 
 def _tell_summary(summary: "Summary") -> None:
     def row(one: "Spread") -> tuple[str, ...]:
-        return (
-            one.name,
-            f"{one.mean:.3g}",
-            f"{one.sd:.3g}",
-            *(f"{q:.3g}" for q in one.quantiles),
-            f"{one.between:.0%}",
-        )
+        return (one.name, *(f"{value:.2f}" for value in (one.mean, one.sd, *one.quantiles)), f"{one.between:.0%}")
 
     head = ("mean", "sd", "5%", "25%", "50%", "75%", "95%", "shared")
     print_table(("public attribute", *head), [row(one) for one in summary.attributes], numbers=range(1, 9))

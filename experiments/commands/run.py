@@ -41,7 +41,7 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name
 
 def _run(config: "Config", as_json: bool) -> None:
     from experiments import figures
-    from experiments.findings import methods, report_data
+    from experiments.findings import methods, reference, report_data
     from experiments.live import Live
     from experiments.pipeline import execute, plan
     from experiments.report import write_report
@@ -59,7 +59,7 @@ def _run(config: "Config", as_json: bool) -> None:
         if as_json:
             print_json(_plain(finished, methods(finished)))
             return
-        _table(methods(finished))
+        _table(methods(finished), reference(finished))
         typer.echo(f"report: {written}")
 
 
@@ -79,9 +79,12 @@ def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object
     }
 
 
-def _table(rows: "tuple[Method, ...]") -> None:
+def _table(rows: "tuple[Method, ...]", reference: str) -> None:
     head = ("method", "welfare", "95%", "gain", "95%", "real decisions")
     print_table(head, [_row(m) for m in rows], numbers=(1, 2, 3, 4, 5))
+    typer.echo(f"on {rows[0].communities} held-out communities; gain: over {reference}, on the same communities")
+    if any(m.decisions is None for m in rows):
+        typer.echo("true society: found with the society's own formulas, which no real decisions can tell")
 
 
 def _row(m: "Method") -> tuple[str, ...]:

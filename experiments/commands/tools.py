@@ -50,15 +50,20 @@ def journal(
         return
     for model, parameters in models:
         typer.echo(f"model: {model} {parameters}")
-    head = ("for", "decisions", "cached", "retried", "failed", "calls", "tokens in", "tokens out", "model time")
-    print_table(head, [_row(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 9))
+    head = ("for", "decisions", "cached", "retried", "failed", "calls")
+    print_table(head, [_decisions(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 6))
+    head = ("for", "tokens in", "tokens out", "model time")
+    print_table(head, [_cost(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 4))
     _tell_trouble(ledgers["in all"])
 
 
-def _row(name: str, ledger: "Ledger") -> tuple[str, ...]:
+def _decisions(name: str, ledger: "Ledger") -> tuple[str, ...]:
     counts = (ledger.decisions, ledger.cached, ledger.retried, ledger.failed, ledger.calls)
-    tokens = (ledger.tokens_in, ledger.tokens_out)
-    return (name, *(f"{count:,}" for count in (*counts, *tokens)), f"{ledger.seconds:,.0f} s")
+    return (name, *(f"{count:,}" for count in counts))
+
+
+def _cost(name: str, ledger: "Ledger") -> tuple[str, ...]:
+    return name, f"{ledger.tokens_in:,}", f"{ledger.tokens_out:,}", f"{ledger.seconds:,.0f} s"
 
 
 def _tell_trouble(ledger: "Ledger") -> None:

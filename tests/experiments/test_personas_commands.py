@@ -82,8 +82,8 @@ def test_it_says_what_only_a_larger_model_understands(tmp_path: Path):
     done = run("validate", tmp_path)
     assert done.exit_code == 0
     assert "axolotls" in done.stdout
-    assert "1 biographies edited or new (maria-keller): only a larger model understands them" in done.stdout
-    assert "1 traits told in own words (maria-keller.habit)" in done.stdout
+    assert "1 biography edited or new (maria-keller): only a larger model understands such" in done.stdout
+    assert "1 trait told in own words (maria-keller.habit)" in done.stdout
     assert "only a larger model" not in run("validate", VILLAGE).stdout
 
 

@@ -127,3 +127,10 @@ def test_misspelt_keys_do_not_hide_impossible_values(tmp_path: Path):
     with pytest.raises(PersonaFileError) as caught:
         load_population(path)
     assert [p.field for p in caught.value.problems] == ["attributes.wage.lo", "traits.habit.loadings.k"]
+
+
+def test_unlike_things_are_not_compared(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("id: a\nname: A\n")
+    (tmp_path / "p.yaml").write_text(POPULATION % "nurse")
+    with pytest.raises(PersonaFileError, match="a population cannot be compared with a person; give two of one kind"):
+        diff(tmp_path / "a.yaml", tmp_path / "p.yaml")
