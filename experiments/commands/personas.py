@@ -184,12 +184,12 @@ def sample(
 
 
 def _tell_summary(summary: "Summary") -> None:
-    def row(one: "Spread") -> tuple[str, ...]:
-        return (one.name, *(f"{value:.2f}" for value in (one.mean, one.sd, *one.quantiles)), f"{one.between:.0%}")
+    def row(one: "Spread", places: int) -> tuple[str, ...]:
+        return (one.name, *(f"{value:.{places}f}" for value in (one.mean, one.sd, *one.quantiles)), f"{one.between:.0%}")
 
     head = ("mean", "sd", "5%", "25%", "50%", "75%", "95%", "shared")
-    print_table(("public attribute", *head), [row(one) for one in summary.attributes], numbers=range(1, 9))
-    print_table(("private trait", *head), [row(one) for one in summary.traits], numbers=range(1, 9))
+    print_table(("public attribute", *head), [row(one, 1) for one in summary.attributes], numbers=range(1, 9))
+    print_table(("private trait", *head), [row(one, 2) for one in summary.traits], numbers=range(1, 9))
 
 
 @app.command()
