@@ -47,7 +47,7 @@ class Decisions:
     """What everyone chose, with the model's whole distribution where it was asked for."""
 
     action: Tensor  # [B, N] int64, an index into the K choices; -1 where it was not the agent's turn
-    log_probs: Tensor | None  # [B, N, K] or None where only single actions are known
+    log_probs: Tensor | None  # [B, N, K], one-hot where one action is known only; None where that is so of everyone
     fallbacks: tuple[Fallback, ...] = ()
 
 

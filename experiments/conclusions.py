@@ -4,7 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.report_data import Account, Curve, Floats, Gate, Method, Path, Recovery, ReportData, Response, Schedule
+from experiments.report_data import (
+    Account,
+    Course,
+    Curve,
+    Floats,
+    Gate,
+    Method,
+    Path,
+    Recovery,
+    ReportData,
+    Response,
+    Schedule,
+)
 from experiments.statistics import Interval
 
 
@@ -30,6 +42,11 @@ def headline(data: ReportData) -> str:
     if ours is None:
         return "Ways of making the rules, compared on the same held-out communities."
     verdict, spent = _verdict(ours.gain), f"{ours.decisions or 0:,}"
+    if ours.label == data.reference:
+        return (
+            f"After {spent} real decisions, {ours.label} reaches a welfare of {number(ours.welfare.value)} on "
+            f"{ours.communities} held-out communities. Nothing else was played there to compare it with."
+        )
     return (
         f"After {spent} real decisions, {ours.label} {verdict} {data.reference}: "
         f"{interval(ours.gain)} in welfare on {ours.communities} held-out communities."
@@ -61,13 +78,15 @@ def on_learning(curves: Sequence[Curve]) -> str:
     ours, level = curves[0], float(curves[0].mean[-1])
     told = [f"{ours.label} ends at {number(level)} after {ours.decisions[-1]:,.0f} real decisions."]
     told += ["It was judged at its end only; the line leads there from where it began."] if len(ours.mean) == 2 else []
-    for rival in curves[1:]:
+    alike = [rival for rival in curves[1:] if rival.people == ours.people]
+    for rival in alike:
         reached = np.flatnonzero(rival.mean >= level)
         if len(reached):
             needed = float(rival.decisions[reached[0]])
             told.append(f"{rival.label} is there after {needed:,.0f}, {needed / ours.decisions[-1]:.1f} times as many.")
         else:
             told.append(f"{rival.label} is not there after {rival.decisions[-1]:,.0f}.")
+    told += ["Curves of other people are at levels of their own."] if len(alike) + 1 < len(curves) else []
     return " ".join(told)
 
 
@@ -130,7 +149,8 @@ def on_responses(drawn: Sequence[Response]) -> str:
     )
     model = next((r for r in drawn if not r.real and r.kept.shape == real.kept.shape), None)
     if model is not None:
-        text += f" The world model is off by {np.nanmean(np.abs(model.hours - real.hours)):.1f} hours on average."
+        off = np.nanmean(np.abs(model.hours - real.hours))
+        text += f" The world model, fitted to these episodes, is off by {off:.1f} hours on average."
     return text
 
 
@@ -150,6 +170,23 @@ def on_dreams(paths: Sequence[Path], gates: Sequence[Gate]) -> str:
             "points scatter."
         )
     return " ".join(parts)
+
+
+def on_courses(courses: Sequence[Course]) -> str:
+    """From where to where, and whether it had come to rest."""
+    told = [_course(c) for c in courses if len(c.values)]
+    last = " Welfare here is that of exploring play, less the penalty where the models of the ensemble disagree."
+    return " ".join(told) + (last if any(c.value != "loss" for c in courses) else "")
+
+
+def _course(course: Course) -> str:
+    fifth = max(1, len(course.values) // 5)
+    start, before, end = (
+        float(part.mean()) for part in (course.values[:1], course.values[-2 * fifth : -fifth], course.values[-fifth:])
+    )
+    moved = f", {signed(end - before)} in the last fifth" if len(course.values) > 2 * fifth else ""
+    label = course.label[:1].upper() + course.label[1:]
+    return f"{label}: {course.value} from {number(start)} to {number(end)}{moved}."
 
 
 def on_recovery(found: Recovery) -> str:

@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from agents.llm.engine import Setting, Way
 from agents.llm.outcomes import FallbackName
-from agents.llm.redact import refuse_secrets
+from agents.llm.redact import refuse_secret_values, refuse_secrets
 from experiments.errors import ROOT, UserError
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.load import PersonaFileError, read_tree
@@ -61,8 +61,9 @@ class PopulationConfig(Strict):
     @field_validator("settings")
     @classmethod
     def _for_the_provider(cls, settings: dict[str, Scalar]) -> dict[str, Scalar]:
-        refuse_secrets(settings)
-        elsewhere = [f"population.{name}" for name in settings if name in cls.model_fields]
+        refuse_secret_values(settings)
+        known = {"openai_api_base": "base_url", **{name: name for name in cls.model_fields}}
+        elsewhere = [f"population.{known[name]}" for name in settings if name in known]
         if elsewhere:
             raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
         return settings

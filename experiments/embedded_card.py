@@ -48,7 +48,7 @@ _LIMITS = """
 ## Limits
 
 - It knows one society, the income tax, by the exact text of its rules; other rules are refused.
-- It reads traits from the standard sentences. Name, age, trade and biography do not change its answers: it was taught
+- It reads traits from the standard sentences. Name, age, trade and biography hardly change its answers: it was taught
   that they mean nothing. Own words for a trait may be misread; words outside its vocabulary are read as `<unk>`.
 - It imitates a formula. It has no opinions, no knowledge and no memory, and says nothing about how people behave.
 - Its errors are small on the whole (above), but an optimiser may find the places where they are not.

@@ -17,8 +17,6 @@ from societies.base import Episode
 from societies.library.income_tax import TEMPERATURE, Utility, full_time_income, utility
 from world_model.records import Records
 
-CHUNK = 32  # workers at a time: 32 x 2,000 particles x 21 choices fits the cache of a small machine
-
 
 @dataclass(frozen=True)
 class Setting:

@@ -7,6 +7,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from matplotlib.typing import RcKeyType
 
-from experiments.report_data import Curve, Floats, Gate, Method, Path, Recovery, Response, Schedule
+from experiments.report_data import Course, Curve, Floats, Gate, Method, Path, Recovery, Response, Schedule
 
 COLOURS = {
     "swm_ap": "#0b6e75",
@@ -223,6 +224,19 @@ def _gates(ax: Axes, gates: Sequence[Gate]) -> None:
     ax.set_xlabel("gain over its own average rules, imagined")
     ax.set_ylabel("the same, real")
     ax.set_title("Real checks")
+
+
+def courses(drawn: Sequence[Course]) -> Figure:
+    """How each part of the learning went, side by side."""
+    with rc_context(STYLE):
+        figure = _canvas(0.8 * TALL)
+        for ax, course in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+            tone = COLOURS["saez"] if course.value == "loss" else COLOURS["swm_ap"]
+            ax.plot(course.steps, course.values, color=tone, lw=1.2)
+            ax.set_title(fill(course.label, 26))
+            ax.set_xlabel("step")
+            ax.set_ylabel(course.value)
+        return figure
 
 
 def recovery(found: Recovery) -> Figure:

@@ -16,6 +16,7 @@ from experiments.recovery import recovery
 from experiments.report_data import (
     Account,
     Asked,
+    Course,
     Curve,
     Gate,
     Method,
@@ -28,7 +29,6 @@ from experiments.statistics import mean_interval, paired_interval
 from experiments.tax_findings import market_of, responses, schedule
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
-from mechanism.swm_ap import imagined_episodes
 from personas.inspect import edited_biographies, own_words, strangers
 from personas.people import Persona
 from personas.rosters import Village
@@ -60,7 +60,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
     return ReportData(
         title=f"{config.name}: rules learned for {config.society.name}",
         society=config.society.name,
-        objective=config.society.objective or "equality_productivity",
+        objective=finished.cast.society.objective,
         population=_people(config),
         stand_in=_small_model(config),
         reference=reference(finished),
@@ -71,6 +71,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         responses=responses(dreams, outcome.episodes),
         paths=_paths(dreams, ours.episode, outcome.learned),
         gates=_gates(finished),
+        courses=_courses(run, finished),
         recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
         asked=_asked(run) if language else (),
         ledger=_ledger(run, finished) if language else (),
@@ -94,8 +95,7 @@ def _notes(run: Run, finished: Finished) -> Iterator[str]:
             "village: the figures say how the rules do for them on other days, not for strangers."
         )
     yield from run.notes
-    if finished.cast.note:
-        yield finished.cast.note
+    yield from finished.cast.notes()
 
 
 def _people(config: Config) -> str:
@@ -126,22 +126,28 @@ def methods(finished: Finished) -> tuple[Method, ...]:
 
 
 def _curve(finished: Finished) -> Curve:
-    """Ours: from the reference, which costs nothing, to what the decisions of this run reached."""
-    ours, start = methods(finished)[0], mean_interval(_reference(finished).episode.returns().numpy())
-    points = [start, ours.welfare]
+    """Ours: from the default rules, which cost nothing, if they were played, to what this run's decisions reached."""
+    ours, start = methods(finished)[0], [m for m in methods(finished) if m.name == REFERENCE]
+    points = [(0.0, m.welfare) for m in start] + [(float(ours.decisions or 0), ours.welfare)]
     return Curve(
         ours.name,
         ours.label,
-        np.array([0.0, float(ours.decisions or 0)]),
-        np.array([p.value for p in points]),
-        np.array([p.low for p in points]),
-        np.array([p.high for p in points]),
+        np.array([spent for spent, _ in points]),
+        np.array([p.value for _, p in points]),
+        np.array([p.low for _, p in points]),
+        np.array([p.high for _, p in points]),
+        people=_who(finished.config),
     )
+
+
+def _who(config: Config) -> str:
+    """As the rows of the quoted table name their people; nobody's name where there are no such rows."""
+    return "embedded" if _small_model(config) else "scripted" if config.population.kind == "scripted" else "others"
 
 
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
     with torch.no_grad():
-        dreamt = dreams.dream(principal, 10**5, 100).episode
+        dreamt = dreams.dream(principal, 10**5, 20 * dreams.model.members).episode
     return (_path("lived", True, lived), _path("imagined", False, dreamt))
 
 
@@ -156,6 +162,23 @@ def _gates(finished: Finished) -> tuple[Gate, ...]:
     per_episode = finished.cast.society.steps * finished.cast.society.agents
     checks = finished.outcome.checks
     return tuple(Gate(c.real_episodes * per_episode, c.dreamt_gain, c.real_gain) for c in checks)
+
+
+def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
+    """Of the last round. Rewards of a step become welfare of a counted one."""
+    points = run.metrics.points()
+    last = {point.what: point.part for point in points}
+    society = finished.cast.society
+    counted = sum(society.counts(t) for t in range(society.steps))
+    found = list[Course]()
+    for what, part in last.items():
+        own = [point for point in points if (point.what, point.part) == (what, part)]
+        welfare = not what.startswith("fitting")
+        scale = society.steps / counted if welfare else 1.0
+        values = np.array([point.value for point in own]) * scale
+        value = "imagined welfare" if welfare else "loss"
+        found.append(Course(what, value, np.array([float(point.step) for point in own]), values))
+    return tuple(found)
 
 
 def _asked(run: Run) -> tuple[Asked, ...]:
@@ -212,9 +235,8 @@ def _account(reader: JournalReader, purpose: str, lived: int) -> Account:
 
 
 def _imagined(run: Run, finished: Finished) -> Account:
-    rounds = max(1, len(finished.outcome.checks))
     per_episode = finished.cast.society.steps * finished.cast.society.agents
-    decisions = rounds * imagined_episodes(finished.config.method.settings) * per_episode
+    decisions = finished.outcome.imagined_episodes * per_episode
     taken = run.stages.seconds()
     seconds = sum(s for name, s in taken.items() if name.startswith(("people-", "rules-")))
     return Account("imagination", 0, 0, 0, 0, decisions, 0, 0, 0, 0, seconds)

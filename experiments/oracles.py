@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.lived import Lived, live
 from learning.draws import Draws, child_seed, draws
-from mechanism.improve import ImproveSettings, Progress, improve_by_backprop
+from mechanism.improve import ImproveSettings, improve_by_backprop
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism
 from personas.incomes import HOURS_PER_YEAR, standing
@@ -20,6 +20,7 @@ from personas.people import People
 from personas.sample import Sampler
 from societies.base import PublicStep, Society
 from societies.play import Fixed
+from world_model.fit import Progress
 
 Knows = Literal["wages", "community", "everything"]
 BATCH = 128  # worlds at once

@@ -22,6 +22,7 @@ from agents.scripted import ScriptedPopulation
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live
+from experiments.metrics import Point
 from experiments.quoted import best_fixed_rates
 from experiments.runs import Run, note_roster, people_file
 from experiments.stages import TENSORS
@@ -56,7 +57,7 @@ class Cast:
     society: Society
     rosters: Sampler | Village
     people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
-    note: str | None = None  # what a reader must know of how they were asked
+    notes: Callable[[], tuple[str, ...]] = tuple  # what a reader must know of how they were asked, so far
 
     def stage(self, seed: int, split: str, purpose: str) -> Stage:
         """The real thing for one split of the rosters."""
@@ -105,7 +106,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
             config.population.max_fallback_share,
             progress=live.decided,
         )
-        yield Cast(society, rosters, people.under, people.note)
+        yield Cast(society, rosters, people.under, lambda: people.notes)
 
 
 def execute(config: Config, run: Run, live: Live) -> Finished:
@@ -114,19 +115,35 @@ def execute(config: Config, run: Run, live: Live) -> Finished:
     settings = config.method.settings
     with cast_of(config, run, live) as cast:
         _freeze(config, run, cast)
-        training, keep = cast.stage(config.seed, "training", LEARNING), _Kept(run).keep
+        training, learning = cast.stage(config.seed, "training", LEARNING), _Learning(run, live)
         with live.stage(LEARNING, most_episodes(settings) * training.decisions_per_episode):
-            outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), live.step, keep)
+            outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), learning.told, learning.keep)
         save_episode(run.episodes("learning"), 0, outcome.episodes)
         return Finished(config, cast, outcome, tuple(_evaluations(config, run, cast, outcome, live)))
 
 
-@dataclass(frozen=True)
-class _Kept:
+@dataclass
+class _Learning:
+    """Keeps the finished parts of the learning, shows how it goes, and writes down how it went."""
+
     run: Run
+    live: Live
+    part: str = ""
 
     def keep(self, name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        return self.run.stages.get(name, TENSORS, make)
+        """As `mechanism.swm_ap.Keep`."""
+
+        def anew() -> Mapping[str, Tensor]:
+            self.part = name
+            self.run.metrics.begin(name)
+            return make()
+
+        return self.run.stages.get(name, TENSORS, anew)
+
+    def told(self, what: str, done: int, of: int, value: float) -> None:
+        """As `world_model.fit.Progress`."""
+        self.live.step(what, done, of)
+        self.run.metrics.add(Point(self.part, what, done, value), of)
 
 
 def _check(config: Config, society: Society) -> None:

@@ -41,7 +41,7 @@ def best_fixed_rates(folder: Path = RESULTS) -> Tensor:
 def comparable(config: Config) -> bool:
     """Is the run about the society and the people that the quoted figures are about?"""
     people = config.population
-    same = people.kind == "scripted" or people.model == "embedded"
+    same = (people.kind == "scripted" or people.model == "embedded") and people.way == "distribution"
     tax = config.society.name == "income_tax" and config.society.objective in (None, "equality_productivity")
     return same and tax and Path(people.people).name == "communities.yaml"
 
@@ -72,4 +72,5 @@ def _curve(rows: list[dict[str, Any]]) -> Curve:
     mean, low, high = np.array([row["welfare"] for row in rows], dtype=np.float64).T  # [P] each
     spent = np.array([row["decisions"] for row in rows], dtype=np.float64)
     label = f"{rows[0]['label']}, {rows[0]['people']}"
-    return Curve(CURVES[rows[0]["method"]], label, spent, mean, low, high, f"results/{SAVING}.json")
+    who = str(rows[0]["people"])
+    return Curve(CURVES[rows[0]["method"]], label, spent, mean, low, high, f"results/{SAVING}.json", who)

@@ -59,6 +59,10 @@ def pictures(data: ReportData) -> list[Picture]:
     if data.paths or data.gates:
         image = figures.dream_and_life(data.paths, data.gates)
         found.append(_picture("Imagined against real", image, conclusions.on_dreams(data.paths, data.gates)))
+    if data.courses:
+        found.append(
+            _picture("How the learning went", figures.courses(data.courses), conclusions.on_courses(data.courses))
+        )
     if data.recovery:
         image = figures.recovery(data.recovery)
         found.append(_picture("Inferred traits against declared ones", image, conclusions.on_recovery(data.recovery)))

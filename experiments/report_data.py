@@ -38,6 +38,7 @@ class Curve:
     low: Floats  # [P]
     high: Floats  # [P]
     quoted: str | None = None
+    people: str = ""  # whose welfare it is: levels of other people's do not compare
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,16 @@ class Gate:
     decisions: int  # real ones so far
     dreamt: float
     real: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one part of the learning went."""
+
+    label: str
+    value: str  # what the values are
+    steps: Floats  # [P]
+    values: Floats  # [P]
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,7 @@ class ReportData:
     responses: tuple[Response, ...]
     paths: tuple[Path, ...]
     gates: tuple[Gate, ...]
+    courses: tuple[Course, ...]  # in the order of the learning
     recovery: Recovery | None
     asked: tuple[Asked, ...]
     ledger: tuple[Account, ...]

@@ -2,9 +2,10 @@
 
 config.yaml      resolved                      manifest.json   what made it, session by session
 people/          the files people came from    rosters/        who they were, frozen and hashed, by split
-journal.sqlite   every call to a model         episodes/       real episodes (Parquet)
-stages/          finished results              checkpoints/    networks (safetensors)
-metrics.jsonl    curves                        report.html     what to look at
+journal.sqlite   every call to a model         episodes/       real episodes (Parquet; traits in sealed/)
+stages/          finished results              report.html     what to look at
+metrics.jsonl    how the learning went         schedules.svg   one of the report's pictures
+run.lock         held while a process works here
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from agents.llm.storage import Lock
 from experiments.config import Config, differences, dump_config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json, write_json, write_text
+from experiments.metrics import Metrics
 from experiments.provenance import commit, hardware, versions
 from experiments.stages import Stages
 
@@ -41,16 +43,16 @@ class Run:
         return self.folder / "journal.sqlite"
 
     @property
+    def metrics(self) -> Metrics:
+        return Metrics(self.folder / "metrics.jsonl")
+
+    @property
     def report(self) -> Path:
         return self.folder / "report.html"
 
     def episodes(self, name: str) -> Path:
         """The folder of a set of real episodes: see `societies.store`."""
         return _made(self.folder / "episodes" / name)
-
-    def checkpoint(self, name: str) -> Path:
-        """The safetensors file of a network."""
-        return _made(self.folder / "checkpoints") / f"{name}.safetensors"
 
     def roster(self, split: str) -> Path:
         """The file of a split's frozen people."""

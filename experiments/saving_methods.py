@@ -38,7 +38,7 @@ People = Literal["scripted", "hard", "embedded"]
 """Scripted people who tell whole distributions, scripted people who tell single actions, the embedded model."""
 
 ABLATIONS = ("no_traits", "no_penalty", "backprop", "mlp_head", "hard_actions")
-SAME_PEOPLE = ("no_traits", "no_penalty", "backprop")  # their world model is the whole method's, to the last number
+SAME_PEOPLE = ("no_traits", "no_penalty", "backprop")  # they take the whole method's world model
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def ppo_curve(at: Place, settings: ImproveSettings, episodes: int, every: int, s
     settings, checkpoints = ppo_horizon(settings, episodes), Checkpoints(at)
     learned = new_policy(at.training, seed)
 
-    def after(_: str, done: int, of: int) -> None:
+    def after(_: str, done: int, of: int, __: float) -> None:
         spent = settings.worlds * (done + 1)
         if done == of or spent // every > (spent - settings.worlds) // every:
             checkpoints.add(spent, learned)

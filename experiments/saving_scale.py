@@ -1,7 +1,7 @@
 """How large the run of `imagination_saves_calls` is, and the settings that both learners are tuned over.
 
-Everything here is declared before the run: the trials are a fixed list of draws. PPO's first trial is the best of three
-settings that were tried beforehand on tuning communities, so that the rival starts with an advantage.
+Everything here is declared before the run: the trials are a fixed list of draws. The first trial of each learner was
+chosen beforehand on tuning communities: PPO's among three settings, SWM-AP's among about a dozen.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from experiments.errors import UserError
-from experiments.files import read_json, write_atomic, write_json, write_text
+from experiments.files import read_json, write_atomic, write_json
 
 T = TypeVar("T")
 
@@ -99,31 +99,3 @@ class Stages:
     def _add_seconds(self, name: str, seconds: float) -> None:
         taken = self.seconds()
         write_json(self.folder / "seconds.json", {**taken, name: taken.get(name, 0.0) + seconds})
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Curves as JSON lines, {"stage", "step", ...}. A stage that starts again replaces its earlier lines."""
-
-    file: Path
-
-    def begin(self, stage: str) -> None:
-        """Forgets what an interrupted attempt at the stage had written."""
-        kept = [row for row in self.rows() if row["stage"] != stage]
-        write_text(self.file, "".join(_line(row) for row in kept))
-
-    def add(self, stage: str, step: int, **values: float) -> None:
-        """One line, at once on its way to the disk."""
-        with self.file.open("a", encoding="utf-8") as out:
-            out.write(_line({"stage": stage, "step": step, **values}))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Every whole line; one that a kill cut short is left out."""
-        if not self.file.exists():
-            return []
-        lines = self.file.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1] if line]
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"

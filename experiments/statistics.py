@@ -26,11 +26,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def half(self) -> float:
-        """Half the width: the number after "±"."""
-        return (self.high - self.low) / 2
-
 
 def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     """Mean of C values with its percentile bootstrap interval (Efron 1979). One value has an interval of no width.
@@ -49,6 +44,17 @@ def paired_interval(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interv
     return mean_interval(a - b, seed)
 
 
+def gone_interval(left: ArrayLike, whole: ArrayLike, seed: int = 0) -> Interval:
+    """1 - mean(left) / mean(whole) over C communities, with its bootstrap interval: both means are of the same draw of
+    communities. ValueError for values that do not match one to one.
+    """
+    a, b = _finite(left, 1), _finite(whole, 1)
+    if a.shape != b.shape:
+        raise ValueError(f"values must match one to one, got {len(a)} and {len(b)}")
+    weights = _weights(len(a), seed, "communities")  # [DRAWS, C]
+    return _interval(1 - float(a.mean() / b.mean()), 1 - (weights @ a) / (weights @ b))
+
+
 def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
     """Mean of [S, C] values where all S training seeds met the same C communities.
 
@@ -59,20 +65,6 @@ def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
     seeds, communities = data.shape
     s, c = _weights(seeds, seed, "seeds"), _weights(communities, seed, "communities")  # [DRAWS, S], [DRAWS, C]
     return _interval(float(data.mean()), np.einsum("ds,sc,dc->d", s, data, c, optimize=True))
-
-
-def iqm(values: ArrayLike) -> float:
-    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021), with fractional weights at its ends."""
-    data = np.sort(_finite(values, dimensions=1))
-    n = len(data)
-    edges = np.arange(n + 1) / n  # the i-th value stands for the share edges[i] .. edges[i + 1]
-    weight = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0, None)
-    return float((weight * data).sum() / weight.sum())
-
-
-def median(values: ArrayLike) -> float:
-    """The median."""
-    return float(np.median(_finite(values, dimensions=1)))
 
 
 @dataclass(frozen=True)

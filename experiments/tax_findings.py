@@ -39,8 +39,8 @@ def market_of(society: Society) -> LabourMarket:
 
 
 def responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:
-    """How hours answer what is kept of the next dollar at 40 hours: in the training episodes, and dreamt of."""
-    worlds = 50
+    """How hours answer what is kept of the next dollar at 40 hours: in the episodes learned from, and dreamt of."""
+    worlds = 10 * dreams.model.members
     rules = RandomRules(dreams.stage.society, draws(child_seed(dreams.seed, "rules"), 0, worlds))
     with torch.no_grad():
         dreamt = dreams.dream(rules, 0, worlds).episode

@@ -65,7 +65,7 @@ def ppo_update(
     """Improve `actor_critic` in place on one batch; `generator` (on the CPU) orders the minibatches.
 
     Returns means over the minibatches taken: policy_loss, value_loss, entropy, approx_kl, clip_fraction, grad_norm
-    (before clipping), and `steps`, how many optimiser steps were taken.
+    (before clipping), and `steps`, how many optimiser steps were taken; `target_kl` never stops the first one.
     """
     if settings.normalise_advantage:
         batch = _normalised(batch)
@@ -73,14 +73,14 @@ def ppo_update(
     told = list[dict[str, Tensor]]()
     for index in _minibatches(len(batch), settings, generator):
         loss, facts = ppo_loss(actor_critic, batch.at(index.to(batch.log_prob.device)), settings)
-        if settings.target_kl is not None and float(facts["approx_kl"]) > settings.target_kl:
+        if told and settings.target_kl is not None and float(facts["approx_kl"]) > settings.target_kl:
             break
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
         optimizer.step()
         told.append({**facts, "grad_norm": norm})
-    means = {name: float(torch.stack([t[name] for t in told]).mean()) for name in (told[0] if told else ())}
+    means = {name: float(torch.stack([t[name] for t in told]).mean()) for name in told[0]}
     return {**means, "steps": float(len(told))}
 
 

@@ -1,4 +1,4 @@
-"""Returns and advantages of finite-horizon rollouts, time first: [T, B]."""
+"""Advantages of finite-horizon rollouts, time first: [T, B]."""
 
 import torch
 from torch import Tensor
@@ -24,17 +24,6 @@ def gae(rewards: Tensor, values: Tensor, discount: float, lam: float, done: Tens
         running = delta[t] + discount * lam * goes_on[t] * running
         advantage[t] = running
     return advantage
-
-
-def td_lambda(rewards: Tensor, values: Tensor, discount: float, lam: float, done: Tensor | None = None) -> Tensor:
-    """TD(lambda) returns [T, B] (Sutton & Barto 2018, section 12.1), the targets of a value function.
-
-        G_t = r_t + discount * (1 - done_t) * ((1 - lam) * V_{t+1} + lam * G_{t+1}),   G_T = V_T
-
-    lam = 1: the discounted sum of rewards; lam = 0: one-step targets. Arguments and errors as in `gae`; the two are
-    tied by G_t = A_t + V_t.
-    """
-    return gae(rewards, values, discount, lam, done) + values[:-1].detach()
 
 
 def _check(rewards: Tensor, values: Tensor, done: Tensor | None) -> None:

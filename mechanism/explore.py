@@ -10,7 +10,7 @@ from societies.base import PublicStep, Society
 
 @dataclass(frozen=True)
 class RandomRules:
-    """A level for the whole mechanism and an offset per parameter, drawn anew every `hold` decided steps.
+    """A level for the whole mechanism and an offset per parameter, drawn anew in every `hold`-th step of the episode.
 
     Levels are uniform over the allowed range, offsets normal with a fifth of its width.
     """

@@ -1,6 +1,5 @@
 """Improving a policy on episodes, imagined or real: PPO, and back-propagation through imagined episodes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
@@ -14,6 +13,7 @@ from learning.returns import gae
 from mechanism.policy import Learned
 from societies.base import Principal
 from societies.stage import Stage
+from world_model.fit import Progress
 
 
 class Rewards(Protocol):
@@ -25,9 +25,6 @@ class Rewards(Protocol):
         Copies of a world differ in nothing but the principal's own draws. The real world has no copies.
         """
         ...
-
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,8 @@ def prepare(learner: Learned, rewards: Rewards, seed: int, worlds: int) -> tuple
 
 def ppo_round(
     learner: Learned, rewards: Rewards, scale: tuple[float, float], settings: ImproveSettings, where: tuple[int, int]
-) -> Batch:
-    """Play exploring episodes and lay them out for PPO. `where`: (seed, first world)."""
+) -> tuple[Batch, float]:
+    """Play exploring episodes and lay them out for PPO; and the mean reward of a step. `where`: (seed, first world)."""
     seed, start = where
     explorer = replace(learner, explore=draws(seed, start, settings.worlds), taken=[])
     with torch.no_grad():
@@ -82,7 +79,8 @@ def ppo_round(
         ahead = torch.cat([value, torch.zeros_like(value[:1])])
         own = gae(scaled, ahead, settings.ppo.discount, settings.ppo.lam)
         advantage = _against_copies(own, settings.copies)
-    return Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
+    batch = Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
+    return batch, reward.mean().item()
 
 
 def _earned(reward: Tensor, steps: list[int]) -> Tensor:
@@ -125,14 +123,14 @@ def improve_by_ppo(
     generator = torch.Generator().manual_seed(seed)
     losses = list[float]()
     for i in range(settings.iterations):
-        batch = ppo_round(learner, rewards, scale, settings, (seed, (i + 1) * settings.worlds))
+        batch, reward = ppo_round(learner, rewards, scale, settings, (seed, (i + 1) * settings.worlds))
         if real is not None and i == settings.iterations - 1:
             few = replace(settings, worlds=real.episodes, copies=1)
-            batch = batch.joined(ppo_round(learner, real.rewards, scale, few, (seed, real.first)))
+            batch = batch.joined(ppo_round(learner, real.rewards, scale, few, (seed, real.first))[0])
         for group in optimizer.param_groups:
             group["lr"] = settings.ppo.learning_rate * max(0.05, 1 - i / settings.iterations)
         losses.append(float(ppo_update(learner.policy, optimizer, batch, settings.ppo, generator)["value_loss"]))
-        progress("improving the policy by PPO", i + 1, settings.iterations)
+        progress("improving the policy by PPO", i + 1, settings.iterations, reward)
     return losses
 
 
@@ -153,5 +151,5 @@ def improve_by_backprop(
             group["lr"] = settings.backprop_rate * max(0.05, 1 - i / settings.iterations)
         optimizer.step()
         means.append(reward.item())
-        progress("improving the policy by back-propagation", i + 1, settings.iterations)
+        progress("improving the policy by back-propagation", i + 1, settings.iterations, means[-1])
     return means

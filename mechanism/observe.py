@@ -78,9 +78,10 @@ class Observer:
         if seen.last_choice is None or seen.last_response is None:
             return history
         prospects = self.society.prospects(seen.last_features, seen.last_mechanism)  # [B, N, K, D]
-        expected = (prospects.mT @ seen.last_choice[..., None])[..., 0]  # [B, N, D]
         levels = self.society.respond(torch.arange(prospects.shape[2])[None])[0]  # [K, R]
-        response = (seen.last_choice @ levels)[..., :1]  # [B, N, 1]; less noise than the action where replies are soft
+        choice = _or_done(seen.last_choice, seen.last_response, levels)  # [B, N, K]
+        expected = (prospects.mT @ choice[..., None])[..., 0]  # [B, N, D]
+        response = (choice @ levels)[..., :1]  # [B, N, 1]; less noise than the action where replies are soft
         g = torch.cat([response, expected], -1)
         evidence = history.evidence
         if self.model is not None:
@@ -95,6 +96,15 @@ class Observer:
         belief = self.model.tracker(history.evidence, count, covariates)
         weighted = [(belief.mean * covariates[..., v, None]).mean(1) for v in range(covariates.shape[-1])]
         return [belief.mean.mean(1), *weighted, belief.log_sd.mean(1)]
+
+
+def _or_done(choice: Tensor, response: Tensor, levels: Tensor) -> Tensor:
+    """[B, N, K] replies, and where there was none (a fallback stood in) what was done instead, read from `response`."""
+    silent = choice.sum(-1) == 0  # [B, N]
+    if not silent.any():
+        return choice
+    done = (response[..., None, :] - levels).abs().sum(-1).argmin(-1)  # [B, N]
+    return torch.where(silent[..., None], torch.nn.functional.one_hot(done, len(levels)).to(choice.dtype), choice)
 
 
 def _pooled(x: Tensor, covariates: Tensor) -> Tensor:

@@ -17,14 +17,14 @@ from learning.draws import child_seed, draws
 from learning.ppo import PPOSettings
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
-from mechanism.improve import ImproveSettings, Lived, Progress, Real, improve_by_backprop, improve_by_ppo
+from mechanism.improve import ImproveSettings, Lived, Real, improve_by_backprop, improve_by_ppo
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism
 from mechanism.search import SearchSettings, search
 from societies.base import Episode
 from societies.play import Fixed
 from societies.stage import Stage, joined
-from world_model.fit import FitSettings, Labelled, fit, fit_tracker, posterior_labels
+from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, posterior_labels
 from world_model.fit_accounting import fit_accounting
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
@@ -140,7 +140,7 @@ def learn_people(
 
 def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
     """Dreams under random rules, with the z that was drawn for them."""
-    start, worlds = 10**6, -(-settings.tracker_worlds // settings.model.members) * settings.model.members
+    start, worlds = 10**6, _tracker_worlds(settings)
     rules = RandomRules(dreams.stage.society, draws(dreams.seed, start, worlds))
     with torch.no_grad():
         dream = dreams.dream(rules, start, worlds)
@@ -201,10 +201,21 @@ def most_episodes(settings: SWMSettings) -> int:
 
 
 def imagined_episodes(settings: SWMSettings) -> int:
-    """Imagined episodes of one round: the tracker's, the base search's and the policy's."""
+    """Imagined episodes of one round: the tracker's, the base search's, the policy's and those of the check."""
     tried = settings.base_search.generations * settings.base_search.candidates + 10  # and ten to start from
     judged = tried * settings.base_worlds
-    return settings.tracker_worlds + judged + settings.improve.worlds * (settings.improve.iterations + 1)
+    checked = 2 * _checked_worlds(settings) if settings.check_episodes else 0
+    return _tracker_worlds(settings) + judged + settings.improve.worlds * (settings.improve.iterations + 1) + checked
+
+
+def _tracker_worlds(settings: SWMSettings) -> int:
+    """As many as asked for, or a few more, so that every member gets equally many."""
+    return -(-settings.tracker_worlds // settings.model.members) * settings.model.members
+
+
+def _checked_worlds(settings: SWMSettings) -> int:
+    """On which a check compares two sets of rules in imagination."""
+    return 40 * settings.model.members
 
 
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
@@ -212,13 +223,17 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
     society, worlds = dreams.stage.society, settings.base_worlds
     low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
 
+    scores = list[float]()
+
     def score(logits: Tensor, generation: int) -> float:
         with torch.no_grad():  # every candidate of a generation meets the same worlds
             reward = dreams.rewards(Fixed(to_mechanism(society, logits)), generation * worlds, worlds)
-        return reward.mean().item()
+        scores.append(reward.mean().item())
+        return scores[-1]
 
     def after(done: int, _: Tensor) -> None:
-        progress("searching the base mechanism in imagination", done, settings.base_search.generations)
+        best, of = max(scores[-settings.base_search.candidates :]), settings.base_search.generations
+        progress("searching the base mechanism in imagination", done, of, best)
 
     flats = [to_logits(society, low + (high - low) * share / 10) for share in range(1, 10)]
     best = max([start, *flats], key=lambda logits: score(logits, settings.base_search.generations))
@@ -227,7 +242,7 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
 
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
     """The policy and its own average rules on the same real rosters, and on the same dreamt ones."""
-    first, worlds = 2 * 10**6, 40 * dreams.model.members
+    first, worlds = 2 * 10**6, _checked_worlds(settings)
     with torch.no_grad():
         adapting = dreams.dream(learned, first, worlds).episode
         average = Fixed(adapting.mechanism[:, adapting.counted].mean((0, 1)))

@@ -1,7 +1,7 @@
 """The one documented set of traits: what each means, its natural unit, and the seven grades in which it is told.
 
-A trait value u is in [0, 1], is fixed within an episode and is always private. Societies read it in its natural unit
-(`natural`); a language model reads it only as words in grades (`personas.words`).
+A trait value u is in [0, 1], is fixed within an episode and is always private. Societies compute with its natural unit
+(`natural` gives the same); a language model reads it only as words in grades (`personas.words`).
 """
 
 import math

@@ -10,6 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, ScalarEvent
 
 Place = tuple[int | str, ...]
+HALF = "the text holds half a character (\\ud800 to \\udfff); write the whole one"
 DEEPEST = 10  # levels of lists and mappings in one another
 
 
@@ -106,6 +107,8 @@ def _plain(node: object, line: int, field: str) -> object:
         return node
     if isinstance(node, int) and abs(node) > sys.float_info.max:
         raise UnreadableError(line, "the number is too large; at most 1.79e308 can be read", field)
+    if isinstance(node, str) and not _storable(node):
+        raise UnreadableError(line, HALF, field)
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -113,10 +116,18 @@ def _plain(node: object, line: int, field: str) -> object:
 
 
 def _key(key: object, node: CommentedMap, field: str) -> str:
-    if isinstance(key, str):
+    if isinstance(key, str) and _storable(key):
         return str(key)
     raise UnreadableError(node.lc.key(key)[0] + 1, f"the key {key!r} should be text; quote it", field)
 
 
 def _at(node: CommentedMap, key: object, field: str) -> tuple[int, str]:
     return node.lc.key(key)[0] + 1, f"{field}.{key}".lstrip(".")
+
+
+def _storable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

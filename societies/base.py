@@ -57,6 +57,7 @@ class Society(Protocol):
     choice_names: tuple[str, ...]  # K, as they are written in an answer
     mechanism: Box  # [M] low and high of every parameter
     traits_used: tuple[str, ...]  # what the scripted people read
+    objective: str  # what counts as welfare, by name
     welfare_is_public: bool  # is the objective a function of the accounts alone?
 
     def counts(self, step: int) -> bool:
@@ -125,7 +126,7 @@ class PublicStep:
     last_features: Tensor | None  # [B, N, F] the public state in which the last decisions were made
     last_mechanism: Tensor | None  # [B, M]
     last_response: Tensor | None  # [B, N, R]
-    last_choice: Tensor | None  # [B, N, K] the whole reply where it was told, else one-hot of the action
+    last_choice: Tensor | None  # [B, N, K] as `Episode.choice`
 
 
 class Principal(Protocol):
@@ -149,8 +150,8 @@ class Episode:
     features: Tensor  # [B, T + 1, N, F] before each step, and after the last
     mechanism: Tensor  # [B, T, M] as it was in force
     action: Tensor  # [B, T, N] int64, -1 = not this agent's turn
-    choice: Tensor  # [B, T, N, K] the whole reply (probabilities), or one-hot of the action
-    soft: bool  # is `choice` a whole distribution?
+    choice: Tensor  # [B, T, N, K] the whole reply (probabilities), else one-hot of the action; zeros: no usable reply
+    soft: bool  # do replies tell whole distributions, most of the time?
     response: Tensor  # [B, T, N, R]
     welfare: Tensor  # [B, T] the objective in each step
     counted: Tensor  # [T] bool: is the step part of the return?

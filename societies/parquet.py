@@ -37,7 +37,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"solon"])
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (pa.ArrowInvalid, KeyError, OSError) as error:  # pyarrow raises OSError for damage inside a file
         raise ValueError(f"{path} is not an episode file, or is damaged; delete it and play it again") from error
     if about["format"] != FORMAT:
         raise ValueError(f"{path} has format {about['format']}, this program reads {FORMAT}; play it again")

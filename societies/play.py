@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Fallback, Population, Round
+from agents.base import Decisions, Population, Round
 from learning.draws import Draws
 from personas.people import People
 from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
@@ -39,27 +39,25 @@ def play(society: Society, population: Population, people: People, principal: Pr
     mind, memory = principal.start(people.worlds), population.start(people)
     for _ in range(society.steps):
         mind, proposed = principal.propose(mind, _seen(state, record))
-        _check(society, state.step, proposed)
-        mechanism = in_force(society, state.step, proposed)
+        _check(society, state.step, proposed, people.worlds)
+        mechanism = in_force(society, state.step, proposed).expand(people.worlds, -1)
         memory, step = _one_step(society, population, memory, state, mechanism, draws)
         record.append(step)
         state = step.transition.state
     return _sealed(society, record, state, draws.episodes)
 
 
-def _check(society: Society, step: int, proposed: Tensor) -> None:
+def _check(society: Society, step: int, proposed: Tensor, worlds: int) -> None:
     """Before anybody is asked under such rules."""
-    size = len(society.mechanism.low)
-    if proposed.shape[-1:] != (size,):
-        raise ValueError(
-            f"step {step}: rules of shape {tuple(proposed.shape)}; need [{size}], for each world or for all"
-        )
+    size, shape = len(society.mechanism.low), tuple(proposed.shape)
+    if shape not in ((size,), (1, size), (worlds, size)):
+        raise ValueError(f"step {step}: rules of shape {shape}; need [{size}], or [{worlds}, {size}]")
     if not proposed.isfinite().all():
         raise ValueError(f"step {step}: the principal proposed rules that are not numbers")
 
 
 def in_force(society: Society, step: int, proposed: Tensor) -> Tensor:
-    """What was proposed [B, M] where the principal decides (inside the allowed range), the default elsewhere."""
+    """What was proposed ([B, M] or [M]) where the principal decides, kept inside what is allowed; else the default."""
     low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
     allowed = torch.minimum(torch.maximum(proposed, low), high)
     return torch.where(society.decides(step), allowed, society.default_mechanism())
@@ -90,15 +88,20 @@ def _one_step(
         lambda: society.teacher(state, mechanism),
     )
     memory, decisions = population.decide(memory, round_, draws)
-    choice = _whole_choice(decisions, len(society.choice_names))
+    choice = _told_choice(decisions, len(society.choice_names))
     return memory, _Step(state, mechanism, decisions, choice, society.step(state, mechanism, decisions.action))
 
 
-def _whole_choice(decisions: Decisions, size: int) -> Tensor:
+def _told_choice(decisions: Decisions, size: int) -> Tensor:
+    """[B, N, K] what the people said; zeros of those who were not asked, or said nothing that could be used."""
     if decisions.log_probs is not None:
-        return decisions.log_probs.exp()
-    told = torch.nn.functional.one_hot(decisions.action.clamp_min(0), size).float()
-    return told * (decisions.action >= 0)[..., None]
+        told = decisions.log_probs.exp()
+    else:
+        one_hot = torch.nn.functional.one_hot(decisions.action.clamp_min(0), size).float()
+        told = one_hot * (decisions.action >= 0)[..., None]
+    for fallback in decisions.fallbacks:
+        told[fallback.world, fallback.agent] = 0.0
+    return told
 
 
 def _sealed(society: Society, record: list[_Step], last: State, ids: Tensor) -> Played:
@@ -113,19 +116,15 @@ def _sealed(society: Society, record: list[_Step], last: State, ids: Tensor) -> 
         mechanism=along([s.mechanism for s in record]),
         action=along([s.decisions.action for s in record]),
         choice=along([s.choice for s in record]),
-        soft=all(s.decisions.log_probs is not None for s in record),
+        soft=2 * sum(s.decisions.log_probs is not None for s in record) > len(record),
         response=along([s.transition.response for s in record]),
         welfare=along([s.transition.welfare for s in record]),
         counted=torch.tensor([society.counts(t) for t in range(society.steps)]),
         accounts={name: along([s.transition.accounts[name] for s in record]) for name in accounts},
-        fallbacks=tuple(f for s in record for f in _fallbacks(s)),
+        fallbacks=tuple(f for s in record for f in s.decisions.fallbacks),
     )
     payoff = along([s.transition.payoff for s in record])
     return Played(episode, Sealed(last.people.trait_names, last.people.traits, payoff))
-
-
-def _fallbacks(step: _Step) -> tuple[Fallback, ...]:
-    return step.decisions.fallbacks
 
 
 @dataclass(frozen=True)

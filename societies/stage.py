@@ -60,7 +60,7 @@ def joined(episodes: list[Episode]) -> Episode:
     }
     return Episode(
         society=first.society,
-        soft=all(e.soft for e in episodes),
+        soft=2 * sum(e.soft * len(e.ids) for e in episodes) > sum(len(e.ids) for e in episodes),
         counted=first.counted,
         accounts={k: torch.cat([e.accounts[k] for e in episodes]) for k in first.accounts},
         fallbacks=_renumbered(episodes),

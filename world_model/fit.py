@@ -31,10 +31,11 @@ DEPENDENCE_SLOTS = 2  # of the T steps, on how many a tracker step looks at whol
 
 BOOTSTRAP_SHAPE = 8  # of the weights' gamma law; at 1, Rubin's, a member would lose half of what few episodes tell
 
-Progress = Callable[[str, int, int], None]  # (what, done, of)
+Progress = Callable[[str, int, int, float], None]
+"""(what, steps done, of, the loss or the welfare at that step)"""
 
 
-def quiet(what: str, done: int, of: int) -> None:
+def quiet(what: str, done: int, of: int, value: float) -> None:
     """A progress report that nobody reads."""
 
 
@@ -43,14 +44,14 @@ def fit(
 ) -> Posterior:
     """Fit heads, prior and posterior together by stochastic variational inference; returns the posterior.
 
-    The loss is the negative ELBO per decision: minus evidence weight x mean over members of the reply's expected
+    The loss is the negative ELBO per decision: minus the mean over members of the weighted reply's expected
     log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third.
     """
     generator = torch.Generator().manual_seed(seed)
     model.scaler.read(data.prospects, data.features)
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.scaler.state(data.features))
+    data = replace(data, choice=weighted(data.choice, settings.soft_weight) if soft else data.choice)
     posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
-    weight = settings.soft_weight if soft else 1.0
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
     network = [*model.head.parameters(), *model.prior.parameters()]
     optimizer = torch.optim.Adam(
@@ -64,15 +65,21 @@ def fit(
     for i in range(settings.steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         likelihood, divergence = _elbo_parts(model, posterior, data, episodes, settings.slots, generator)
-        fitness = weight * (bootstrap[:, episodes] * likelihood).mean(0)  # [E']
+        fitness = (bootstrap[:, episodes] * likelihood).mean(0)  # [E']
         loss = -(fitness - min(1.0, 3 * i / settings.steps) * divergence).mean() / data.features[0, ..., 0].numel()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network, 5.0)
         optimizer.step()
         schedule.step()
-        progress("fitting the world model", i + 1, settings.steps)
+        progress("fitting the world model", i + 1, settings.steps, loss.item())
     return posterior
+
+
+def weighted(choice: Tensor, soft_weight: float) -> Tensor:
+    """[..., K] replies as observed choices: a whole distribution counts as `soft_weight` of them, one action as one."""
+    single = (choice > 0).sum(-1, keepdim=True) == 1  # a whole one has no exact zeros, however sure it is
+    return torch.where(single, choice, soft_weight * choice)
 
 
 def bootstrap_weights(members: int, episodes: int, generator: torch.Generator) -> Tensor:
@@ -138,7 +145,7 @@ def fit_tracker(
         optimizer.step()
         schedule.step()
         value = loss.item()
-        progress("fitting the trait tracker", i + 1, settings.tracker_steps)
+        progress("fitting the trait tracker", i + 1, settings.tracker_steps, value)
     return value
 
 

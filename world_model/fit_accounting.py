@@ -41,7 +41,7 @@ def fit_accounting(
             group["lr"] = settings.accounting_rate * min(1.0, max(0.02, 2 - 2 * i / settings.accounting_steps))
         optimizer.step()
         value = loss.item()
-        progress("fitting the accounting", i + 1, settings.accounting_steps)
+        progress("fitting the accounting", i + 1, settings.accounting_steps, value)
     return value
 
 

@@ -68,7 +68,7 @@ class Tracker(nn.Module):
         self, evidence: int, covariates: int, traits: int, factors: int, hidden: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.sizes = (traits, traits, traits * factors)
+        self.sizes, self.factors = (traits, traits, traits * factors), factors
         self.encode = mlp([evidence, hidden, hidden], nn.SiLU, generator=generator)
         reads = hidden * (2 + covariates) + 2 * covariates + 1
         self.read = mlp([reads, hidden, hidden, sum(self.sizes)], nn.SiLU, out_gain=0.1, generator=generator)
@@ -83,7 +83,7 @@ class Tracker(nn.Module):
         around = torch.cat([*pooled, covariates.mean(-2, keepdim=True)], -1).expand(*own.shape[:-1], -1)
         out = self.read(torch.cat([own, around, covariates, seen.log1p()], -1))
         mean, log_sd, shared = out.split(self.sizes, -1)
-        shared = shared.unflatten(-1, (self.sizes[0], -1))
+        shared = shared.unflatten(-1, (self.sizes[0], self.factors))
         inside = (LARGEST_SHARE / (1 + shared.square().sum(-1, keepdim=True))).sqrt()
         return Belief(mean, log_sd.clamp(-4, 1), inside * shared)
 

@@ -1,12 +1,13 @@
 """One batch of questions: what the journal knows is read, the rest is asked within the budget and kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from agents.llm.budget import Budget
 from agents.llm.engine import Engine, Reply, Request, Setting, parameters_of
 from agents.llm.journal import Call, Entry, Journal, Tag
 from agents.llm.prompts import CallKeys, messages
-from agents.llm.redact import redactor, refuse_secrets
+from agents.llm.redact import redactor, refuse_secret_values
 from agents.llm.replies import bounded, read
 
 
@@ -15,7 +16,7 @@ class Desk:
 
     def __init__(self, engine: Engine, journal: Journal, budget: Budget, parameters: Mapping[str, Setting]) -> None:
         settings = {**parameters_of(engine), **parameters}
-        refuse_secrets(settings)
+        refuse_secret_values(settings)
         self._engine, self._journal, self._budget = engine, journal, budget
         self._keys = CallKeys(engine.model, settings)
 
@@ -39,7 +40,7 @@ class Desk:
         note = self._journal.sending(len(calls))
         replies = self._whole(self._engine.complete([c.request for c in calls]), len(calls))
         redact = redactor()
-        kept = [bounded(reply, redact) for reply in replies]
+        kept = [_counted(c, bounded(reply, redact)) for c, reply in zip(calls, replies, strict=True)]
         answers = [(reply, read(c.request, reply)) for c, reply in zip(calls, kept, strict=True)]
         return self._journal.keep(note, self._keys, calls, answers)
 
@@ -47,6 +48,13 @@ class Desk:
         if len(replies) != expected:
             raise ValueError(f"the engine {self._engine.model!r} gave {len(replies)} replies to {expected} requests")
         return replies
+
+
+def _counted(call: Call, reply: Reply) -> Reply:
+    """Where a server tells no token counts, one token a byte, which no tokenizer exceeds: a budget must hold anyway."""
+    if reply.error is not None or reply.tokens_in + reply.tokens_out > 0:
+        return reply
+    return replace(reply, tokens_in=_bytes([call]), tokens_out=len(reply.text.encode("utf-8", "replace")))
 
 
 def _bytes(calls: Sequence[Call]) -> int:

@@ -4,6 +4,7 @@ It is the cache (no call with a kept answer is made again), the cost ledger, the
 recorded run is replayed from. One process writes it at a time.
 """
 
+import sqlite3
 import time
 from array import array
 from collections.abc import Generator, Iterable, Sequence
@@ -62,7 +63,7 @@ class Decided:
 
     tag: Tag
     call: int  # the last call about it
-    cached: bool  # the first call about it had been made for another decision
+    cached: bool  # every call about it had been made for another decision
     attempts: int
     action: int
     fallback: str | None = None
@@ -78,7 +79,7 @@ class Journal:
         self._lock = Lock(self.path)
         try:
             self._db = open_to_write(self.path)
-        except JournalError:
+        except BaseException:
             self._lock.release()
             raise
         self.last_call, self.spent = self._totals()
@@ -196,17 +197,22 @@ class Journal:
     @contextmanager
     def _commit(self, durable: bool = False) -> Generator[None]:
         """All or nothing. Whatever is committed outlives this process; what is `durable`, a power cut as well."""
-        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self._forms.clear()
             self._ids.clear()  # some of them may not be in the file
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            raise JournalError(
+                f"{self.path} cannot be written: {error}. What was committed before is safe; make room on the disk, or "
+                "let it be written, and issue the same command again"
+            ) from error
 
 
 def pack(numbers: Sequence[float] | None) -> bytes | None:

@@ -18,7 +18,7 @@ from agents.base import Question
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.logprobs import Token, choice_log_probs
 from agents.llm.prompts import answer_schema, messages
-from agents.llm.redact import redact, refuse_secrets
+from agents.llm.redact import redact, refuse_secret_values
 from agents.llm.replies import shown
 from agents.llm.server import check_server
 
@@ -28,6 +28,7 @@ _MOST_TOKENS = 10**9  # in or out, that one call is believed to have taken
 _OPENAI_KEY = "OPENAI_API_KEY"
 _REFUSED = (400, 404, 415, 422, 501)  # statuses of a server that does not know a part of the request
 _LADDER = ((True, True), (True, False), (False, True), (False, False))  # what is asked for: (schema, extras)
+_PLAIN_LADDER = _LADDER[1::2]  # of providers that are asked for no extras
 _T = TypeVar("_T")
 
 
@@ -58,7 +59,7 @@ class LangChainEngine:
         _check_seconds("timeout", timeout)
         _check_whole("max_in_flight", max_in_flight)
         _check_whole("max_tokens", max_tokens)
-        refuse_secrets(more)
+        refuse_secret_values(more)
         self.model = model
         given: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self.parameters = {name: value for name, value in given.items() if name != "max_retries"}
@@ -68,7 +69,7 @@ class LangChainEngine:
             check_server(base_url, name, os.environ.get(_OPENAI_KEY), _OPENAI_KEY)
         self._chat = _chat_model(model, base_url, timeout, given)
         self._timeout, self._max_in_flight = timeout, max_in_flight
-        self._rung = 0  # of _LADDER
+        self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
         self._loop = _Loop()
 
@@ -92,16 +93,16 @@ class LangChainEngine:
         except TimeoutError:
             return _failed(f"timed out: after {self._timeout:g} s", began)
         except Exception as error:  # whatever a provider's library raises: it is named, counted and retried
-            return _failed(_named(error), began)
+            return _cut_short(error, began) or _failed(_named(error), began)
         return _reply(message, request, began)
 
     async def _asked(self, request: Request) -> AIMessage:
         """The model's message, asked for as richly as the server allows."""
-        for rung in range(self._rung, len(_LADDER)):
+        for rung in range(self._rung, len(self._ladder)):
             try:
-                answer = await self._runnable(request, *_LADDER[rung]).ainvoke(messages(request))
+                answer = await self._runnable(request, *self._ladder[rung]).ainvoke(messages(request))
             except Exception as error:
-                if rung + 1 == len(_LADDER) or not _refused(error):
+                if rung + 1 == len(self._ladder) or not _refused(error):
                     raise
             else:
                 self._rung = max(self._rung, rung)
@@ -201,6 +202,17 @@ def _reply(message: AIMessage, request: Request, began: float) -> Reply:
         return Reply(message.text, log_probs, *tokens, time.perf_counter() - began)
     except Exception as error:
         return _failed(f"unreadable answer: {_named(error)}", began, tokens)
+
+
+def _cut_short(error: Exception, began: float) -> Reply | None:
+    """What the client's complaint that a reply was cut (at max_tokens) holds of it: it was paid for."""
+    completion: Any = getattr(error, "completion", None)
+    try:
+        text, usage = completion.choices[0].message.content, completion.usage
+        tokens = _count(usage.prompt_tokens), _count(usage.completion_tokens)
+    except (AttributeError, IndexError, TypeError):
+        return None
+    return Reply(str(text or ""), None, *tokens, time.perf_counter() - began)
 
 
 def _used(message: AIMessage) -> tuple[int, int]:

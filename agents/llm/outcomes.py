@@ -35,7 +35,12 @@ class Outcome:
         self.entries.append(entry)
         self.failed = entry.verdict.problem is not None
         if self.failed and entry.reply.error is None:
-            self.request = retry(self.request, entry.reply.text, entry.verdict, len(self.entries))
+            heard = sum(e.reply.error is None for e in self.entries)  # a replay has no entries of failed transport
+            self.request = retry(self.request, entry.reply.text, entry.verdict, heard)
+
+    def ask_for_one(self, draw: int) -> None:
+        """The next request is for a single action, `draw` telling it from those of others with the same words."""
+        self.request, self.failed = Request(self.request.question, "sample", draw), True
 
     @property
     def last(self) -> Entry:
@@ -44,13 +49,13 @@ class Outcome:
 
     @property
     def cached(self) -> bool:
-        """Had the first call about it been made for another decision?"""
-        return self.entries[0].tag != self.tag
+        """Had every call about it been made for another decision?"""
+        return all(entry.tag != self.tag for entry in self.entries)
 
     @property
     def tells(self) -> bool:
-        """Is a whole distribution known, or is it a named fallback that nobody can take for one?"""
-        return self.failed or self.last.verdict.told_distribution
+        """Is a whole distribution known?"""
+        return not self.failed and self.last.verdict.told_distribution
 
 
 def told(outcomes: Sequence[Outcome], fallback: FallbackName, last: Tensor, choices: int) -> Tensor:

@@ -51,6 +51,7 @@ class Tally:
     cached: int = 0
     retried: int = 0
     failed: int = 0
+    single: int = 0  # asked for a single action, since not all probabilities were told
 
 
 @dataclass
@@ -58,9 +59,11 @@ class LanguagePopulation:
     """People whose decisions an engine makes. Implements `agents.base.Population`; its memory is the last actions.
 
     `way`: "distribution" asks for the log-probability of every choice and draws the action here; "sample" asks for one
-    action. An engine that cannot tell distributions is asked for samples, and `note` says so. `retries` show the
-    model its error; after them comes the `fallback`: "repeat_last" (the agent's last action, or the middle choice),
-    "uniform" (a draw) or "abort". Above `max_fallback_share` of a round, or of all, PopulationStopped is raised.
+    action. An engine that cannot tell distributions is asked for samples; where a reply leaves some of the probability
+    out, that decision is asked for again as a sample; `notes` say so. `retries` show the model its error; after them
+    comes the `fallback`: "repeat_last" (the agent's last action, or the middle choice), "uniform" (a draw) or "abort".
+    It is acted on, but no learner takes it for an answer. Above `max_fallback_share` of a round, or of all,
+    PopulationStopped is raised.
     """
 
     engine: Engine
@@ -75,13 +78,9 @@ class LanguagePopulation:
     purpose: str = ""  # what the decisions are for, in the ledger
     progress: Callable[[Progress], None] | None = None
     tally: Tally = field(default_factory=Tally)
-    note: str | None = None
 
     def __post_init__(self) -> None:
         self._check()
-        if self.way not in self.engine.ways:
-            self.note = f"{self.engine.model} tells no probabilities of choices; it is asked for single actions"
-            self.way = "sample"
         self._desk = Desk(self.engine, self.journal, self.budget, self.parameters)
 
     def _check(self) -> None:
@@ -95,6 +94,24 @@ class LanguagePopulation:
     def under(self, purpose: str) -> "LanguagePopulation":
         """The same people, with their decisions kept under another purpose."""
         return replace(self, purpose=purpose)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how these people were asked."""
+        model, t = self.engine.model, self.tally
+        if self.way not in self.engine.ways:
+            return (f"{model} tells no probabilities of choices; it is asked for single actions.",)
+        if not t.single:
+            return ()
+        told = f"{model} did not tell the probability of every choice in {t.single:,} of {t.decided:,} decisions"
+        return (f"{told}; those were asked again, for a single action.",)
+
+    @property
+    def _way(self) -> Way:
+        """How to ask next. A model that told no whole distribution so far is not asked for one twice per decision."""
+        t = self.tally
+        hopeless = t.single >= _FEWEST and t.single + t.failed == t.decided
+        return "sample" if hopeless or self.way not in self.engine.ways else self.way
 
     def start(self, people: People) -> Tensor:
         """Nobody has done anything yet: [B, N] of -1."""
@@ -110,7 +127,7 @@ class LanguagePopulation:
         log_probs = told(outcomes, self.fallback, memory, round.choices.shape[-1])  # [B, N, K]
         action = torch.where(turn, draws.choice("decision", round.step, log_probs), -1)
         self.journal.decided(rows(outcomes, self.fallback, action))
-        whole = self.way == "distribution" and all(o.tells for o in outcomes)
+        whole = any(o.tells for o in outcomes)
         decisions = Decisions(action, log_probs if whole else None, fallbacks(outcomes, self.fallback))
         return torch.where(turn, action, memory), decisions
 
@@ -134,26 +151,36 @@ class LanguagePopulation:
         if not all(offered):
             places = [i for i, allowed in enumerate(offered) if allowed]
             question = replace(question, choices=tuple(question.choices[i] for i in places))
-        draw = 0 if self.way == "distribution" else _draw(tag)
-        return Outcome(world, tag.agent, places, tag, Request(question, self.way, draw))
+        way = self._way
+        return Outcome(
+            world, tag.agent, places, tag, Request(question, way, 0 if way == "distribution" else _draw(tag))
+        )
 
     def _settle(self, chunk: list[Outcome]) -> None:
         """Asks until every decision of a chunk has a usable reply, or its attempts are used up."""
-        known, waiting = self.journal.last_call, chunk
+        known = self.journal.last_call
+        self._ask(chunk)
+        single = [o for o in chunk if o.request.way == "distribution" and not o.failed and not o.tells]
+        for outcome in single:  # all who have the same words share the first reply, and must not share its one action
+            outcome.ask_for_one(_draw(outcome.tag))
+        self._ask(single)
+        self._count(chunk, known)
+        self.tally.single += sum(o.request.way != self.way for o in chunk)
+
+    def _ask(self, waiting: list[Outcome]) -> None:
         for attempt in range(self.retries + 1):
+            if not waiting:
+                return
             entries = self._desk.answers([(o.request, o.tag) for o in waiting], attempt)
             for outcome, entry in zip(waiting, entries, strict=True):
                 outcome.hear(entry)
             waiting = [o for o in waiting if o.failed]
-            if not waiting:
-                break
-        self._count(chunk, known)
 
     def _count(self, chunk: list[Outcome], known: int) -> None:
         """`known`: the last call in the journal before this chunk."""
         t = self.tally
         t.decided += len(chunk)
-        t.cached += sum(o.cached or o.entries[0].id <= known for o in chunk)
+        t.cached += sum(o.cached or o.last.id <= known for o in chunk)
         t.retried += sum(len(o.entries) > 1 for o in chunk)
         t.failed += sum(o.failed for o in chunk)
         if self.progress is not None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 _SECRET_NAME = re.compile(r"(api|access|private)[_-]?key|token$|secret|passw|authorization|credential", re.IGNORECASE)
 _SECRET_FORM = re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai)[-_][A-Za-z0-9_-]{12,}|\bbearer\s+[\w.~+/=-]{8,}", re.IGNORECASE)
@@ -26,6 +26,17 @@ def redactor() -> Callable[[str], str]:
 def redact(text: str) -> str:
     """One text without secrets."""
     return redactor()(text)
+
+
+def refuse_secret_values(settings: Mapping[str, object]) -> None:
+    """ValueError if a setting, by its name or its value, is a key or a login: settings are written to the journal."""
+    refuse_secrets(settings)
+    for name, value in settings.items():
+        if isinstance(value, str) and redact(value) != value:
+            raise ValueError(
+                f"setting {name!r} holds a key or a login, which would be written to the journal; remove it and use "
+                "the provider's environment variable instead"
+            )
 
 
 def refuse_secrets(names: Iterable[str]) -> None:

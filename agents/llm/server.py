@@ -4,12 +4,20 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from typing import Any
 from urllib.parse import urlsplit
 
 from agents.llm.redact import redact
 from agents.llm.replies import shown
 
 _PATIENCE = 10.0  # seconds
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: the key would be sent along."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
+        """None: the redirect becomes an HTTPError."""
 
 
 def check_server(base_url: str, name: str, key: str | None, key_name: str) -> None:
@@ -42,11 +50,17 @@ def check_server(base_url: str, name: str, key: str | None, key_name: str) -> No
 
 def _get(url: str, key: str | None) -> bytes:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_PATIENCE) as reply:
+    opener = urllib.request.build_opener(_Stay)
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=_PATIENCE) as reply:
         return reply.read(1 << 20)
 
 
 def _refused(base_url: str, status: int, key_name: str) -> None:
+    if 300 <= status < 400:
+        raise ValueError(
+            f"{redact(base_url)} answers with a redirect (HTTP {status}), which is not followed; give the address it "
+            "leads to as base_url, if that is the model server"
+        )
     if status in (401, 403):
         raise ValueError(
             f"the model server at {redact(base_url)} refuses access (HTTP {status}); "

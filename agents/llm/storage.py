@@ -80,7 +80,10 @@ class Lock:
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """The journal at `path`, made if it is not there."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
     try:
         if _is_empty(connection):
             connection.executescript(f"BEGIN; {_TABLES} {_STAMP} COMMIT;")

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,7 +64,7 @@ def show(
     traits = [(t.name, f"{t.value:.2f}", t.natural, t.words, _mark(t.own_words, t.words_only)) for t in shown.traits]
     print_table(("private trait", "scale", "means", "told as", ""), traits)
     typer.echo("What a language model reads:\n")
-    typer.echo(shown.text)
+    typer.echo(fill(shown.text, width=min(100, get_terminal_size().columns - 1)))
 
 
 def _mark(own_words: bool, words_only: bool) -> str:
@@ -127,7 +129,7 @@ def _tell_larger_only(found: "Validation") -> None:
         edited = counted(len(found.edited), "biography", "biographies")
         typer.echo(
             f"{edited} edited or new ({_names(found.edited)}): only a larger model understands such; the small model's "
-            "answers do not change with a biography, a name or a trade"
+            "answers hardly change with a biography, a name or a trade"
         )
     if found.own_words:
         told = counted(len(found.own_words), "trait")
@@ -185,7 +187,11 @@ def sample(
 
 def _tell_summary(summary: "Summary") -> None:
     def row(one: "Spread", places: int) -> tuple[str, ...]:
-        return (one.name, *(f"{value:.{places}f}" for value in (one.mean, one.sd, *one.quantiles)), f"{one.between:.0%}")
+        return (
+            one.name,
+            *(f"{value:.{places}f}" for value in (one.mean, one.sd, *one.quantiles)),
+            f"{one.between:.0%}",
+        )
 
     head = ("mean", "sd", "5%", "25%", "50%", "75%", "95%", "shared")
     print_table(("public attribute", *head), [row(one, 1) for one in summary.attributes], numbers=range(1, 9))

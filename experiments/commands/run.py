@@ -52,15 +52,15 @@ def _run(config: "Config", as_json: bool) -> None:
             for note in opened.notes:
                 live.note(note)
             finished = execute(config, opened, live)
+        if as_json:
+            print_json(_plain(finished, methods(finished)))
+        else:
+            _table(methods(finished), reference(finished))
         data = report_data(opened, finished)
         written = write_report(data, opened.report)
         (opened.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
         mark_finished(opened)
-        if as_json:
-            print_json(_plain(finished, methods(finished)))
-            return
-        _table(methods(finished), reference(finished))
-        typer.echo(f"report: {written}")
+        typer.echo(f"report: {written}", err=as_json)
 
 
 def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object]:

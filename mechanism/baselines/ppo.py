@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from learning.draws import child_seed
-from mechanism.improve import ImproveSettings, Lived, Progress, improve_by_ppo
+from mechanism.improve import ImproveSettings, Lived, improve_by_ppo
 from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy
 from societies.stage import Stage
+from world_model.fit import Progress
 
 
 def new_policy(stage: Stage, seed: int) -> Learned:

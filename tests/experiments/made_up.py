@@ -5,6 +5,7 @@ import numpy as np
 from experiments.report_data import (
     Account,
     Asked,
+    Course,
     Curve,
     Gate,
     Method,
@@ -85,6 +86,10 @@ def data() -> ReportData:
         paths=(
             Path("real", True, years, years - 0.01, years + 0.01),
             Path("imagined", False, years + 0.006, years - 0.002, years + 0.014),
+        ),
+        courses=(
+            Course("fitting the world model", "loss", np.arange(1.0, 11), np.linspace(2.5, 1.5, 10)),
+            Course("improving the policy by PPO", "imagined welfare", np.arange(1.0, 11), np.linspace(0.6, 0.7, 10)),
         ),
         gates=(Gate(6144, 0.021, 0.014), Gate(9216, 0.028, 0.026)),
         recovery=Recovery(

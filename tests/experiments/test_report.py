@@ -35,7 +35,7 @@ def page() -> str:
 def test_it_needs_nothing_from_outside(page: str):
     tags = Tags(page).found
     links = [a[k] or "" for _, a in tags for k in ("src", "href", "srcset", "data") if k in a]
-    assert len(links) == 7  # the figures
+    assert len(links) == 8  # the figures
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in tags}
     assert "url(" not in re.sub(r"data:\S+", "", page)
@@ -89,8 +89,8 @@ def test_it_says_what_only_a_larger_model_would_understand(page: str):
 
 
 def test_a_run_with_little_in_it_still_has_a_report():
-    bare = replace(made_up.data(), curves=(), schedules=(), responses=(), paths=(), gates=(), recovery=None, asked=(),
-                   ledger=(), strangers=(), edited=(), own_words=(), notes=(),
+    bare = replace(made_up.data(), curves=(), schedules=(), responses=(), paths=(), gates=(), courses=(),
+                   recovery=None, asked=(), ledger=(), strangers=(), edited=(), own_words=(), notes=(),
                    methods=made_up.methods()[3:4])  # fmt: skip
     assert pictures(bare) == []
     assert "Ways of making the rules" in render(bare)

@@ -1,6 +1,5 @@
 """A run folder: made once, continued by the same command, closed to any other."""
 
-import json
 import os
 import shutil
 import signal
@@ -13,8 +12,9 @@ import torch
 
 from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
+from experiments.metrics import Metrics, Point
 from experiments.runs import find_run, finished_config, mark_finished, note_roster, open_run
-from experiments.stages import JSON, TENSORS, Metrics, Stages
+from experiments.stages import JSON, TENSORS, Stages
 
 POPULATION = ROOT / "personas/populations/communities.yaml"
 
@@ -185,15 +185,27 @@ def test_a_kill_in_the_second_stage_keeps_the_first(tmp_path: Path):
     assert Stages(tmp_path).get("two", JSON, lambda: 2) == 2
 
 
-def test_metrics_of_an_interrupted_stage_are_replaced(tmp_path: Path):
+def test_metrics_of_an_interrupted_part_are_replaced(tmp_path: Path):
     metrics = Metrics(tmp_path / "metrics.jsonl")
+    fitted, first, second = (
+        Point(*point) for point in (("fit", "f", 1, 1.0), ("rules", "r", 1, 0.1), ("rules", "r", 1, 0.2))
+    )
     metrics.begin("fit")
-    metrics.add("fit", 0, loss=1.0)
-    metrics.begin("imagine")
-    metrics.add("imagine", 0, gain=0.1)
+    metrics.add(fitted, 1)
+    metrics.begin("rules")
+    metrics.add(first, 1)
     with metrics.file.open("a") as out:
-        out.write('{"stage": "imagine", "st')  # cut short by a kill
-    metrics.begin("imagine")
-    metrics.add("imagine", 0, gain=0.2)
-    assert metrics.rows() == [{"stage": "fit", "step": 0, "loss": 1.0}, {"stage": "imagine", "step": 0, "gain": 0.2}]
-    assert all(json.loads(line) for line in metrics.file.read_text().splitlines())
+        out.write('{"part": "rules", "wh')  # cut short by a kill
+    metrics.begin("rules")
+    metrics.add(second, 1)
+    assert metrics.points() == [fitted, second]
+
+
+@pytest.mark.parametrize("of", [1, 7, 100, 101, 1000, 12345])
+def test_of_long_curves_about_a_hundred_points_are_kept_and_both_ends(tmp_path: Path, of: int):
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    for step in range(1, of + 1):
+        metrics.add(Point("fit", "f", step, 0.5), of)
+    steps = [point.step for point in metrics.points()]
+    assert (steps[0], steps[-1]) == (1, of)
+    assert min(of, 100) <= len(steps) <= 126

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.statistics import (
+    Interval,
     Reach,
     Share,
     censored_median,
     crossed_interval,
     first_reached,
-    iqm,
+    gone_interval,
     mean_interval,
     paired_interval,
     share_interval,
@@ -22,11 +23,15 @@ from experiments.statistics import (
 NUMBERS = st.floats(-1e3, 1e3)
 
 
+def half(found: Interval) -> float:
+    return (found.high - found.low) / 2
+
+
 def test_the_interval_of_a_mean_is_the_textbook_one_for_many_values():
     values = np.arange(200) / 199  # uniform on [0, 1]: sd .2901, so ± 1.96 * .2894 / sqrt(200)
     found = mean_interval(values)
     assert found.value == pytest.approx(0.5)
-    assert found.half == pytest.approx(1.96 * values.std() / math.sqrt(200), rel=0.04)
+    assert half(found) == pytest.approx(1.96 * values.std() / math.sqrt(200), rel=0.04)
 
 
 def test_pairing_removes_what_the_pairs_share():
@@ -45,9 +50,9 @@ def test_crossed_intervals_feel_both_seeds_and_communities():
     seeds, communities = np.linspace(-1, 1, 10)[:, None], np.linspace(-1, 1, 100)[None, :]
     by_seed, by_community = crossed_interval(seeds + 0 * communities), crossed_interval(0 * seeds + communities)
     both = crossed_interval(seeds + communities)
-    assert by_seed.half == pytest.approx(1.96 * seeds.std() / math.sqrt(10), rel=0.06)
-    assert by_community.half == pytest.approx(1.96 * communities.std() / math.sqrt(100), rel=0.06)
-    assert both.half == pytest.approx(math.hypot(by_seed.half, by_community.half), rel=0.06)
+    assert half(by_seed) == pytest.approx(1.96 * seeds.std() / math.sqrt(10), rel=0.06)
+    assert half(by_community) == pytest.approx(1.96 * communities.std() / math.sqrt(100), rel=0.06)
+    assert half(both) == pytest.approx(math.hypot(half(by_seed), half(by_community)), rel=0.06)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=30))
@@ -58,10 +63,16 @@ def test_an_interval_lies_within_the_values_and_does_not_waver(values: list[floa
     assert found == mean_interval(values)
 
 
-def test_the_interquartile_mean_drops_the_outer_quarters():
-    assert iqm([0, 10, 20, 1000]) == 15.0
-    assert iqm([1, 2, 3, 4, 5, 6, 7, 800]) == 4.5
-    assert iqm([0, 1, 5]) == pytest.approx((0.25 / 3 * 0 + 1 * 1 / 3 + 0.25 / 3 * 5) / 0.5)
+def test_what_is_gone_is_told_with_both_means_of_the_same_communities():
+    rng = np.random.default_rng(0)
+    whole = rng.gamma(2.0, 0.5, 200)
+    exact = gone_interval(0.3 * whole, whole)
+    assert (exact.value, exact.low, exact.high) == pytest.approx((0.7, 0.7, 0.7))
+    noisy = gone_interval(0.3 * whole + rng.normal(0, 0.02, 200), whole)
+    assert noisy.low < 0.7 < noisy.high
+    assert noisy.high - noisy.low < 0.02  # held fixed, the mean of `whole` would have made it about .06 wide
+    with pytest.raises(ValueError, match="one to one"):
+        gone_interval([1.0], [1.0, 2.0])
 
 
 def test_values_that_are_not_finite_are_refused():

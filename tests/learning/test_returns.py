@@ -1,11 +1,11 @@
-"""GAE and TD(lambda): by hand, by a slow double sum, and against torchrl."""
+"""GAE, and the TD(lambda) returns that it implies: by hand, by a slow double sum, and against torchrl."""
 
 import pytest
 import torch
 from torch import Tensor
 from torchrl.objectives.value.functional import generalized_advantage_estimate, td_lambda_return_estimate
 
-from learning.returns import gae, td_lambda
+from learning.returns import gae
 
 
 def test_gae_by_hand() -> None:
@@ -26,7 +26,7 @@ def test_done_cuts_by_hand() -> None:
 
 def test_undiscounted_monte_carlo_return() -> None:
     rewards, values = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[9.0], [8.0], [7.0], [0.0]])
-    torch.testing.assert_close(td_lambda(rewards, values, 1.0, 1.0), torch.tensor([[6.0], [5.0], [3.0]]))
+    torch.testing.assert_close(gae(rewards, values, 1.0, 1.0) + values[:-1], torch.tensor([[6.0], [5.0], [3.0]]))
 
 
 def _numbers(seed: int, steps: int = 7, worlds: int = 5) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,9 +73,10 @@ def test_agrees_with_torchrl(discount: float, lam: float) -> None:
         discount, lam, value, following, theirs(rewards), theirs(done), theirs(done)
     )
     torch.testing.assert_close(theirs(gae(rewards, values, discount, lam, done)), advantage)
-    torch.testing.assert_close(theirs(td_lambda(rewards, values, discount, lam, done)), target)
+    returns = gae(rewards, values, discount, lam, done) + values[:-1]
+    torch.testing.assert_close(theirs(returns), target)
     other = td_lambda_return_estimate(discount, lam, following, theirs(rewards), theirs(done), theirs(done))
-    torch.testing.assert_close(theirs(td_lambda(rewards, values, discount, lam, done)), other)
+    torch.testing.assert_close(theirs(returns), other)
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -19,7 +19,7 @@ from societies.base import State, Transition
 from societies.play import Fixed
 from societies.stage import Stage
 from tests.world_model.island import Island, Islanders, OtherTraits
-from world_model.fit import FitSettings
+from world_model.fit import FitSettings, quiet
 from world_model.model import ModelSettings, WorldModel
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,10 +59,6 @@ def pair() -> Pair:
     ours = Stage(Island("revenue", steps=3), Deaf(), Islanders(), 0)
     society = OtherPayoffs("revenue", steps=3)
     return Pair(ours, Stage(society, Deaf(), OtherTraits(Islanders(), 0.05), 0))
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    return None
 
 
 def test_the_two_stages_differ_in_hidden_things_and_in_nothing_else():

@@ -15,6 +15,7 @@ from societies.base import Principal, PublicStep
 from societies.play import Fixed
 from societies.stage import Stage
 from tests.world_model.island import BEST_RATE, Counting, Island, Islanders, stage
+from world_model.fit import quiet
 
 ISLAND = Island()
 
@@ -22,10 +23,6 @@ ISLAND = Island()
 def counted(objective: str = "quadratic", steps: int = 3) -> tuple[Stage, Counting]:
     people = Counting()
     return Stage(Island(objective, steps=steps), people, Islanders(), 0), people  # type: ignore[arg-type]
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    return None
 
 
 def test_the_default_is_the_societys_own():

@@ -15,14 +15,11 @@ from mechanism.policy import Learned, Policy
 from societies.base import Principal
 from societies.stage import Stage
 from tests.world_model.island import BEST_RATE, Islanders, Objective, stage
+from world_model.fit import quiet
 from world_model.model import ModelSettings, WorldModel
 
 PPO = ImproveSettings(iterations=20, worlds=60, ppo=PPOSettings(learning_rate=2e-2, minibatches=2))
 BACKPROP = replace(PPO, iterations=60, worlds=20, backprop_rate=2e-2)
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    return None
 
 
 def dreams(objective: Objective, penalty: float = 0.0, steps: int = 3) -> Dreams:
@@ -117,7 +114,7 @@ def test_returns_of_a_decision_are_all_that_comes_after_it():
     """lambda = 1, discount 1: rewards to go. Step 0 is the warm-up, whose reward is nobody's doing."""
     learned = learner(stage(steps=4))
     once = ImproveSettings(worlds=2, ppo=PPOSettings(lam=1.0))
-    batch = ppo_round(learned, planned(torch.tensor([9.0, 1.0, 2.0, 4.0])), (0.0, 1.0), once, (0, 0))
+    batch, _ = ppo_round(learned, planned(torch.tensor([9.0, 1.0, 2.0, 4.0])), (0.0, 1.0), once, (0, 0))
     torch.testing.assert_close(batch.returns, torch.tensor([7.0, 7.0, 6.0, 6.0, 4.0, 4.0]), atol=1e-4, rtol=0)
 
 
@@ -132,7 +129,7 @@ def test_rewards_between_decisions_go_to_the_decision_before():
         return reward.expand(worlds, -1)
 
     once = ImproveSettings(worlds=2, ppo=PPOSettings(lam=1.0))
-    batch = ppo_round(learned, rewards, (0.0, 1.0), once, (0, 0))
+    batch, _ = ppo_round(learned, rewards, (0.0, 1.0), once, (0, 0))
     torch.testing.assert_close(batch.returns, torch.tensor([15.0, 15.0, 12.0, 12.0]), atol=1e-4, rtol=0)
     assert prepare(learner(where), rewards, 0, 2)[0] == pytest.approx(7.5)
 
@@ -141,7 +138,7 @@ def test_log_probabilities_of_a_round_are_the_acting_policys():
     made = dreams("quadratic")
     learned = learner(made.stage)
     prepare(learned, made.rewards, 0, 20)
-    batch = ppo_round(learned, made.rewards, (0.0, 1.0), replace(PPO, worlds=8), (0, 0))
+    batch, _ = ppo_round(learned, made.rewards, (0.0, 1.0), replace(PPO, worlds=8), (0, 0))
     log_prob, _, _ = learned.policy.evaluate(batch.observation, batch.action)
     torch.testing.assert_close(batch.log_prob, log_prob)
     assert len(batch) == 8 * 2
@@ -152,7 +149,7 @@ def test_copies_share_their_luck_and_nothing_else():
     made = dreams("quadratic")
     learned = learner(made.stage)
     settings = replace(PPO, worlds=8, copies=2)
-    batch = ppo_round(learned, made.rewards, (0.0, 1.0), settings, (0, 0))
+    batch, _ = ppo_round(learned, made.rewards, (0.0, 1.0), settings, (0, 0))
     advantage = batch.advantage.reshape(2, 2, 4)  # [T', copies, worlds]
     torch.testing.assert_close(advantage.sum(1), torch.zeros(2, 4), atol=1e-5, rtol=0)
     action, seen = batch.action.reshape(2, 2, 4), batch.observation.reshape(2, 2, 4, -1)
@@ -165,7 +162,7 @@ def test_preparing_brings_observations_to_scale_once():
     learned = learner(made.stage)
     mean, spread = prepare(learned, made.rewards, 0, 60)
     with torch.no_grad():
-        batch = ppo_round(learned, made.rewards, (mean, spread), replace(PPO, worlds=60), (0, 60))
+        batch, _ = ppo_round(learned, made.rewards, (mean, spread), replace(PPO, worlds=60), (0, 60))
         scaled = learned.policy.normaliser(batch.observation)
     varies = batch.observation.std(0) > 1e-3
     assert 0.6 < float(scaled.std(0)[varies].mean()) < 1.3

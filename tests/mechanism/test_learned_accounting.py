@@ -17,7 +17,7 @@ from societies.play import Fixed
 from societies.stage import Stage
 from tests.world_model.hidden_island import hidden_stage
 from tests.world_model.island import BEST_RATE, stage
-from world_model.fit import FitSettings
+from world_model.fit import FitSettings, quiet
 from world_model.model import ModelSettings
 
 SIZES = ModelSettings(members=2, traits=1, community=1, hidden=12, tracker_hidden=4)
@@ -52,10 +52,6 @@ class Shelf:
         if name not in self.kept or (name.startswith("rules") and not self.reads_rules):
             self.kept[name] = save({k: v.contiguous() for k, v in make().items()})
         return load(self.kept[name])
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    return None
 
 
 def welfare(here: Stage, outcome: Outcome) -> float:

@@ -16,7 +16,7 @@ from mechanism.swm_ap import Outcome, SWMSettings, imagined_episodes, made_now, 
 from societies.base import Principal
 from societies.stage import Stage
 from tests.world_model.island import BEST_RATE, Counting, Island, Islanders, Objective, assert_is_an_episode
-from world_model.fit import FitSettings
+from world_model.fit import FitSettings, quiet
 from world_model.imagine import Dream
 from world_model.model import ModelSettings
 
@@ -34,10 +34,6 @@ TINY = SWMSettings(
     improve=ImproveSettings(iterations=2, worlds=4, ppo=PPOSettings(epochs=1, minibatches=2)),
 )
 NEVER, ALWAYS = replace(TINY, gap=-1.0), replace(TINY, gap=10.0)
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    return None
 
 
 def place(objective: Objective = "revenue", soft: bool = True) -> tuple[Stage, Counting]:

@@ -134,3 +134,10 @@ def test_unlike_things_are_not_compared(tmp_path: Path):
     (tmp_path / "p.yaml").write_text(POPULATION % "nurse")
     with pytest.raises(PersonaFileError, match="a population cannot be compared with a person; give two of one kind"):
         diff(tmp_path / "a.yaml", tmp_path / "p.yaml")
+
+
+@pytest.mark.parametrize("line", ['occupation: "nurse \\uD83D\\uDE00"', '"age \\uD83D": 3'])
+def test_half_a_character_is_refused(tmp_path: Path, line: str):
+    path = tmp_path / "x.yaml"
+    path.write_text(f"id: a\nname: A\nattributes:\n  {line}\n")
+    assert refusal(path).startswith("x.yaml:4: ")

@@ -71,6 +71,18 @@ def test_the_principal_sees_the_public_past_and_nothing_else() -> None:
     torch.testing.assert_close(e.mechanism[0, 2:, 0], 0.05 * torch.arange(2.0, 12.0))
 
 
+def test_one_schedule_is_for_all_worlds() -> None:
+    class Same:
+        def start(self, worlds: int) -> None: ...
+
+        def propose(self, memory: None, seen: PublicStep) -> tuple[None, Tensor]:
+            return None, torch.full((7,), 0.3)
+
+    episode = play(SOCIETY, _Stubborn(), town(SOCIETY, 0, 3), Same(), draws(0, 0, 3)).episode
+    assert episode.mechanism.shape == (3, SOCIETY.steps, 7)
+    assert torch.equal(episode.mechanism[0], episode.mechanism[2])
+
+
 def test_actions_replies_and_fallbacks_are_recorded_as_they_were() -> None:
     e = play(SOCIETY, _Stubborn(), town(SOCIETY, 0, 2, 5), Fixed(torch.zeros(7)), draws(1, 0, 2)).episode
     assert e.action[:, :, 0].unique().tolist() == [8]
@@ -78,6 +90,9 @@ def test_actions_replies_and_fallbacks_are_recorded_as_they_were() -> None:
     assert not e.soft
     assert e.choice[:, :, 0].sum(-1).unique().tolist() == [1.0]
     assert e.choice[:, :, 0, 8].unique().tolist() == [1.0]
+    assert not e.choice[0, 3, 2].any()  # a fallback is acted on, and is nobody's answer
+    assert e.choice[:, :, 2].sum() == e.choice[:, :, 3].sum() - 1
+    assert e.action[0, 3, 2] == 8
     assert not e.choice[:, :, 1].any()
     assert e.fallbacks == (Fallback(0, 2, "repeat_last", "unreadable reply"),)
 
@@ -90,7 +105,7 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("rules", "message"),
-    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]")],
+    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]"), (torch.ones(2, 7), "need")],
 )
 def test_rules_that_are_none_are_refused_before_anybody_is_asked(rules: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -11,11 +11,12 @@ from mechanism.explore import RandomRules
 from societies.base import Episode, State
 from tests.world_model.island import stage
 from world_model.calibrate import beliefs, next_choice
-from world_model.fit import FitSettings, Labelled, fit, fit_tracker, posterior_labels
+from world_model.fit import FitSettings, Labelled, fit, fit_tracker, posterior_labels, weighted
 from world_model.imagine import imagine
 from world_model.latent import Posterior
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
+from world_model.traits import Tracker
 
 STEPS, SIZES = 8, ModelSettings(members=3, traits=2, community=1, hidden=16, tracker_hidden=16)
 SETTINGS = FitSettings(steps=200, tracker_steps=200)
@@ -203,3 +204,15 @@ def test_progress_is_told_step_by_step():
     labels = posterior_labels(model, posterior, data, torch.Generator().manual_seed(0))
     fit_tracker(model, [labels], settings, 0, lambda *step: told.append(step))
     assert [step[1:] for step in told] == [(1, 3), (2, 3), (3, 3), (1, 2), (2, 2)]
+
+
+def test_whole_distributions_count_as_several_choices_and_single_actions_as_one():
+    sure = torch.tensor([0.0, -60.0, -60.0]).softmax(0)  # rounds to 1, and is a whole distribution nevertheless
+    choice = torch.stack([torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.2, 0.3, 0.5]), sure, torch.zeros(3)])
+    assert weighted(choice, 8.0).sum(-1).tolist() == pytest.approx([1.0, 8.0, 8.0, 0.0])
+
+
+def test_a_model_without_traits_can_be_asked_what_it_believes():
+    tracker = Tracker(4, 1, 0, 3, 8, torch.Generator().manual_seed(0))
+    belief = tracker.at_first(torch.zeros(2, 5, 1))
+    assert belief.mean.shape == (2, 5, 0)

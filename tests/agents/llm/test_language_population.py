@@ -224,7 +224,7 @@ def test_an_engine_without_distributions_is_asked_for_samples_and_says_so(tmp_pa
         population = LanguagePopulation(engine, j)
         decide(population, a_round(0, 1, 2))
     assert population.way == "sample"
-    assert "tells no probabilities" in str(population.note)
+    assert "tells no probabilities" in str(population.notes)
     assert {r.way for r in engine.batches[0]} == {"sample"}
 
 
@@ -286,3 +286,50 @@ def test_an_engine_that_loses_replies_is_an_error(tmp_path: Path) -> None:
 
     with journal(tmp_path) as j, pytest.raises(ValueError, match="1 replies to 6 requests"):
         decide(LanguagePopulation(Loses([]), j), a_round(0, 3, 2))
+
+
+def test_who_shares_words_does_not_share_a_single_action(tmp_path: Path) -> None:
+    """A server that tells the reply but not the probabilities: each person gets a sample of their own."""
+    engine = MockEngine(lambda request: Reply(f'{{"hours":{CHOICES[request.draw % K]}}}', None, 100, 5))
+    round_ = a_round(0, 60, 1, news=lambda w, n: "the same news")
+    with journal(tmp_path) as j:
+        population = LanguagePopulation(engine, j)
+        decisions = decide(population, round_)
+        again = decide(LanguagePopulation(engine, j), round_)
+        calls = j.ledger().calls
+    assert calls == 1 + 60  # once for the distribution
+    assert len(decisions.action.unique()) > K // 2
+    assert torch.equal(decisions.action, again.action)
+    assert decisions.log_probs is None
+    assert "60 of 60 decisions; those were asked again" in population.notes[0]
+
+
+def test_where_no_distribution_is_ever_told_it_is_no_longer_asked_for(tmp_path: Path) -> None:
+    engine = MockEngine(lambda request: Reply('{"hours":40}', None, 100, 5))
+    with journal(tmp_path) as j:
+        population = LanguagePopulation(engine, j, chunk=100)
+        decide(population, a_round(0, 200, 1))
+        assert j.ledger().calls == 100 + 100 + 100
+    assert population.tally.single == 200
+
+
+def test_one_reply_without_probabilities_leaves_the_others_whole(tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        silent = "agent 1" in request.question.user
+        return Reply('{"hours":40}', None, 100, 5) if silent else spread(request)
+
+    with journal(tmp_path) as j:
+        decisions = decide(LanguagePopulation(MockEngine(answer), j), a_round(0, 2, 3))
+    assert decisions.log_probs is not None
+    counts = (decisions.log_probs.exp() > 0).sum(-1)
+    assert counts[:, 1].tolist() == [1, 1]
+    assert counts[:, 0].min() > 1
+
+
+def test_tokens_are_counted_where_the_server_does_not(tmp_path: Path) -> None:
+    with journal(tmp_path) as j:
+        population = LanguagePopulation(MockEngine(lambda _: Reply('{"hours":40}')), j, Budget(tokens=3000), "sample")
+        decide(population, a_round(0, 1, 1))
+        with pytest.raises(BudgetSpent):
+            decide(population, a_round(1, 2, 1))
+        assert 1000 < j.spent.tokens <= 3000

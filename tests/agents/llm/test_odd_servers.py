@@ -95,3 +95,23 @@ def test_a_deeply_nested_list_of_models_is_none() -> None:
         thread.start()
         check_server(f"http://127.0.0.1:{server.getsockname()[1]}/v1", "tiny", None, "OPENAI_API_KEY")
         thread.join(10)
+
+
+def test_a_redirect_is_not_followed_with_the_key() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as stranger:
+        to = b"Location: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n" % stranger.getsockname()[1]
+        thread = threading.Thread(target=_say, args=(server, b"HTTP/1.0 302 Found\r\n" + to))
+        thread.start()
+        with pytest.raises(ValueError, match=r"answers with a redirect \(HTTP 302\)"):
+            check_server(f"http://127.0.0.1:{server.getsockname()[1]}/v1", "tiny", "the key", "OPENAI_API_KEY")
+        thread.join(10)
+        stranger.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            stranger.accept()
+
+
+def test_a_reply_that_was_cut_is_paid_and_shown_to_the_model() -> None:
+    cut = {"message": {"role": "assistant", "content": "Let me think about"}, "finish_reason": "length"}
+    with serving(lambda body: cut) as fake:
+        (reply,) = engine_for("openai:tiny", fake.url).complete([one_request()])
+    assert (reply.text, reply.tokens_in, reply.tokens_out, reply.error) == ("Let me think about", 50, 6, None)
