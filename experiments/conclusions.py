@@ -180,13 +180,16 @@ def on_courses(courses: Sequence[Course]) -> str:
 
 
 def _course(course: Course) -> str:
-    fifth = max(1, len(course.values) // 5)
-    start, before, end = (
-        float(part.mean()) for part in (course.values[:1], course.values[-2 * fifth : -fifth], course.values[-fifth:])
+    values = course.values
+    fifth = max(1, len(values) // 5)
+    end = float(values[-fifth:].mean())
+    moved = (
+        f", {signed(end - float(values[-2 * fifth : -fifth].mean()))} in the last fifth"
+        if len(values) > 2 * fifth
+        else ""
     )
-    moved = f", {signed(end - before)} in the last fifth" if len(course.values) > 2 * fifth else ""
     label = course.label[:1].upper() + course.label[1:]
-    return f"{label}: {course.value} from {number(start)} to {number(end)}{moved}."
+    return f"{label}: {course.value} from {number(float(values[0]))} to {number(end)}{moved}."
 
 
 def on_recovery(found: Recovery) -> str:

@@ -120,3 +120,16 @@ def test_the_belief_adds_to_what_is_seen_and_changes_nothing_else():
     for blind, seeing in zip(*(observations(o, episode)[0] for o in OBSERVERS), strict=True):
         assert torch.equal(seeing[:, : blind.shape[1]], blind)
         assert seeing.shape[1] - blind.shape[1] == 3 * (2 + 1)
+
+
+def test_where_there_was_no_reply_what_was_done_is_seen():
+    """A fallback leaves an empty reply: the observer reads the action off the response, and believes nothing by it."""
+    whole = life(soft=False)
+    quiet = whole.choice.clone()
+    quiet[:, :, 2] = 0.0
+    silent = replace(whole, choice=quiet)
+    blind, knowing = Observer(ISLAND), Observer(ISLAND, MODEL)
+    for a, b in zip(observations(blind, whole)[0], observations(blind, silent)[0], strict=True):
+        torch.testing.assert_close(a, b)
+    apart = observations(knowing, whole)[1][-1].evidence - observations(knowing, silent)[1][-1].evidence
+    assert bool((apart.abs().sum(-1) > 0).nonzero()[:, 1].eq(2).all())

@@ -105,7 +105,7 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("rules", "message"),
-    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]"), (torch.ones(2, 7), "need")],
+    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]"), (torch.ones(12, 8), "need")],
 )
 def test_rules_that_are_none_are_refused_before_anybody_is_asked(rules: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):

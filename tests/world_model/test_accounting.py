@@ -264,7 +264,7 @@ def test_the_seed_decides_the_fit_and_progress_is_told():
         posterior = Posterior(4, 6, model.prior, torch.Generator().manual_seed(0))
         said = list[tuple[int, int]]()
         few = replace(SETTINGS, accounting_steps=3)
-        fit_accounting(model, posterior, data, few, seed, lambda _, done, of: said.append((done, of)))
+        fit_accounting(model, posterior, data, few, seed, lambda _, done, of, loss: said.append((done, of)))
         assert said == [(1, 3), (2, 3), (3, 3)]
         return model.state_dict()
 

@@ -196,14 +196,14 @@ def test_members_end_up_different(soft: Fitted):
 
 
 def test_progress_is_told_step_by_step():
-    told = list[tuple[str, int, int]]()
+    told = list[tuple[str, int, int, float]]()
     society = stage("revenue", steps=STEPS).society
     settings = replace(SETTINGS, steps=3, tracker_steps=2)
     model, data = WorldModel(society, SIZES, 0), records(society, life(True, 0, 3)[0])
     posterior = fit(model, data, True, settings, 0, lambda *step: told.append(step))
     labels = posterior_labels(model, posterior, data, torch.Generator().manual_seed(0))
     fit_tracker(model, [labels], settings, 0, lambda *step: told.append(step))
-    assert [step[1:] for step in told] == [(1, 3), (2, 3), (3, 3), (1, 2), (2, 2)]
+    assert [step[1:3] for step in told] == [(1, 3), (2, 3), (3, 3), (1, 2), (2, 2)]
 
 
 def test_whole_distributions_count_as_several_choices_and_single_actions_as_one():

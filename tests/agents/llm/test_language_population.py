@@ -211,8 +211,9 @@ def test_missing_probability_is_recorded_and_never_invented(tmp_path: Path) -> N
     with journal(tmp_path) as j:
         decisions = decide(LanguagePopulation(MockEngine(partial), j), a_round(0, 1, 2))
         ledger = j.ledger()
-    assert decisions.log_probs is None  # one of the two told too little: it counts as one action
-    assert decisions.action[0, 1] == 4
+    assert decisions.log_probs is not None
+    assert decisions.log_probs[0, 0, [3, 4]].exp().tolist() == pytest.approx([0.5, 0.5])
+    assert decisions.log_probs[0, 1].exp().tolist() == [float(k == 4) for k in range(K)]  # told too little: one action
     assert ledger.missing_mean == pytest.approx((0.03 + 0.5) / 2)
     assert ledger.missing_most == pytest.approx(0.5)
     assert decisions.fallbacks == ()
@@ -223,7 +224,6 @@ def test_an_engine_without_distributions_is_asked_for_samples_and_says_so(tmp_pa
     with journal(tmp_path) as j:
         population = LanguagePopulation(engine, j)
         decide(population, a_round(0, 1, 2))
-    assert population.way == "sample"
     assert "tells no probabilities" in str(population.notes)
     assert {r.way for r in engine.batches[0]} == {"sample"}
 
