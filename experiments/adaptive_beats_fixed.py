@@ -16,8 +16,9 @@ from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
 from experiments.claims import Json, Outcome, workplace
 from experiments.errors import ROOT, UserError
+from experiments.ladder import HELD_OUT_SEED
 from experiments.quoted import best_fixed_rates, result
-from experiments.stages import JSON, TENSORS, Stages
+from experiments.stages import JSON, TENSORS, Stages, stages_of
 from experiments.statistics import Interval, crossed_interval
 from experiments.strangers import Misled
 from learning.draws import child_seed
@@ -32,7 +33,6 @@ from societies.stage import Stage
 from world_model.fit import FitSettings, quiet
 
 BAR_SHARE = 0.6
-HELD_OUT_SEED = 900_001  # of the communities that everything is judged on; never learned from
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def claim(smoke: bool) -> Outcome:
     """Ten seeds on scripted people, then sign and shuffle on the embedded population."""
     scale = _small() if smoke else Scale()
     folder = workplace("adaptive_beats_fixed", smoke)
-    stages = Stages(folder / "stages")
+    stages = stages_of(asdict(scale), folder)
     scripted = _found(ScriptedPopulation(), "scripted", scale.seeds, scale.held_out, scale, stages)
     with Journal(folder / "journal.sqlite") as journal:
         people = LanguagePopulation(EmbeddedEngine(), journal, purpose="adaptive_beats_fixed")

@@ -9,7 +9,7 @@ import importlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -67,10 +67,21 @@ def run_claim(name: str, smoke: bool) -> Outcome:
         near = get_close_matches(name, known, 1)
         fix = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(known) or 'there are none yet'}"
         raise UserError(f"there is no claim {name!r}", where="experiments/", fix=fix)
-    with _clock(workplace(name, smoke) / "minutes.json") as minutes:
+    place = workplace(name, smoke)
+    commits = _commits(place / "commits.json")
+    with _clock(place / "minutes.json") as minutes:
         outcome: Outcome = importlib.import_module(f"experiments.{name}").claim(smoke)
-    write_json(result_file(name, smoke), record(outcome, minutes()))
+    write_json(result_file(name, smoke), record(outcome, minutes(), commits))
     return outcome
+
+
+def _commits(file: Path) -> list[str]:
+    """Those of every session that worked on a claim, this one's last: its parts may be of different code."""
+    before: list[str] = read_json(file) if file.exists() else []
+    now = commit()
+    commits = [*(c for c in before if c != now), now]
+    write_json(file, commits)
+    return commits
 
 
 @contextmanager
@@ -89,11 +100,17 @@ def _clock(file: Path) -> Generator[Callable[[], float]]:
         write_json(file, total() + (time.monotonic() - started) / 60)
 
 
-def record(outcome: Outcome, minutes: float) -> dict[str, Any]:
-    """The result file's content: the outcome, and what made it."""
+def record(outcome: Outcome, minutes: float, commits: Sequence[str]) -> dict[str, Any]:
+    """The result file's content: the outcome, and what made it; `commits` are those of all its sessions."""
     found = asdict(outcome)
     smoke = found.pop("smoke")
-    made = {"commit": commit(), "hardware": hardware(), "minutes": round(minutes, 2), "smoke": smoke}
+    made = {
+        "commit": commits[-1],
+        "commits": list(commits),
+        "hardware": hardware(),
+        "minutes": round(minutes, 2),
+        "smoke": smoke,
+    }
     return {**found, "seeds": list(outcome.seeds), **made}
 
 

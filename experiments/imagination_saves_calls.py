@@ -6,7 +6,6 @@ longer adds nothing, and of all its horizons the one that reaches the point soon
 counted with its warm-up, those that observations are normalised by, and those of SWM-AP's checks.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from agents.embedded.vocabulary import MODEL_FOLDER
 from experiments.claims import Json, Outcome, workplace
 from experiments.errors import UserError
 from experiments.files import read_json, write_json
+from experiments.provenance import embedded_weights
 from experiments.saving_curves import Curves, Longer, finals, joined_curve, longer
 from experiments.saving_scale import Scale, ppo_trials, small, swm_trials
 from experiments.saving_table import Row, Table, embedded_rows, quoted_rows, scripted_rows
@@ -90,8 +89,7 @@ def _open(smoke: bool) -> Run:
 
 def _same_settings(file: Path, scale: Scale) -> None:
     """Finished parts of other settings, or of another embedded model, must not be mixed with new ones."""
-    weights = hashlib.sha256((MODEL_FOLDER / "model.safetensors").read_bytes()).hexdigest()
-    settings = json.loads(json.dumps({"scale": asdict(scale), "embedded_model": weights}))
+    settings = json.loads(json.dumps({"scale": asdict(scale), "embedded_model": embedded_weights()}))
     if not file.exists():
         write_json(file, settings)
     elif read_json(file) != settings:

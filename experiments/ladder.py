@@ -30,7 +30,7 @@ from societies.play import Fixed
 from societies.stage import Stage, joined
 from world_model.fit import quiet
 
-HELD_OUT_SEED = 900_001  # the communities that `adaptive_beats_fixed` is judged on
+HELD_OUT_SEED = 900_001  # of the communities that learned policies are judged on; never learned from
 TRAINING_SEED = child_seed(HELD_OUT_SEED, "headroom")
 BATCH = 100  # worlds at once
 

@@ -1,5 +1,6 @@
 """What made a result: the commit, the versions, the machine."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -7,6 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from agents.embedded.vocabulary import MODEL_FOLDER
 from experiments.errors import ROOT
 
 # The packages whose version can change a number or a reply.
@@ -39,6 +41,11 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def embedded_weights() -> str:
+    """The SHA-256 of the embedded model."""
+    return hashlib.sha256((MODEL_FOLDER / "model.safetensors").read_bytes()).hexdigest()
 
 
 @cache

@@ -15,7 +15,8 @@ from torch import Tensor
 from agents.base import Population
 from agents.scripted import ScriptedPopulation
 from experiments.errors import ROOT
-from experiments.saving_scale import HELD_OUT_SEED, TUNING_SEED, gradient_steps, ppo_budget, ppo_horizon, swm_budget
+from experiments.ladder import HELD_OUT_SEED
+from experiments.saving_scale import TUNING_SEED, gradient_steps, ppo_budget, ppo_horizon, swm_budget
 from learning.draws import child_seed, draws
 from mechanism.baselines.cma_es import EPISODES_A_CANDIDATE, cma_es
 from mechanism.baselines.ppo import model_free_ppo, new_policy, with_equal_updates

@@ -18,7 +18,6 @@ from world_model.fit import FitSettings
 T = TypeVar("T")
 
 SEED = 20_261_123  # of the list of trials
-HELD_OUT_SEED = 900_001  # of the communities that everything is judged on; never learned from
 TUNING_SEED = 900_002  # of the communities that trials are judged on
 
 

@@ -1,5 +1,6 @@
 """The costly parts of a run, each done once: a finished stage is a file, and a second run of the command reads it."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from experiments.errors import UserError
 from experiments.files import read_json, write_atomic, write_json
+from experiments.provenance import embedded_weights
 
 T = TypeVar("T")
 
@@ -99,3 +101,9 @@ class Stages:
     def _add_seconds(self, name: str, seconds: float) -> None:
         taken = self.seconds()
         write_json(self.folder / "seconds.json", {**taken, name: taken.get(name, 0.0) + seconds})
+
+
+def stages_of(settings: Mapping[str, Any], folder: Path) -> Stages:
+    """The finished parts of work with these settings and this embedded model; others lie in folders of their own."""
+    decisive = json.dumps({**settings, "embedded_model": embedded_weights()}, sort_keys=True)
+    return Stages(folder / "stages" / hashlib.sha256(decisive.encode()).hexdigest()[:8])

@@ -4,11 +4,8 @@ The measure: on held-out communities under held-out random rules, the expected l
 the true choice distribution. 0 = a model of the same form that knows no traits, 1 = the truth itself.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +20,7 @@ from experiments import exact_bayes
 from experiments.claims import Json, Outcome, workplace
 from experiments.errors import ROOT
 from experiments.exact_bayes import Setting
-from experiments.stages import JSON, TENSORS, Stages
+from experiments.stages import JSON, TENSORS, Stages, stages_of
 from experiments.statistics import gone_interval
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
@@ -84,7 +81,7 @@ class Table:
 def claim(smoke: bool) -> Outcome:
     """The scripted table first, then the same on the embedded population."""
     scale, folder = SMOKE if smoke else Scale(), workplace("world_model_knows_people", smoke)
-    stages = _stages(folder, scale)
+    stages = stages_of({"seed": SEED, **asdict(scale)}, folder)
     scripted = _table(ScriptedPopulation(), "scripted", scale, stages)
     bayes = stages.get("exact-bayes", JSON, lambda: _bayes(scale, _gap("scripted", stages)))
     with Journal(folder / "journal.sqlite") as journal:
@@ -110,12 +107,6 @@ def claim(smoke: bool) -> Outcome:
         seeds=(SEED,),
         smoke=smoke,
     )
-
-
-def _stages(folder: Path, scale: Scale) -> Stages:
-    """The finished parts of a run with these settings; those of others lie in a folder of their own."""
-    settings = json.dumps({"seed": SEED, **asdict(scale)}, sort_keys=True)
-    return Stages(folder / "stages" / hashlib.sha256(settings.encode()).hexdigest()[:8])
 
 
 def _stage(people: Population, split: str) -> Stage:

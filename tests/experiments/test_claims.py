@@ -47,7 +47,7 @@ def test_a_claim_that_holds_is_recorded_with_what_made_it(place: Path):
     assert done.exit_code == 0
     result = json.loads((place / "results/made_up.json").read_text())
     assert list(result) == [
-        *("claim", "passed", "figure", "bar", "figures", "seeds", "commit", "hardware", "minutes", "smoke")
+        *("claim", "passed", "figure", "bar", "figures", "seeds", "commit", "commits", "hardware", "minutes", "smoke")
     ]
     assert result["passed"] is True
     assert result["smoke"] is False
@@ -93,6 +93,15 @@ def test_minutes_add_up_over_sessions(place: Path):
     (claims.workplace("made_up", smoke=False) / "minutes.json").write_text("60.0")
     run("claim", "made_up")
     assert json.loads((place / "results/made_up.json").read_text())["minutes"] >= 60
+
+
+def test_the_commits_of_all_its_sessions_are_told(place: Path, monkeypatch: pytest.MonkeyPatch):
+    write(place, "0.25")
+    for commit in ("aaa", "bbb", "aaa"):
+        monkeypatch.setattr(claims, "commit", lambda now=commit: now)
+        run("claim", "made_up")
+    found = json.loads((place / "results/made_up.json").read_text())
+    assert (found["commit"], found["commits"]) == ("aaa", ["bbb", "aaa"])
 
 
 def test_an_unknown_claim_names_the_near_one(place: Path):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.base import Decisions, Round
 from agents.scripted import ScriptedPopulation
-from experiments import imagination_saves_calls, saving_table, saving_units
+from experiments import imagination_saves_calls, provenance, saving_table, saving_units
 from experiments.errors import UserError
 from experiments.imagination_saves_calls import BAR, Run
 from experiments.quoted import quoted_curves, quoted_methods
@@ -330,7 +330,7 @@ def test_processes_share_the_units_out_and_the_first_error_is_raised(tmp_path: P
 def test_work_of_other_settings_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     check = imagination_saves_calls._same_settings  # pyright: ignore[reportPrivateUsage]
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    monkeypatch.setattr(imagination_saves_calls, "MODEL_FOLDER", tmp_path)
+    monkeypatch.setattr(provenance, "MODEL_FOLDER", tmp_path)
     check(tmp_path / "settings.json", Scale())
     check(tmp_path / "settings.json", Scale())
     with pytest.raises(UserError, match="other settings"):

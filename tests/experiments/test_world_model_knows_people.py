@@ -9,6 +9,7 @@ import torch
 
 from agents.scripted import ScriptedPopulation
 from experiments import world_model_knows_people as claim
+from experiments.stages import Stages
 
 SMALL = replace(claim.SMOKE, samples=1)
 
@@ -21,7 +22,7 @@ def test_the_distance_is_the_divergence_from_the_truth():
 
 
 def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    stages = claim._stages(tmp_path, SMALL)
+    stages = Stages(tmp_path)
     first = claim._table(ScriptedPopulation(), "scripted", SMALL, stages)
 
     def refuse(*_: Any) -> None:
@@ -30,11 +31,3 @@ def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(claim, "learn_people", refuse)
     monkeypatch.setattr(claim, "_blind_gap", refuse)
     assert claim._table(ScriptedPopulation(), "scripted", SMALL, stages) == first
-
-
-def test_parts_of_other_settings_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    folder = claim._stages(tmp_path, claim.SMOKE).folder
-    assert claim._stages(tmp_path, claim.SMOKE).folder == folder
-    assert claim._stages(tmp_path, replace(claim.SMOKE, training=5)).folder != folder
-    monkeypatch.setattr(claim, "SEED", claim.SEED + 1)
-    assert claim._stages(tmp_path, claim.SMOKE).folder != folder
