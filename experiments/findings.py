@@ -62,9 +62,9 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         society=config.society.name,
         objective=finished.cast.society.objective,
         population=_people(config),
-        stand_in=_small_model(config),
+        stand_in=stand_in(config),
         reference=reference(finished),
-        methods=(*methods(finished), *(quoted_methods() if comparable(config) else ())),
+        methods=(*methods(finished), *quoted(config)),
         curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
         brackets=np.array(market_of(finished.cast.society).brackets),
         schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated),
@@ -142,7 +142,7 @@ def _curve(finished: Finished) -> Curve:
 
 def _who(config: Config) -> str:
     """As the rows of the quoted table name their people; nobody's name where there are no such rows."""
-    return "embedded" if _small_model(config) else "scripted" if config.population.kind == "scripted" else "others"
+    return "embedded" if stand_in(config) else "scripted" if config.population.kind == "scripted" else "others"
 
 
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
@@ -244,7 +244,7 @@ def _imagined(run: Run, finished: Finished) -> Account:
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:
     """People of the first training roster whose words the small model does not know."""
-    if not _small_model(finished.config):
+    if not stand_in(finished.config):
         return ()
     people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
     folder = finished.config.population.model.partition(":")[2]
@@ -253,14 +253,19 @@ def _strangers(finished: Finished) -> tuple[Strange, ...]:
     return tuple(Strange(one.id, one.unknown, one.in_biography) for one in told if one.unknown)
 
 
-def _small_model(config: Config) -> bool:
+def quoted(config: Config) -> tuple[Method, ...]:
+    """The lines of the headline table that are not of this run, where they are about the same people and society."""
+    return quoted_methods() if comparable(config) else ()
+
+
+def stand_in(config: Config) -> bool:
     return config.population.kind == "llm" and config.population.model.startswith("embedded")
 
 
 def _residents(finished: Finished) -> tuple[Persona, ...]:
     """People who were written by hand and are played by the small model; sampled ones have nothing of their own."""
     rosters = finished.cast.rosters
-    return rosters.residents if _small_model(finished.config) and isinstance(rosters, Village) else ()
+    return rosters.residents if stand_in(finished.config) and isinstance(rosters, Village) else ()
 
 
 def _made(run: Run) -> Mapping[str, str]:

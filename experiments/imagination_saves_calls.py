@@ -119,16 +119,20 @@ def _score(run: Run, unit: Unit, seeds: int) -> float:
 
 
 def _long_curves(run: Run, settings: ImproveSettings) -> tuple[dict[int, Curves], list[Longer]]:
-    """PPO's curves by horizon, until a longer one adds nothing; and what each added."""
-    curves, steps = dict[int, Curves](), list[Longer]()
-    for horizon in run.scale.horizons:
+    """PPO's curves by horizon, short ones first, until a longer one adds nothing; and what each longer one added."""
+
+    def of(horizon: int) -> Curves:
         units = [long_curve(settings, horizon, seed, run.scale) for seed in range(run.scale.seeds)]
         run.do(units)
-        curves[horizon] = [done(run.folder, unit.name, "curve") for unit in units]
+        return [done(run.folder, unit.name, "curve") for unit in units]
+
+    curves, steps = dict[int, Curves](), list[Longer]()
+    for horizon in run.scale.horizons:
+        curves[horizon] = of(horizon)
         steps += [longer(curves)] if len(curves) > 1 else []
         if steps and steps[-1].nothing:
             break
-    return curves, steps
+    return {horizon: of(horizon) for horizon in run.scale.sooner} | curves, steps
 
 
 def _units(scale: Scale, tuned: Tuned) -> list[Unit]:

@@ -15,16 +15,18 @@ from torch import Tensor
 
 from agents.base import Population
 from agents.llm.budget import Budget
+from agents.llm.engine import Engine
 from agents.llm.journal import Journal
 from agents.llm.models import engine_for
 from agents.llm.population import LanguagePopulation
+from agents.llm.recorded import RecordedEngine
 from agents.scripted import ScriptedPopulation
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live
 from experiments.metrics import Point
 from experiments.quoted import best_fixed_rates
-from experiments.runs import Run, note_roster, people_file
+from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
@@ -89,12 +91,12 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
     society = load(config.society.name, config.society.objective)
     _check(config, society)
-    rosters = open_rosters(people_file(config), society.agents, "all", ("wage",), society.traits_used)
+    rosters = open_rosters(run.people, society.agents, "all", ("wage",), society.traits_used)
     if config.population.kind == "scripted":
         scripted = Counted(ScriptedPopulation(config.population.way == "distribution"), live.decided)
         yield Cast(society, rosters, lambda purpose: scripted)
         return
-    engine = engine_for(config.population.model, config.population.base_url, **config.population.settings)
+    engine = _engine(config, run)
     with Journal(run.journal) as journal:
         people = LanguagePopulation(
             engine,
@@ -107,6 +109,13 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
             progress=live.decided,
         )
         yield Cast(society, rosters, people.under, lambda: people.notes)
+
+
+def _engine(config: Config, run: Run) -> Engine:
+    """The model; of a finished run the tape, whoever serves the model now."""
+    if run.replay:
+        return RecordedEngine(run.journal)
+    return engine_for(config.population.model, config.population.base_url, **config.population.settings)
 
 
 def execute(config: Config, run: Run, live: Live) -> Finished:

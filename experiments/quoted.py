@@ -17,7 +17,13 @@ from experiments.statistics import Interval
 
 RESULTS = ROOT / "results"
 SAVING = "imagination_saves_calls"
-CURVES = {"swm_ap": "swm_ap", "ppo": "ppo", "cma_es_fixed": "cma_es", "cma_es_linear": "cma_es"}  # method -> colour
+CURVES = {
+    "swm_ap": "swm_ap",
+    "ppo": "ppo",
+    "cma_es_fixed": "cma_es",
+    "cma_es_linear": "cma_es",
+    "saez": "saez",
+}  # method -> colour
 
 
 def result(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:

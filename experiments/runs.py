@@ -37,6 +37,15 @@ class Run:
     stages: Stages
     notes: tuple[str, ...]  # what the user should know before it continues
     _lock: Lock
+    replay: bool = False  # is everybody's answer on tape already, and nobody to be asked?
+
+    @property
+    def people(self) -> Path:
+        """The population file or folder of persons; of a finished run, the copy that it keeps."""
+        if not self.replay:
+            return people_file(self.config)
+        kept, given = self.folder / "people", Path(self.config.population.people)
+        return kept / given.name if given.suffix else kept
 
     @property
     def journal(self) -> Path:
@@ -84,6 +93,19 @@ def open_run(config: Config, runs: Path | None = None) -> Run:
         lock.release()
         raise
     return Run(folder, config, Stages(folder / "stages"), notes, lock)
+
+
+def open_finished(name: str, runs: Path | None = None) -> Run:
+    """A finished run, to look at it again from what its folder holds; nothing of it is compared with the present.
+
+    UserError: there is no such run, or it was broken off. JournalError: another process is at work in it.
+    """
+    folder = find_run(name, runs)
+    if not _manifest(folder).get("finished"):
+        fix = "issue the command that began it again: it continues"
+        raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
+    config = load_config(folder / "config.yaml")
+    return Run(folder, config, Stages(folder / "stages"), (), Lock(folder / "run"), replay=True)
 
 
 def find_run(name: str, runs: Path | None = None) -> Path:
@@ -196,15 +218,6 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
 def mark_finished(run: Run) -> None:
     """From now on its report can be written anew without asking anybody anything."""
     write_json(run.folder / "manifest.json", {**run.manifest(), "finished": True})
-
-
-def finished_config(name: str, runs: Path | None = None) -> Config:
-    """The config of a finished run. UserError where there is no such run, or it was broken off."""
-    folder = find_run(name, runs)
-    if not _manifest(folder).get("finished"):
-        fix = "issue the command that began it again: it continues"
-        raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
-    return load_config(folder / "config.yaml")
 
 
 def note_roster(run: Run, split: str, digest: str) -> None:

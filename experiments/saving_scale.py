@@ -50,6 +50,7 @@ class Scale:
     swm_tuning_seeds: int = 1  # of each SWM-AP trial: the rival is tuned with more care, not with less
     tuning_budget: int = 20  # episodes of an SWM-AP trial; one of PPO has those of its first long curve
     horizons: tuple[int, ...] = (20_000, 26_000, 34_000, 45_000, 60_000)  # each about 30% longer
+    sooner: tuple[int, ...] = (10_000, 14_000)  # shorter ones, which may reach the point sooner though they end lower
     every: int = 1000  # episodes between the checkpoints of a long curve
     embedded_seeds: int = 1
     embedded_held_out: int = 50
@@ -82,6 +83,7 @@ def small() -> Scale:
         swm_tuning_seeds=1,
         tuning_budget=4,
         horizons=(12, 16),
+        sooner=(8,),
         every=4,
         embedded_seeds=1,
         embedded_held_out=1,

@@ -1,7 +1,8 @@
 """The shuffle test: a policy whose history comes from another roster has nothing to go by but the calendar."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from mechanism.observe import History
@@ -11,9 +12,7 @@ from societies.base import PublicStep
 
 @dataclass(frozen=True)
 class Misled:
-    """`learned`, shown the whole public record of the next world instead of its own: who lives there, under which
-    rules, and what they did.
-    """
+    """`learned`, told what the people of the next world did. The wages, the last rules and the year stay its own."""
 
     learned: Learned
 
@@ -23,5 +22,18 @@ class Misled:
 
     def propose(self, memory: History, seen: PublicStep) -> tuple[History, Tensor]:
         """[B, M]"""
-        tensors = {f.name: getattr(seen, f.name) for f in fields(seen) if isinstance(getattr(seen, f.name), Tensor)}
-        return self.learned.propose(memory, replace(seen, **{name: x.roll(1, 0) for name, x in tensors.items()}))
+        return self.learned.propose(memory, replace(seen, **self._swapped(seen)))
+
+    def _swapped(self, seen: PublicStep) -> dict[str, Tensor | None]:
+        names = self.learned.society.feature_names
+        own = torch.tensor([name in self.learned.society.personal for name in names])
+
+        def features(x: Tensor | None) -> Tensor | None:
+            return None if x is None else torch.where(own, x, x.roll(1, 0))
+
+        return {
+            "features": features(seen.features),
+            "last_features": features(seen.last_features),
+            "last_response": None if seen.last_response is None else seen.last_response.roll(1, 0),
+            "last_choice": None if seen.last_choice is None else seen.last_choice.roll(1, 0),
+        }

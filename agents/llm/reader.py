@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.llm.engine import Reply
+from agents.llm.engine import Reply, Way
 from agents.llm.journal import unpack
 from agents.llm.ledger import Ledger, summarise
 from agents.llm.storage import journal_path, open_to_read
@@ -64,6 +64,11 @@ class JournalReader:
     def models(self) -> list[tuple[str, str]]:
         """(model, parameters as canonical JSON) of every model that answered, in order of appearance."""
         return self._db.execute("SELECT model, parameters FROM models ORDER BY id").fetchall()
+
+    def ways(self) -> frozenset[Way]:
+        """How decisions were asked for."""
+        forms = self._db.execute("SELECT text FROM texts WHERE id IN (SELECT DISTINCT form FROM calls)")
+        return frozenset(json.loads(text)[2] for (text,) in forms)
 
     def decisions(self, limit: int, purpose: str | None = None) -> list[Look]:
         """The first `limit` decisions in order of purpose, seed, episode, step, agent."""

@@ -17,14 +17,14 @@ class NotOnTape(ValueError):
 class RecordedEngine:
     """Replays a journal under the recorded model's own name and parameters, so that keys are the same.
 
-    `model` chooses among several recorded models. ValueError: nothing is recorded, or the choice is not clear.
+    `model` chooses among several recorded models. It can be asked in the ways that are on the tape. ValueError: nothing
+    is recorded, or the choice is not clear.
     """
-
-    ways: frozenset[Way] = frozenset({"sample", "distribution"})
 
     def __init__(self, run_or_file: str | Path, model: str | None = None) -> None:
         self._tape = JournalReader(run_or_file)
         self.model, parameters = _one(self._tape, model)
+        self.ways: frozenset[Way] = self._tape.ways()
         self.parameters: dict[str, Setting] = json.loads(parameters)
         self._keys = CallKeys(self.model, self.parameters)
 

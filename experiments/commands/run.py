@@ -1,5 +1,6 @@
 """`solon run` and `solon report`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +9,8 @@ import typer
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from experiments.config import Config
-    from experiments.pipeline import Finished
     from experiments.report_data import Method
+    from experiments.runs import Run
 
 
 def run(
@@ -24,38 +24,44 @@ def run(
 ) -> None:
     """Learn rules for a population and compare them. The same command again continues an interrupted run."""
     from experiments.config import load_config
+    from experiments.runs import open_run
 
     short = {"seed": seed, "budget.calls": budget_calls, "budget.tokens": budget_tokens}
     over = [f"{key}={value}" for key, value in short.items() if value is not None]
-    _run(load_config(config, [*(words or []), *over], smoke), as_json)
+    _finish(open_run(load_config(config, [*(words or []), *over], smoke)), as_json)
     if smoke:
         typer.echo("this was a smoke run: its figures mean nothing", err=True)
 
 
 def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:
     """Write a finished run's report anew, from what the run folder holds."""
-    from experiments.runs import finished_config
+    from experiments.runs import open_finished
 
-    _run(finished_config(name), as_json=False)
+    _finish(open_finished(name), as_json=False)
 
 
-def _run(config: "Config", as_json: bool) -> None:
+def _finish(run: "Run", as_json: bool) -> None:
+    from agents.embedded.engine import STAND_IN
     from experiments import figures
-    from experiments.findings import methods, reference, report_data
+    from experiments.findings import methods, quoted, reference, report_data, stand_in
     from experiments.live import Live
     from experiments.pipeline import execute, plan
     from experiments.report import write_report
-    from experiments.runs import mark_finished, open_run
+    from experiments.runs import mark_finished
 
-    with open_run(config) as opened:
+    config = run.config
+    with run as opened:
         with Live(f"solon run {config.name}", plan(config), config.budget.calls, config.budget.tokens) as live:
             for note in opened.notes:
                 live.note(note)
             finished = execute(config, opened, live)
+        rows, others = methods(finished), quoted(config)
         if as_json:
-            print_json(_plain(finished, methods(finished)))
+            print_json(_plain(config.name, (*rows, *others)))
         else:
-            _table(methods(finished), reference(finished))
+            _table(rows, others, reference(finished))
+        if stand_in(config):
+            typer.echo(STAND_IN, err=as_json)
         data = report_data(opened, finished)
         written = write_report(data, opened.report)
         (opened.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
@@ -63,9 +69,9 @@ def _run(config: "Config", as_json: bool) -> None:
         typer.echo(f"report: {written}", err=as_json)
 
 
-def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object]:
+def _plain(run: str, rows: "Sequence[Method]") -> dict[str, object]:
     return {
-        "run": finished.config.name,
+        "run": run,
         "methods": [
             {
                 "name": m.name,
@@ -73,17 +79,21 @@ def _plain(finished: "Finished", rows: "tuple[Method, ...]") -> dict[str, object
                 "gain": [m.gain.value, m.gain.low, m.gain.high],
                 "decisions": m.decisions,
                 "communities": m.communities,
+                "quoted": m.quoted,
             }
             for m in rows
         ],
     }
 
 
-def _table(rows: "tuple[Method, ...]", reference: str) -> None:
+def _table(rows: "Sequence[Method]", others: "Sequence[Method]", reference: str) -> None:
     head = ("method", "welfare", "95%", "gain", "95%", "real decisions")
     print_table(head, [_row(m) for m in rows], numbers=(1, 2, 3, 4, 5))
     typer.echo(f"on {rows[0].communities} held-out communities; gain: over {reference}, on the same communities")
-    if any(m.decisions is None for m in rows):
+    if others:
+        typer.echo(f"\nnot of this run: quoted from {others[0].quoted}, on communities of its own")
+        print_table(head, [_row(m) for m in others], numbers=(1, 2, 3, 4, 5))
+    if any(m.decisions is None for m in (*rows, *others)):
         typer.echo("true society: found with the society's own formulas, which no real decisions can tell")
 
 

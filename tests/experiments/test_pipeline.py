@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from agents.llm.mock import MockEngine
+from experiments import pipeline, runs
 from experiments.commands.run import _plain
 from experiments.config import Config, load_config
 from experiments.errors import UserError
@@ -21,7 +22,7 @@ from experiments.findings import methods, report_data
 from experiments.live import Live
 from experiments.pipeline import execute, plan
 from experiments.report import render
-from experiments.runs import open_run
+from experiments.runs import mark_finished, open_finished, open_run
 from tests.experiments.tiny import TINY
 
 
@@ -36,7 +37,7 @@ def table(config: Config, runs: Path) -> str:
     """Runs (or continues) and gives the final table."""
     with open_run(config, runs) as opened, Live("tiny", plan(config)) as live:
         finished = execute(config, opened, live)
-        return json.dumps(_plain(finished, methods(finished)))
+        return json.dumps(_plain(config.name, methods(finished)))
 
 
 def calls(runs: Path) -> tuple[int, int]:
@@ -120,6 +121,22 @@ def test_a_finished_run_is_not_played_again(config: Config, straight: Straight, 
     monkeypatch.setattr(MockEngine, "complete", lambda *_: pytest.fail("the model was asked again"))
     assert table(config, straight.runs) == straight.table
     assert calls(straight.runs) == made
+
+
+def test_a_finished_run_is_looked_at_without_its_model_and_without_its_people(
+    config: Config, straight: Straight, monkeypatch: pytest.MonkeyPatch
+):
+    with open_run(config, straight.runs) as run:
+        mark_finished(run)
+
+    def gone(*_: object, **__: object) -> None:
+        raise AssertionError("the model was asked for")
+
+    monkeypatch.setattr(pipeline, "engine_for", gone)
+    monkeypatch.setattr(runs, "people_file", gone)
+    with open_finished(str(straight.runs / "tiny")) as again, Live("tiny", plan(config)) as live:
+        finished = execute(again.config, again, live)
+        assert json.dumps(_plain("tiny", methods(finished))) == straight.table
 
 
 def test_the_report_shows_the_run(config: Config, straight: Straight):

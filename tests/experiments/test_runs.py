@@ -13,7 +13,7 @@ import torch
 from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Metrics, Point
-from experiments.runs import find_run, finished_config, mark_finished, note_roster, open_run
+from experiments.runs import find_run, mark_finished, note_roster, open_finished, open_run
 from experiments.stages import JSON, TENSORS, Stages
 
 POPULATION = ROOT / "personas/populations/communities.yaml"
@@ -130,9 +130,13 @@ def test_an_unknown_run_names_those_there_are(tmp_path: Path, people: Path):
 def test_only_a_finished_run_has_a_report_to_write_anew(tmp_path: Path, people: Path):
     with open_run(config(people), tmp_path / "runs") as run:
         with pytest.raises(UserError, match="not finished"):
-            finished_config("plain", tmp_path / "runs")
+            open_finished("plain", tmp_path / "runs")
         mark_finished(run)
-    assert finished_config("plain", tmp_path / "runs") == run.config
+    moved = run.folder.rename(tmp_path / "elsewhere")
+    people.write_text("edited since")
+    with open_finished(str(moved)) as again:
+        assert (again.config, again.folder) == (run.config, moved)
+        assert again.people.read_text() != "edited since"
 
 
 def test_a_finished_stage_is_not_done_again(tmp_path: Path):
