@@ -1,7 +1,8 @@
 """Saez's optimal rates with an elasticity estimated from what people did (Saez 2001, eq. 9; brackets as Zheng 2020).
 
 In bracket j, tau = (1 - G) / (1 - G + a e): e is the elasticity of income to the net-of-tax rate, a the local Pareto
-parameter z f(z) / (1 - F(z)) and G the mean social weight above z, weights being proportional to 1 / income.
+parameter z f(z) / (1 - F(z)) and G the mean social weight above z, weights being proportional to 1 / income. z is the
+middle of the bracket, and the lower edge of the open top one.
 """
 
 from itertools import pairwise
@@ -37,25 +38,23 @@ def saez_rates(income: Tensor, elasticity: float, brackets: tuple[float, ...] = 
     edges = [*brackets, float("inf")]
     rates = list[float]()
     for low, high in pairwise(edges):
-        inside = (income >= low) & (income < high)
-        above = income >= low
-        if int(inside.sum()) < 3:
+        inside = income[(income >= low) & (income < high)]
+        if len(inside) < 3:
             rates.append(rates[-1] if rates else 0.0)
             continue
+        at = low if high == float("inf") else min((low + high) / 2, float(inside.max()))  # z, of both G and a
+        above = income >= at
         social = float(weight[above].mean())  # G
-        pareto = _pareto(income, low, high, inside, above)
+        density = len(inside) / (high - low)
+        pareto = at * density / int(above.sum()) if density else _top(income[above], low)  # a
         rates.append((1 - social) / (1 - social + pareto * elasticity) if social < 1 else 0.0)
     return torch.tensor(rates).clamp(0, 1)
 
 
-def _pareto(income: Tensor, low: float, high: float, inside: Tensor, above: Tensor) -> float:
-    """a = z f(z) / (1 - F(z)) at the middle of the bracket; m / (m - b) in the open top one (Saez 2001, section 3)."""
-    if high == float("inf"):
-        mean = float(income[above].mean())
-        return mean / max(mean - low, 1.0)
-    middle = (low + high) / 2
-    density = float(inside.sum()) / (high - low)
-    return middle * density / max(1.0, float((income >= middle).sum()))
+def _top(above: Tensor, low: float) -> float:
+    """The Pareto parameter of the open top bracket, m / (m - b) (Saez 2001, section 3)."""
+    mean = float(above.mean())
+    return mean / max(mean - low, 1.0)
 
 
 def saez(episode: Episode, full_time_income: Tensor) -> Fixed:

@@ -1,14 +1,23 @@
 """Saez's rates against exact Pareto incomes, planted elasticities and schedules worked by hand."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from agents.scripted import ScriptedPopulation
 from learning.draws import draws
+from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.saez import estimated_elasticity, saez, saez_rates
+from mechanism.evaluate import welfare
 from mechanism.explore import RandomRules
+from personas.rosters import open_rosters
+from societies.catalog import load
+from societies.library.income_tax import full_time_income
+from societies.play import Fixed
 from societies.stage import Stage
 from societies.taxes import US_BRACKETS, US_RATES, marginal_rate
 from tests.world_model.island import stage
@@ -33,17 +42,18 @@ def test_inner_rates_of_an_exact_pareto():
     """z f / (1 - F) = a at every income; the mean density of a narrow bracket stands for that at its middle."""
     brackets = (0.0, 95_000.0, 105_000.0)
     rate = float(saez_rates(pareto(2.0, 50_000.0), 0.5, brackets)[1])
-    social = 50_000.0 / 95_000.0
+    social = 50_000.0 / 100_000.0
     assert rate == pytest.approx((1 - social) / (1 - social + 2.0 * 0.5), rel=0.01)
 
 
 def test_a_schedule_by_hand():
-    """Six people in two brackets. Above 0: everyone, so G = 1 and the rate is 0. Above 100: 200, 300, 400."""
-    incomes = torch.tensor([50.0, 60.0, 80.0, 200.0, 300.0, 400.0])
+    """Six people in two brackets. Above 50, the middle of the first: five of them, the one at 50 included."""
+    incomes = torch.tensor([40.0, 50.0, 80.0, 200.0, 300.0, 400.0])
     weights = 1 / incomes / (1 / incomes).mean()
-    social = float(weights[3:].mean())
-    a = 300.0 / (300.0 - 100.0)  # mean above the floor, and the floor
-    expected = torch.tensor([0.0, (1 - social) / (1 - social + a * 0.5)])
+    bottom, top = float(weights[1:].mean()), float(weights[3:].mean())
+    a = 50.0 * (3 / 100.0) / 5  # z f / (1 - F), six people in both
+    b = 300.0 / (300.0 - 100.0)  # mean above the floor, and the floor
+    expected = torch.tensor([(1 - bottom) / (1 - bottom + a * 0.5), (1 - top) / (1 - top + b * 0.5)])
     torch.testing.assert_close(saez_rates(incomes, 0.5, (0.0, 100.0)), expected)
 
 
@@ -114,3 +124,15 @@ def test_the_schedule_of_real_episodes_is_the_formulas():
     played = type(episode)(**{**vars(episode), "mechanism": flat})
     expected = saez_rates(income.flatten(), estimated_elasticity(income, flat))
     assert torch.equal(saez(played, full_time).mechanism, expected)
+
+
+def test_it_wins_most_of_what_there_is_to_win_for_its_own_objective():
+    """Saez's weights are those of `inverse_income`: far above US federal rates there, and near a good flat tax."""
+    society = load("income_tax", "inverse_income")
+    rosters = open_rosters(Path("personas/populations/communities.yaml"), society.agents)
+    towns = Stage(society, ScriptedPopulation(), rosters, 5)
+    lived = towns.play(default(society), 0, 40)
+    income = full_time_income(lived.features[:, 0])[:, None] * lived.response[:, lived.counted, :, 0]
+    rules = {"us": default(society), "flat": flat(society, 0.7), "saez": Fixed(saez_rates(income.flatten(), 0.43))}
+    level = {name: float(welfare(towns, rule, 40).mean()) for name, rule in rules.items()}
+    assert level["us"] + 0.6 * (level["flat"] - level["us"]) < level["saez"]
