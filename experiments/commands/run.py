@@ -92,7 +92,9 @@ def _table(rows: "Sequence[Method]", others: "Sequence[Method]", reference: str)
     typer.echo(f"on {rows[0].communities} held-out communities; gain: over {reference}, on the same communities")
     if others:
         typer.echo(f"\nnot of this run: quoted from {others[0].quoted}, on communities of its own")
-        print_table(head, [_row(m) for m in others], numbers=(1, 2, 3, 4, 5))
+        short = [_row(m) for m in others]  # without the gain's interval: labels are long here
+        cells = [(row[0].replace(" (", "\n("), *row[1:4], row[5]) for row in short]
+        print_table((*head[:4], "decisions"), cells, numbers=(1, 2, 3, 4))
     if any(m.decisions is None for m in (*rows, *others)):
         typer.echo("true society: found with the society's own formulas, which no real decisions can tell")
 
