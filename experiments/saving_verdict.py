@@ -61,7 +61,8 @@ def fraction(share: Share) -> str:
 
 
 def _one_in(x: float) -> str:
-    return f"1/{1 / x:.3g}"
+    times = float(f"{1 / x:.3g}")
+    return f"1/{times:,.0f}" if times >= 100 else f"1/{times:g}"
 
 
 def _plain(reaches: Sequence[Reach]) -> list[Json]:
