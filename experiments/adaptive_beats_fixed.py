@@ -80,11 +80,9 @@ def claim(smoke: bool) -> Outcome:
         people = LanguagePopulation(EmbeddedEngine(), journal, purpose="adaptive_beats_fixed")
         embedded = _found(people, "embedded", scale.embedded_seeds, scale.embedded_held_out, scale, stages)
     share = scripted.gain.value / _twin_gain()
-    passed = scripted.gain.low > 0 and share >= BAR_SHARE and scripted.misled.high < scripted.gain.low
-    passed = passed and scripted.misled.low <= 0
     return Outcome(
         claim="a principal that adapts to its people beats the best fixed schedule within 200 real episodes",
-        passed=passed,
+        passed=holds(scripted, share),
         figure=f"gain {scripted.gain.value:+.4f} ({scripted.gain.low:+.4f} to {scripted.gain.high:+.4f}), "
         f"{share:.0%} of the unlimited twin's; misled {scripted.misled.value:+.4f}",
         bar="gain clear of 0, share >= 60%, gone when misled",
@@ -107,6 +105,12 @@ class Found:
     gain: Interval
     misled: Interval  # the same policies, told of another roster's people
     by_seed: list[float]
+
+
+def holds(found: Found, share: float) -> bool:
+    """Is the gain clear of 0, enough of the twin's, and gone when the policy is misled?"""
+    gone = found.misled.low <= 0 and found.misled.high < found.gain.low
+    return found.gain.low > 0 and share >= BAR_SHARE and gone
 
 
 def _found(people: Population, name: str, seeds: int, held_out: int, scale: Scale, stages: Stages) -> Found:

@@ -31,3 +31,21 @@ def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(claim, "learn_people", refuse)
     monkeypatch.setattr(claim, "_blind_gap", refuse)
     assert claim._table(ScriptedPopulation(), "scripted", SMALL, stages) == first
+
+
+MET = claim.Row({"3": 0.8}, {}, {}, 0.02, 0.04, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (MET, replace(MET, share={"3": 0.46}), True),
+        (MET, replace(MET, share={"3": 0.44}), False),
+        (replace(MET, share={"3": 0.74}), MET, False),
+        (replace(MET, income_error_5=0.051), MET, False),
+        (replace(MET, coverage=0.84), MET, False),
+        (replace(MET, coverage=0.96), MET, False),
+    ],
+)
+def test_every_bar_decides(soft: claim.Row, hard: claim.Row, expected: bool):
+    assert claim.holds(claim.Table({}, soft, hard)) is expected
