@@ -137,5 +137,8 @@ class Fixed:
         return worlds
 
     def propose(self, memory: int, seen: PublicStep) -> tuple[int, Tensor]:
-        rates = self.mechanism if self.mechanism.dim() == 1 else self.mechanism[seen.step]
-        return memory, rates.expand(memory, -1)
+        if self.mechanism.dim() == 1:
+            return memory, self.mechanism.expand(memory, -1)
+        if seen.step >= len(self.mechanism):
+            raise ValueError(f"the path has rules for {len(self.mechanism)} steps; step {seen.step} needs some too")
+        return memory, self.mechanism[seen.step].expand(memory, -1)

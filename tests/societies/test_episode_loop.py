@@ -105,11 +105,20 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("rules", "message"),
-    [(torch.full((7,), torch.nan), "not numbers"), (torch.tensor([0.1]), r"need \[7\]"), (torch.ones(12, 8), "need")],
+    [
+        (torch.full((7,), torch.nan), "not numbers"),
+        (torch.tensor([0.1]), r"need \[7\]"),
+        (torch.ones(12, 8), "need"),
+    ],
 )
 def test_rules_that_are_none_are_refused_before_anybody_is_asked(rules: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         play(SOCIETY, _Stubborn(), town(SOCIETY, 0, 1), Fixed(rules), draws(0, 0, 1))
+
+
+def test_a_path_that_ends_too_soon_says_so() -> None:
+    with pytest.raises(ValueError, match="rules for 2 steps; step 2"):
+        play(SOCIETY, _Stubborn(), town(SOCIETY, 0, 1), Fixed(torch.ones(2, 7)), draws(0, 0, 1))
 
 
 def test_a_fixed_path_is_played_step_by_step() -> None:
