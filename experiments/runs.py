@@ -44,8 +44,9 @@ class Run:
         """The population file or folder of persons; of a finished run, the copy that it keeps."""
         if not self.replay:
             return people_file(self.config)
-        kept, given = self.folder / "people", Path(self.config.population.people)
-        return kept / given.name if given.suffix else kept
+        kept = self.folder / "people"
+        file = kept / Path(self.config.population.people).name
+        return file if file.is_file() else kept
 
     @property
     def journal(self) -> Path:
@@ -101,7 +102,9 @@ def open_finished(name: str, runs: Path | None = None) -> Run:
     UserError: there is no such run, or it was broken off. JournalError: another process is at work in it.
     """
     folder = find_run(name, runs)
-    if not _manifest(folder).get("finished"):
+    manifest = _manifest(folder)
+    _check_format(folder, manifest)
+    if not manifest.get("finished"):
         fix = "issue the command that began it again: it continues"
         raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
     config = load_config(folder / "config.yaml")
@@ -164,6 +167,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
+def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """UserError where another version of Solon made the run."""
+    made = manifest.get("format")
+    if made != FORMAT:
+        raise UserError(
+            f"it was made by another version of Solon (format {made})", where=str(folder), fix="set another name="
+        )
+
+
 def _begin(folder: Path, config: Config) -> tuple[str, ...]:
     people = people_file(config)
     write_text(folder / "config.yaml", dump_config(config))
@@ -186,12 +198,7 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
 
 def _continue(folder: Path, config: Config) -> tuple[str, ...]:
     manifest = _manifest(folder)
-    if manifest.get("format") != FORMAT:
-        raise UserError(
-            f"it was made by another version of Solon (format {manifest.get('format')})",
-            where=str(folder),
-            fix="set another name=",
-        )
+    _check_format(folder, manifest)
     differ = differences(config, load_config(folder / "config.yaml"))
     if differ:
         raise UserError(
