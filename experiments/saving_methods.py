@@ -38,8 +38,8 @@ Tensors = Mapping[str, Tensor]
 People = Literal["scripted", "hard", "embedded"]
 """Scripted people who tell whole distributions, scripted people who tell single actions, the embedded model."""
 
-ABLATIONS = ("no_traits", "no_penalty", "backprop", "mlp_head", "hard_actions")
-SAME_PEOPLE = ("no_traits", "no_penalty", "backprop")  # they take the whole method's world model
+ABLATIONS = ("no_traits", "no_beliefs", "no_penalty", "backprop", "mlp_head", "hard_actions")
+SAME_PEOPLE = ("no_beliefs", "no_penalty", "backprop")  # they take the whole method's world model
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def _gains(dreamt: float, real: float) -> Tensors:
 def ablated(name: str, settings: SWMSettings) -> SWMSettings:
     """SWM-AP without the named part. ValueError: no such ablation."""
     changed = {
-        "no_traits": replace(settings, use_beliefs=False),
+        "no_traits": replace(settings, model=replace(settings.model, traits=0)),
+        "no_beliefs": replace(settings, use_beliefs=False),
         "no_penalty": replace(settings, penalty=0.0),
         "backprop": replace(settings, optimizer="backprop"),
         "mlp_head": replace(settings, model=replace(settings.model, form="mlp")),

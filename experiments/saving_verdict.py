@@ -52,6 +52,11 @@ class Saving:
         }
 
 
+def holds(found: Saving, levelled_off: bool, cma: "AgainstCMA") -> bool:
+    """Both bars, against a PPO that a longer run no longer improves, and CMA-ES on fixed schedules."""
+    return levelled_off and found.share.value is not None and found.share.value <= BAR and cma.met
+
+
 def fraction(share: Share) -> str:
     """1/35 (1/50 to 1/20), where the bounds are known."""
     if share.value is None:

@@ -101,6 +101,7 @@ def claim(smoke: bool) -> Outcome:
             "held_out_communities": scale.held_out,
             "exact_bayes_communities": scale.bayes,
             "training_episodes": scale.training,
+            "fit": {**asdict(scale.fit), "tracker_worlds": scale.tracker_worlds},
         },
         seeds=(SEED,),
         smoke=smoke,

@@ -58,7 +58,7 @@ class Draws:
         cells = _mix(np.arange(math.prod(shape), dtype=np.uint64))  # [prod(shape)]
         bits = _mix(worlds[:, None] ^ cells[None, :]) >> np.uint64(41)  # [B, prod(shape)]
         u = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-23)
-        return torch.from_numpy(u).reshape(-1, *shape).to(self.episodes.device)
+        return torch.from_numpy(u).reshape(len(worlds), *shape).to(self.episodes.device)
 
     def normal(self, purpose: str, step: int, *shape: int) -> Tensor:
         """Standard normal draws, float32 [B, *shape] (inverse distribution function of `uniform`)."""

@@ -42,7 +42,7 @@ class SWMSettings:
     gap: float = 0.01  # welfare: how far dreamt and real gain may part before another round
     optimizer: Literal["ppo", "backprop"] = "ppo"
     penalty: float = 0.1
-    use_beliefs: bool = True  # False: the ablation without traits in the policy's inputs
+    use_beliefs: bool = True  # False: the ablation without beliefs in the policy's inputs
     base_worlds: int = 50  # imagined worlds a candidate base is judged in
     base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=0))  # after the flat ones
     tracker_worlds: int = 300  # dreams that the tracker is trained on

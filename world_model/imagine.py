@@ -74,7 +74,7 @@ def draw_people(model: WorldModel, covariates: Tensor, draws: Draws) -> Tensor:
 
 def _by_member(x: Tensor, members: int) -> Tensor:
     """[B, ...] -> [S, B/S, ...]: world b belongs to member b mod S."""
-    return x.reshape(-1, members, *x.shape[1:]).transpose(0, 1)
+    return x.reshape(len(x) // members, members, *x.shape[1:]).transpose(0, 1)
 
 
 def _by_world(x: Tensor) -> Tensor:

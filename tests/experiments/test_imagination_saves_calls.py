@@ -47,10 +47,12 @@ from experiments.saving_scale import (
     swm_trials,
 )
 from experiments.saving_table import Table, quoted_rows
-from experiments.saving_verdict import saving
+from experiments.saving_verdict import AgainstCMA, Saving, holds, saving
 from experiments.saving_work import Bench, Unit, do_all, done
 from experiments.stages import TENSORS
 from learning.draws import Draws
+from learning.ppo import ppo_update
+from mechanism import improve
 from mechanism.improve import ImproveSettings
 from mechanism.swm_ap import SWMSettings, made_now, most_episodes
 
@@ -163,12 +165,21 @@ def test_checkpoints_come_at_the_first_iteration_beyond_every_mark_and_at_the_en
     assert ppo_curve(trial.at, settings, 23, 8, 0)["episodes"].tolist() == [9, 18, 21]
 
 
-def test_equal_updates_are_as_many_as_in_imagination():
-    swm = SWMSettings()
-    small_ppo = ppo_budget(ImproveSettings(worlds=100), 50)
-    a_pass = small_ppo.iterations * small_ppo.ppo.minibatches
-    assert gradient_steps(swm) > 10 * a_pass
-    assert gradient_steps(swm) == swm.improve.iterations * swm.improve.ppo.epochs * swm.improve.ppo.minibatches
+def test_equal_updates_are_as_many_as_in_imagination(trial: Trial, monkeypatch: pytest.MonkeyPatch):
+    taken = list[float]()
+
+    def counted(*given: object) -> dict[str, float]:
+        told = ppo_update(*given)  # type: ignore[arg-type]
+        taken.append(told["steps"])
+        return told
+
+    monkeypatch.setattr(improve, "ppo_update", counted)
+    swm = replace(SMALL.swm, improve=replace(SMALL.swm.improve, iterations=3))
+    swm_at(trial.at, swm, 4, 0, made_now)
+    imagined = sum(taken)
+    taken.clear()
+    equal_updates(trial.at, SMALL.ppo, swm, 4, 0)
+    assert sum(taken) == imagined == gradient_steps(swm)
 
 
 class Enough(Exception):
@@ -198,6 +209,11 @@ def test_ablations_that_keep_the_world_model_would_have_fitted_the_very_same_one
 def test_an_unknown_ablation_is_refused():
     with pytest.raises(ValueError, match="no_traits"):
         ablated("no_trait", SMALL.swm)
+
+
+def test_without_traits_the_world_model_has_none_and_the_loop_still_runs(trial: Trial):
+    found = swm_at(trial.at, ablated("no_traits", SMALL.swm), 4, 0, made_now)
+    assert torch.isfinite(found["welfare"]).all()
 
 
 # When a curve has ended
@@ -246,6 +262,26 @@ def test_the_share_is_the_ratio_of_the_medians_to_the_point():
     assert found.point == pytest.approx(0.79)
     assert found.share.value == pytest.approx(100 / 5000)
     assert found.headline() == "1/50 (1/50 to 1/50) of PPO's decisions"
+
+
+def against(swm_spent: float) -> tuple[Saving, AgainstCMA]:
+    """PPO and CMA-ES at the point after 2,000 episodes, SWM-AP after so many."""
+    us, rival = np.array([0.6]), [curve([0.7, 0.8, 0.8], every=1000)] * 3
+    ours = [joined_curve([curve([0.8], int(swm_spent)), curve([0.8], int(2 * swm_spent))])] * 3
+    found = saving({3000: rival}, ours, us, EPISODE)
+    return found, AgainstCMA("cma_es_fixed", 0.8, 3000 * EPISODE, found.swm, found.ppo, found.share)
+
+
+def test_the_claim_holds_only_where_both_bars_are_met_against_a_ppo_that_has_levelled_off():
+    (near, cma_near), (far, cma_far) = against(100), against(101)  # 1/20 of 2,000, and just beyond
+    _, cma_beyond = against(667)  # over a third
+    assert holds(near, True, cma_near)
+    assert holds(near, True, cma_far)
+    assert not holds(near, False, cma_near)
+    assert not holds(far, True, cma_near)
+    assert not holds(near, True, cma_beyond)
+    never = replace(near, share=replace(near.share, value=None))
+    assert not holds(never, True, cma_near)
 
 
 def test_seeds_that_never_reach_the_point_are_censored_not_dropped():
