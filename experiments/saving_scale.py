@@ -1,7 +1,8 @@
 """How large the run of `imagination_saves_calls` is, and the settings that both learners are tuned over.
 
 Everything here is declared before the run: the trials are a fixed list of draws. The first trial of each learner was
-chosen beforehand on tuning communities: PPO's among three settings, SWM-AP's among about a dozen.
+chosen beforehand on tuning communities: PPO's among three settings, SWM-AP's among about a dozen. The winner of PPO's
+draws had the largest entropy bonus of its list, so PPO, the rival, has more trials around it.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +36,21 @@ class Options:
     iterations: tuple[int, ...] = (100, 150)  # in imagination
 
 
+def _around_the_winner() -> tuple[ImproveSettings, ...]:
+    """More trials of PPO, in which its advantages look less far ahead and it explores for longer."""
+    ppo = PPOSettings(learning_rate=3e-3, entropy=0.03, lam=0.8)
+    of = ImproveSettings(worlds=50, copies=1, ppo=ppo)
+    return (
+        replace(of, ppo=replace(ppo, entropy=0.01)),
+        of,
+        replace(of, ppo=replace(ppo, entropy=0.1)),
+        replace(of, ppo=replace(ppo, lam=0.6)),
+        replace(of, worlds=25),
+        replace(of, worlds=100, ppo=replace(ppo, learning_rate=6e-3)),
+        replace(of, ppo=replace(ppo, epochs=8)),
+    )
+
+
 @dataclass(frozen=True)
 class Scale:
     """How large the run is. Episodes are real ones."""
@@ -46,6 +62,7 @@ class Scale:
     ablation: int = 50  # episodes of the ablations; one of `budgets`
     ablation_seeds: int = 3  # the first ones
     trials: int = 6  # of each learner
+    more_ppo: tuple[ImproveSettings, ...] = field(default_factory=_around_the_winner)  # trials of the rival alone
     tuning_seeds: int = 2  # of each PPO trial
     swm_tuning_seeds: int = 1  # of each SWM-AP trial: the rival is tuned with more care, not with less
     tuning_budget: int = 20  # episodes of an SWM-AP trial; one of PPO has those of its first long curve
@@ -79,6 +96,7 @@ def small() -> Scale:
         ablation=4,
         ablation_seeds=1,
         trials=2,
+        more_ppo=(),
         tuning_seeds=1,
         swm_tuning_seeds=1,
         tuning_budget=4,
@@ -95,8 +113,8 @@ def small() -> Scale:
 
 
 def ppo_trials(scale: Scale) -> list[ImproveSettings]:
-    """The settings as they are, then draws of learning rate, entropy, batch and epochs."""
-    return [scale.ppo, *[_ppo_trial(scale, number) for number in range(1, scale.trials)]]
+    """The settings as they are, then draws of learning rate, entropy, batch and epochs, then those around the winner."""
+    return [scale.ppo, *[_ppo_trial(scale, number) for number in range(1, scale.trials)], *scale.more_ppo]
 
 
 def swm_trials(scale: Scale) -> list[SWMSettings]:
