@@ -1,9 +1,9 @@
 """Claim: with a world model to imagine in, the principal needs a small share of the real decisions that PPO needs.
 
 The measure: real decisions until the point where model-free PPO has made 95% of its whole gain over US federal rates,
-on held-out communities. PPO is tuned with at least as many trials as SWM-AP, its curve is extended until a run about 30%
-longer adds nothing, and of all its horizons the one that reaches the point soonest is the rival. Every episode is
-counted with its warm-up, those that observations are normalised by, and those of SWM-AP's checks.
+on held-out communities. PPO is tuned with more trials than SWM-AP, its curve is extended until a run about 30% longer
+adds nothing, and of all its horizons the one that reaches the point soonest is the rival. Every episode is counted with
+its warm-up, those that observations are normalised by, and those of SWM-AP's checks.
 """
 
 import json

@@ -113,7 +113,7 @@ def small() -> Scale:
 
 
 def ppo_trials(scale: Scale) -> list[ImproveSettings]:
-    """The settings as they are, then draws of learning rate, entropy, batch and epochs, then those around the winner."""
+    """The settings as they are, then draws of learning rate, entropy, batch and epochs, then around the winner."""
     return [scale.ppo, *[_ppo_trial(scale, number) for number in range(1, scale.trials)], *scale.more_ppo]
 
 
