@@ -2,8 +2,8 @@
 
 The measure: real decisions until the point where model-free PPO has made 95% of its whole gain over US federal rates,
 on held-out communities. PPO is tuned with more trials than SWM-AP, its curve is extended until a run about 30% longer
-adds nothing, and of all its horizons the one that reaches the point soonest is the rival. Every episode is counted with
-its warm-up, those that observations are normalised by, and those of SWM-AP's checks.
+adds nothing; of all its horizons the one that ends highest sets the point, and the one that reaches it soonest is the
+rival. Every episode is counted with its warm-up; so are those that observations are normalised by, and SWM-AP's checks.
 """
 
 import json
@@ -76,7 +76,7 @@ def claim(smoke: bool) -> Outcome:
     curves, steps = _long_curves(run, tuned.ppo)
     run.do(_units(run.scale, tuned))
     found = _saving(run, tuned.swm, curves)
-    rows = scripted_rows(run.table(), run.scale, curves[list(curves)[-1]])
+    rows = scripted_rows(run.table(), run.scale, curves[found.ppo_highest])
     embedded = Table(run.folder, "embedded", run.scale.embedded_seeds, run.per_episode)
     return _outcome(run, tuned, steps, found, [*rows, *embedded_rows(embedded, run.scale)], smoke)
 

@@ -53,6 +53,11 @@ def longer(curves: Mapping[int, Curves]) -> Longer:
     return Longer(last, before, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
 
 
+def highest(curves: Mapping[int, Curves]) -> int:
+    """The horizon that ends highest, mean over seeds: past the plateau that need not be the longest."""
+    return max(curves, key=lambda horizon: float(finals(curves[horizon]).mean()))
+
+
 def rises_at_the_end(curves: Curves, share: float = 0.3, window: int = 3) -> bool:
     """Is the best smoothed checkpoint of the last `share` of a run above the best before by more than its error?
 

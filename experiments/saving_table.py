@@ -152,7 +152,7 @@ def up_to(curve: Tensors, episodes: int) -> Tensors | None:
 
 
 def scripted_rows(table: Table, scale: Scale, ppo: Curves) -> list[Row]:
-    """Everything on scripted people. ppo: its longest curves."""
+    """Everything on scripted people. ppo: the curves of the horizon at which it ends highest."""
     rows = table.references()
     for budget in scale.budgets:
         rows.append(table.learned("swm_ap", table.parts("swm_ap", str(budget)), budget))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from experiments.claims import Json
-from experiments.saving_curves import Curves, finals, reach, rises_at_the_end, soonest
+from experiments.saving_curves import Curves, finals, highest, reach, rises_at_the_end, soonest
 from experiments.saving_table import LABELS, Table
 from experiments.saving_units import CMA
 from experiments.statistics import Floats, Reach, Share, censored_median, share_interval
@@ -18,9 +18,10 @@ class Saving:
     """Against PPO, by paired seed."""
 
     us: float  # welfare under US federal, where everybody starts
-    ppo_final: float  # at the end of PPO's longest curves, mean over seeds
+    ppo_final: float  # at the end of the horizon at which PPO ends highest, mean over seeds
+    ppo_highest: int  # episodes of that horizon
     point: float  # welfare at which PPO has made 95% of its whole gain
-    ppo_rises_at_the_end: bool  # within its last 30%; a falling learning rate alone can keep a curve flat there
+    ppo_rises_at_the_end: bool  # in the last 30% of its longest curves; a falling learning rate alone can flatten it
     ppo_horizon: int  # episodes of the schedule that reaches the point soonest
     ppo: list[Reach]  # real decisions
     swm: list[Reach]
@@ -46,6 +47,7 @@ class Saving:
             "point": self.point,
             "us_federal": self.us,
             "ppo_final": self.ppo_final,
+            "ppo_highest": self.ppo_highest,
             "ppo_rises_at_the_end": self.ppo_rises_at_the_end,
             "ppo_horizon": self.ppo_horizon,
             "reached": {"swm_ap": _plain(self.swm), "ppo": _plain(self.ppo)},
@@ -76,13 +78,13 @@ def _plain(reaches: Sequence[Reach]) -> list[Json]:
 
 def saving(ppo: Mapping[int, Curves], swm: Curves, us: Floats, per_episode: int) -> Saving:
     """ppo: curves by horizon, the longest last; swm: by seed; us: [C] welfare under US federal rates."""
-    longest = list(ppo.values())[-1]
-    start, end = float(us.mean()), float(finals(longest).mean())
+    longest, best = list(ppo.values())[-1], highest(ppo)
+    start, end = float(us.mean()), float(finals(ppo[best]).mean())
     point = start + POINT * (end - start)
     horizon, theirs = soonest(ppo, point, per_episode)
     ours = [reach(curve, point, per_episode) for curve in swm]
     share = share_interval(ours, theirs)
-    return Saving(start, end, point, rises_at_the_end(longest), horizon, theirs, ours, share)
+    return Saving(start, end, best, point, rises_at_the_end(longest), horizon, theirs, ours, share)
 
 
 @dataclass(frozen=True)

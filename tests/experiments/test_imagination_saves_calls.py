@@ -255,6 +255,13 @@ def test_the_rival_is_the_horizon_that_gets_there_soonest():
     assert (never, [r.reached for r in reaches]) == (400, [False, False])
 
 
+def test_the_whole_gain_of_the_rival_is_that_of_the_horizon_that_ends_highest():
+    ppo = {200: [curve([0.6, 0.8])] * 2, 300: [curve([0.6, 0.7, 0.7])] * 2}
+    found = saving(ppo, [joined_curve([curve([0.8], 5), curve([0.8], 10)])] * 2, np.array([0.6]), EPISODE)
+    assert (found.ppo_highest, found.ppo_final) == (200, pytest.approx(0.8))
+    assert found.point == pytest.approx(0.79)
+
+
 def test_the_share_is_the_ratio_of_the_medians_to_the_point():
     us = np.array([0.6])
     ppo = [curve([0.62, 0.65, 0.71, 0.73, 0.8, 0.8], every=1000) for _ in range(3)]  # point .79, at 5,000
