@@ -61,7 +61,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The winners of equally many trials."""
+    """The winners of each learner's trials."""
 
     ppo: ImproveSettings
     swm: SWMSettings
@@ -78,7 +78,8 @@ def claim(smoke: bool) -> Outcome:
     found = _saving(run, tuned.swm, curves)
     rows = scripted_rows(run.table(), run.scale, curves[found.ppo_highest])
     embedded = Table(run.folder, "embedded", run.scale.embedded_seeds, run.per_episode)
-    return _outcome(run, tuned, steps, found, [*rows, *embedded_rows(embedded, run.scale)], smoke)
+    ends: dict[str, Json] = {str(horizon): float(finals(own).mean()) for horizon, own in curves.items()}
+    return _outcome(run, tuned, ends, steps, found, [*rows, *embedded_rows(embedded, run.scale)], smoke)
 
 
 def _open(smoke: bool) -> Run:
@@ -172,7 +173,9 @@ def _swm_curves(run: Run, budgets: Sequence[Sequence[int]]) -> Curves:
     ]
 
 
-def _outcome(run: Run, tuned: Tuned, steps: list[Longer], found: Saving, rows: list[Row], smoke: bool) -> Outcome:
+def _outcome(
+    run: Run, tuned: Tuned, ends: dict[str, Json], steps: list[Longer], found: Saving, rows: list[Row], smoke: bool
+) -> Outcome:
     swm = _swm_curves(run, [run.scale.budgets] * run.scale.seeds)
     cma = cma_savings(run.table(), swm)
     plateau = bool(steps) and steps[-1].nothing
@@ -180,9 +183,11 @@ def _outcome(run: Run, tuned: Tuned, steps: list[Longer], found: Saving, rows: l
         **found.plain(),
         "ppo_levelled_off": plateau,
         "ppo_horizons": [asdict(step) for step in steps],
+        "ppo_ends": ends,
         "against_cma_es": {name: own.plain() for name, own in cma.items()},
         "tuned": json.loads(json.dumps({"ppo": asdict(tuned.ppo), "swm_ap": asdict(tuned.swm)})),
         "tuning_scores": {name: [round(score, 5) for score in own] for name, own in tuned.scores.items()},
+        "ablations_less_whole": run.table().less_whole(run.scale),
         "table": [row.plain() for row in rows],
         "quoted_rows": quoted_rows(rows),
         "held_out_communities": run.scale.held_out,

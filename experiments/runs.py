@@ -103,7 +103,7 @@ def open_finished(name: str, runs: Path | None = None) -> Run:
     """
     folder = find_run(name, runs)
     manifest = _manifest(folder)
-    _check_format(folder, manifest)
+    _check_format(folder, manifest, "use the version that made it, or run its config again under another name")
     if not manifest.get("finished"):
         fix = "issue the command that began it again: it continues"
         raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
@@ -167,13 +167,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+def _check_format(folder: Path, manifest: Mapping[str, Any], fix: str) -> None:
     """UserError where another version of Solon made the run."""
     made = manifest.get("format")
     if made != FORMAT:
-        raise UserError(
-            f"it was made by another version of Solon (format {made})", where=str(folder), fix="set another name="
-        )
+        raise UserError(f"it was made by another version of Solon (format {made})", where=str(folder), fix=fix)
 
 
 def _begin(folder: Path, config: Config) -> tuple[str, ...]:
@@ -198,7 +196,7 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
 
 def _continue(folder: Path, config: Config) -> tuple[str, ...]:
     manifest = _manifest(folder)
-    _check_format(folder, manifest)
+    _check_format(folder, manifest, "set another name=")
     differ = differences(config, load_config(folder / "config.yaml"))
     if differ:
         raise UserError(

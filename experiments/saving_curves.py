@@ -17,7 +17,7 @@ Curves = Sequence[Tensors]
 
 
 def final(curve: Tensors) -> Floats:
-    """[C] where a curve ends: the mean of its last tenth of checkpoints, so that one lucky one does not count."""
+    """[C] where a curve ends: the mean of its last tenth of checkpoints, at least one of them."""
     tail = max(1, len(curve["welfare"]) // 10)
     return curve["welfare"][-tail:].double().mean(0).numpy()
 
@@ -85,12 +85,16 @@ def reach(curve: Tensors, point: float, per_episode: int) -> Reach:
 def soonest(curves: Mapping[int, Curves], point: float, per_episode: int) -> tuple[int, list[Reach]]:
     """The horizon whose median seed reaches the point with the fewest decisions, and its seeds: PPO at its best.
 
-    A longer schedule ends higher but comes up more slowly, so every horizon is asked.
+    A longer schedule comes up more slowly, so every horizon is asked; of equals, the one by which more seeds arrive.
     """
     reaches = {horizon: [reach(c, point, per_episode) for c in own] for horizon, own in curves.items()}
     medians = {horizon: censored_median(found) for horizon, found in reaches.items()}
     known = {horizon: median for horizon, median in medians.items() if median is not None}
-    best = min(known, key=lambda horizon: known[horizon]) if known else list(curves)[-1]
+
+    def late(horizon: int) -> tuple[float, int]:
+        return known[horizon], sum(not r.reached for r in reaches[horizon])
+
+    best = min(known, key=late) if known else list(curves)[-1]
     return best, reaches[best]
 
 

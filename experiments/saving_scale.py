@@ -1,8 +1,8 @@
 """How large the run of `imagination_saves_calls` is, and the settings that both learners are tuned over.
 
-Everything here is declared before the run: the trials are a fixed list of draws. The first trial of each learner was
-chosen beforehand on tuning communities: PPO's among three settings, SWM-AP's among about a dozen. The winner of PPO's
-draws had the largest entropy bonus of its list, so PPO, the rival, has more trials around it.
+The trials are a fixed list of draws. The first trial of each learner was chosen beforehand on tuning communities: PPO's
+among three settings, SWM-AP's among about a dozen. In a first full run the winner of PPO's draws had the largest
+entropy bonus of its list, so PPO, the rival, was given more trials around it, chosen by hand.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ class Scale:
     swm_tuning_seeds: int = 1  # of each SWM-AP trial: the rival is tuned with more care, not with less
     tuning_budget: int = 20  # episodes of an SWM-AP trial; one of PPO has those of its first long curve
     horizons: tuple[int, ...] = (20_000, 26_000, 34_000, 45_000, 60_000)  # each about 30% longer
-    sooner: tuple[int, ...] = (10_000, 14_000)  # shorter ones, which may reach the point sooner though they end lower
+    sooner: tuple[int, ...] = (10_000, 14_000)  # shorter ones, which may reach the point sooner
     every: int = 1000  # episodes between the checkpoints of a long curve
     embedded_seeds: int = 1
     embedded_held_out: int = 50

@@ -102,6 +102,12 @@ class Table:
         """One part of every seed, or of the first ones."""
         return [done(self.folder, f"{self.people}-{unit}-{seed}", part) for seed in range(seeds or self.seeds)]
 
+    def less_whole(self, scale: Scale) -> dict[str, Json]:
+        """Each ablation less the whole method, same seeds and communities: [value, low, high]."""
+        few = scale.ablation_seeds
+        whole = finals(self.parts("swm_ap", str(scale.ablation), few))
+        return {name: _plain(_interval(finals(self.parts("swm_ap", name, few)) - whole)) for name in ABLATIONS}
+
     def row(self, method: str, values: Floats, decisions: float | None, budget: int | None = None) -> Row:
         """values: [S, C] welfare of every seed in every community."""
         fixed, twin = self.reference("best_fixed"), twin_gain() if self.people == "scripted" else None

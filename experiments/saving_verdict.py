@@ -48,7 +48,7 @@ class Saving:
             "us_federal": self.us,
             "ppo_final": self.ppo_final,
             "ppo_highest": self.ppo_highest,
-            "ppo_rises_at_the_end": self.ppo_rises_at_the_end,
+            "ppo_longest_rises_at_the_end": self.ppo_rises_at_the_end,
             "ppo_horizon": self.ppo_horizon,
             "reached": {"swm_ap": _plain(self.swm), "ppo": _plain(self.ppo)},
         }

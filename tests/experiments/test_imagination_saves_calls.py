@@ -103,7 +103,7 @@ def test_both_learners_get_equally_many_trials_the_first_as_they_are_and_the_riv
     scale = Scale()
     ppo, swm = ppo_trials(scale), swm_trials(scale)
     assert len(swm) == scale.trials
-    assert len(ppo) == scale.trials + len(scale.more_ppo) == len({str(x) for x in ppo})
+    assert len(ppo) == scale.trials + len(scale.more_ppo) == len({str(x) for x in ppo}) > len(swm)
     assert (ppo[0], swm[0]) == (scale.ppo, scale.swm)
     assert (ppo, swm) == (ppo_trials(scale), swm_trials(scale))
     assert len({str(x) for x in swm}) == scale.trials
@@ -213,7 +213,9 @@ def test_an_unknown_ablation_is_refused():
 
 
 def test_without_traits_the_world_model_has_none_and_the_loop_still_runs(trial: Trial):
-    found = swm_at(trial.at, ablated("no_traits", SMALL.swm), 4, 0, made_now)
+    settings = ablated("no_traits", SMALL.swm)
+    assert settings.model.traits == 0
+    found = swm_at(trial.at, settings, 4, 0, made_now)
     assert torch.isfinite(found["welfare"]).all()
 
 
@@ -251,6 +253,8 @@ def test_the_rival_is_the_horizon_that_gets_there_soonest():
     horizon, reaches = soonest({300: quick, 400: slow}, 0.7, EPISODE)
     assert horizon == 300
     assert [r.spent for r in reaches] == [200 * EPISODE] * 2
+    lucky = [quick[0], quick[0], curve([0.6, 0.6, 0.7])]  # as quick in the median, but one never confirms it
+    assert soonest({200: lucky, 300: [quick[0]] * 3}, 0.7, EPISODE)[0] == 300
     never, reaches = soonest({300: quick, 400: slow}, 0.9, EPISODE)
     assert (never, [r.reached for r in reaches]) == (400, [False, False])
 
@@ -429,6 +433,15 @@ def test_reports_can_quote_the_rows(table: Table):
     assert [m.label.split(" (")[1] for m in quoted] == ["embedded language model)", "scripted people)"]
     (long,) = quoted_curves(table.folder)
     assert long.decisions.tolist() == [20 * EPISODE, 2000 * EPISODE]
+
+
+def test_ablations_are_set_beside_the_whole_method_of_their_own_seeds(table: Table):
+    scale = replace(SMALL, seeds=2, ablation=20)  # one seed with ablations: the other's whole method must not count
+    for name in ABLATIONS:
+        put(table.folder, "scripted-swm_ap-0", name, judged(20, 0.70, 0.70))
+    found = table.less_whole(scale)
+    assert set(found) == set(ABLATIONS)
+    assert found["no_traits"][0] == pytest.approx(-0.025)  # type: ignore[index]
 
 
 def test_every_ablation_has_a_label():
