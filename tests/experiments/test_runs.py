@@ -1,5 +1,6 @@
 """A run folder: made once, continued by the same command, closed to any other."""
 
+import json
 import os
 import shutil
 import signal
@@ -137,6 +138,30 @@ def test_only_a_finished_run_has_a_report_to_write_anew(tmp_path: Path, people: 
     with open_finished(str(moved)) as again:
         assert (again.config, again.folder) == (run.config, moved)
         assert again.people.read_text() != "edited since"
+
+
+def test_a_finished_run_keeps_a_folder_of_people_whatever_its_name(tmp_path: Path, people: Path):
+    village = tmp_path / "village.v2"
+    village.mkdir()
+    shutil.copy(ROOT / "personas/village/maria-keller.yaml", village)
+    with open_run(config(village), tmp_path / "runs") as run:
+        mark_finished(run)
+    shutil.rmtree(village)
+    with open_finished("plain", tmp_path / "runs") as again:
+        assert [p.name for p in again.people.iterdir()] == ["maria-keller.yaml"]
+
+
+def test_a_run_of_another_version_is_neither_continued_nor_reported(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
+        mark_finished(run)
+    manifest = run.folder / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
+    with pytest.raises(UserError, match="another version") as caught:
+        open_finished("plain", tmp_path / "runs")
+    assert "use the version that made it" in str(caught.value)
+    with pytest.raises(UserError, match="set another name="):
+        open_run(config(people), tmp_path / "runs")
 
 
 def test_a_finished_stage_is_not_done_again(tmp_path: Path):
