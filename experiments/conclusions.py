@@ -19,6 +19,8 @@ from experiments.report_data import (
 )
 from experiments.statistics import Interval
 
+FEW = 5  # communities; the interval of fewer spans little more than their own spread, and leaves out 0 too often
+
 
 def number(value: float, places: int = 3) -> str:
     """A welfare level: .694."""
@@ -41,7 +43,7 @@ def headline(data: ReportData) -> str:
     ours = data.ours
     if ours is None:
         return "Ways of making the rules, compared on the same held-out communities."
-    verdict, spent = _verdict(ours.gain), f"{ours.decisions or 0:,}"
+    verdict, spent = _verdict(ours), f"{ours.decisions or 0:,}"
     if ours.label == data.reference:
         return (
             f"After {spent} real decisions, {ours.label} reaches a welfare of {number(ours.welfare.value)} on "
@@ -53,20 +55,25 @@ def headline(data: ReportData) -> str:
     )
 
 
-def _verdict(gain: Interval) -> str:
-    if gain.low > 0:
+def _verdict(ours: Method) -> str:
+    if ours.communities < FEW:
+        return f"was played in too few communities (fewer than {FEW}) to be told apart from"
+    if ours.gain.low > 0:
         return "does better than"
-    return "does worse than" if gain.high < 0 else "cannot be told apart from"
+    return "does worse than" if ours.gain.high < 0 else "cannot be told apart from"
 
 
 def on_gains(methods: Sequence[Method], reference: str) -> str:
     """Who is clear of the line."""
-    clear = [m.label for m in methods if m.gain.low > 0]
-    unclear = [m.label for m in methods if m.gain.low <= 0 <= m.gain.high and m.gain.low != m.gain.high]
-    worse = [m.label for m in methods if m.gain.high < 0]
+    judged = [m for m in methods if m.label != reference and m.communities >= FEW]
+    clear = [m.label for m in judged if m.gain.low > 0]
+    unclear = [m.label for m in judged if m.gain.low <= 0 <= m.gain.high]
+    worse = [m.label for m in judged if m.gain.high < 0]
+    few = len(judged) < len([m for m in methods if m.label != reference])
     parts = [f"Better than {reference} beyond chance: {_listed(clear) or 'none'}."]
     parts += [f"Not to be told apart from it: {_listed(unclear)}."] if unclear else []
     parts += [f"Worse: {_listed(worse)}."] if worse else []
+    parts += [f"Fewer than {FEW} communities are too few to tell: nothing is said of the others."] if few else []
     parts += ["Hollow points are quoted from full runs, not measured here."] if any(m.quoted for m in methods) else []
     return " ".join(parts)
 

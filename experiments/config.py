@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from agents.llm.engine import Setting, Way
 from agents.llm.outcomes import FallbackName
-from agents.llm.redact import refuse_secret_values, refuse_secrets
+from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
 from experiments.errors import ROOT, UserError
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.load import PersonaFileError, read_tree
@@ -75,6 +75,8 @@ class PopulationConfig(Strict):
         if parts.username or parts.password:
             raise ValueError("it holds a login, which would be written to the run's folder; take it out")
         refuse_secrets(name for name, _ in parse_qsl(parts.query))
+        if url and redact(url) != url:
+            raise ValueError("it holds a key, which would be written to the run's folder; take it out")
         return url
 
 
@@ -96,8 +98,9 @@ class MethodConfig(BaseModel):
     def _possible(cls, settings: SWMSettings) -> SWMSettings:
         for place, number in _numbers(settings):
             least = 0 if isinstance(number, float) or place[-1] in MAY_BE_NONE else 1
-            if not least <= number <= MOST:
-                raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {MOST:,}")
+            most = 1 if str(place[-1]).endswith("rate") else MOST
+            if not least <= number <= most:
+                raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {most:,}")
         share_out(settings)
         return settings
 
@@ -112,7 +115,7 @@ def _numbers(settings: Any, at: Place = ()) -> Iterator[tuple[Place, int | float
 
 
 class EvaluationConfig(Strict):
-    communities: Annotated[int, Field(ge=1, le=MOST)] = 24  # held out
+    communities: Annotated[int, Field(ge=2, le=MOST)] = 24  # held out; an interval needs two
 
 
 class Config(Strict):
@@ -193,7 +196,7 @@ def _resolved(
     for place, (_, value) in overrides.items():
         _put(data, place, value)
     if small is not None:  # last, so that a small run never takes the name of a whole one
-        data["name"] = f"{data['name']}-smoke"
+        data["name"] = f"{data['name']}-smoke" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
     return _checked(data, Source(path, tree, words, small is not None))
 

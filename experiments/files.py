@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
     """What `write_json` wrote. ValueError naming the file where it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); delete it, and the command makes it anew") from error
 
 

@@ -254,8 +254,9 @@ def _strangers(finished: Finished) -> tuple[Strange, ...]:
 
 
 def quoted(config: Config) -> tuple[Method, ...]:
-    """The lines of the headline table that are not of this run, where they are about the same people and society."""
-    return quoted_methods() if comparable(config) else ()
+    """The lines of the headline table that are not of this run, where they are about the same people and society, and
+    gains here are counted from the rules that theirs are counted from."""
+    return quoted_methods() if comparable(config) and REFERENCE in config.baselines else ()
 
 
 def stand_in(config: Config) -> bool:

@@ -37,11 +37,19 @@ class Metrics:
                 out.write(_line(point))
 
     def points(self) -> list[Point]:
-        """Every whole line; one that a kill cut short is left out."""
+        """Every whole line. One that a kill cut short, or that cannot be read, is left out: it only draws a curve."""
         if not self.file.exists():
             return []
-        lines = self.file.read_text(encoding="utf-8").split("\n")
-        return [Point(**json.loads(line)) for line in lines[:-1] if line]
+        lines = self.file.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [point for line in lines[:-1] if (point := _point(line))]
+
+
+def _point(line: str) -> Point | None:
+    try:
+        found = json.loads(line)
+        return Point(str(found["part"]), str(found["what"]), int(found["step"]), float(found["value"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _line(point: Point) -> str:

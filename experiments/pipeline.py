@@ -39,7 +39,7 @@ from societies.base import Episode, Principal, Sealed, Society
 from societies.catalog import load
 from societies.library.income_tax import full_time_income
 from societies.play import Fixed, Played
-from societies.sealed import load_sealed
+from societies.sealed import load_sealed, sealed_path
 from societies.stage import Stage
 from societies.store import episode_path, load_episodes, save, save_episode
 
@@ -145,7 +145,7 @@ class _Learning:
         def anew() -> Mapping[str, Tensor]:
             self.part = name
             self.run.metrics.begin(name)
-            return make()
+            return _made_of_numbers(name, make)
 
         return self.run.stages.get(name, TENSORS, anew)
 
@@ -153,6 +153,22 @@ class _Learning:
         """As `world_model.fit.Progress`."""
         self.live.step(what, done, of)
         self.run.metrics.add(Point(self.part, what, done, value), of)
+
+
+def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    """What was made. UserError where the learning diverged, so that nothing of it is kept."""
+    try:
+        made = make()
+    except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]  (documented as public)
+        made = None
+    if made is None or not all(bool(value.isfinite().all()) for value in made.values() if value.is_floating_point()):
+        what, key = ("world model", "fit") if part.startswith("people") else ("policy", "improve")
+        raise UserError(
+            f"the learning of the {what} diverged: its numbers are no longer finite",
+            where=f"method.settings.{key}",
+            fix="lower its learning rate; the episodes that were played are kept",
+        )
+    return made
 
 
 def _check(config: Config, society: Society) -> None:
@@ -214,7 +230,7 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
 
 def _once(folder: Path, play: Callable[[], Played]) -> Played:
     """What was played: read if it is all there, else played and kept."""
-    if not episode_path(folder, 0).exists():
+    if not (episode_path(folder, 0).exists() and sealed_path(folder, 0).exists()):
         save(folder, 0, play())
     return Played(load_episodes(folder)[0], load_sealed(folder)[0])
 

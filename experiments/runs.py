@@ -10,11 +10,11 @@ run.lock         held while a process works here
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from agents.llm.storage import Lock
 from experiments.config import Config, differences, dump_config, load_config
@@ -23,6 +23,7 @@ from experiments.files import read_json, write_json, write_text
 from experiments.metrics import Metrics
 from experiments.provenance import commit, hardware, versions
 from experiments.stages import Stages
+from personas.load import persona_paths
 
 FORMAT = 1
 RUNS = ROOT / "runs"
@@ -87,7 +88,7 @@ def open_run(config: Config, runs: Path | None = None) -> Run:
     folder = (runs or RUNS) / config.name
     _refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = Lock(folder / "run")
+    lock = Lock(folder / "run", folder)
     try:
         notes = _continue(folder, config) if _worked_on(folder) else _begin(folder, config)
     except BaseException:
@@ -108,7 +109,7 @@ def open_finished(name: str, runs: Path | None = None) -> Run:
         fix = "issue the command that began it again: it continues"
         raise UserError("this run is not finished, so there is nothing to report yet", where=str(folder), fix=fix)
     config = load_config(folder / "config.yaml")
-    return Run(folder, config, Stages(folder / "stages"), (), Lock(folder / "run"), replay=True)
+    return Run(folder, config, Stages(folder / "stages"), (), Lock(folder / "run", folder), replay=True)
 
 
 def find_run(name: str, runs: Path | None = None) -> Path:
@@ -158,13 +159,27 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found = read_json(folder / "manifest.json")
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not isinstance(found.get("sessions"), list):
+    if not _is_whole(found):
         raise UserError(
             "the manifest is damaged, so it cannot be told whether this run may be continued",
             where=str(folder / "manifest.json"),
             fix="put it back from a copy, or give a new run its own name=; the answers in journal.sqlite stay readable",
         )
     return found
+
+
+def _is_whole(manifest: Any) -> TypeGuard[dict[str, Any]]:
+    """Has it all that `_begin` writes?"""
+    if not isinstance(manifest, dict):
+        return False
+    found: dict[str, Any] = manifest
+    sessions: Any = found.get("sessions")
+    told = isinstance(sessions, list) and sessions and all(_is_session(each) for each in sessions)
+    return bool(told) and isinstance(found.get("people"), str) and isinstance(found.get("rosters"), dict)
+
+
+def _is_session(found: Any) -> bool:
+    return isinstance(found, dict) and {"started", "commit", "versions", "hardware"} <= found.keys()
 
 
 def _check_format(folder: Path, manifest: Mapping[str, Any], fix: str) -> None:
@@ -176,17 +191,13 @@ def _check_format(folder: Path, manifest: Mapping[str, Any], fix: str) -> None:
 
 def _begin(folder: Path, config: Config) -> tuple[str, ...]:
     people = people_file(config)
+    files = _files(people)
     write_text(folder / "config.yaml", dump_config(config))
-    shutil.rmtree(folder / "people", ignore_errors=True)
-    if people.is_dir():
-        shutil.copytree(people, folder / "people", ignore_dangling_symlinks=True)
-    else:
-        _made(folder / "people")
-        shutil.copy(people, folder / "people")
+    _keep_people(files, folder / "people")
     manifest = {
         "format": FORMAT,
         "seed": config.seed,
-        "people": tree_hash(people),
+        "people": people_hash(people),
         "rosters": {},
         "sessions": [_session()],
     }
@@ -205,7 +216,7 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
             fix=f"give the new run its own name (name={config.name}-2), or delete {folder}",
         )
     people = people_file(config)
-    if tree_hash(people) != manifest["people"]:
+    if people_hash(people) != manifest["people"]:
         raise UserError(
             f"{people} was edited after this run began; its people would change halfway",
             where=str(folder),
@@ -238,14 +249,28 @@ def note_roster(run: Run, split: str, digest: str) -> None:
     write_json(run.folder / "manifest.json", manifest)
 
 
-def tree_hash(path: Path) -> str:
-    """SHA-256 of a file, or of all the files of a folder with their names."""
+def people_hash(path: Path) -> str:
+    """SHA-256 of a population file, or of the persons' files of a folder with their names."""
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            name, content = file.relative_to(path).as_posix(), file.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    for file in _files(path):
+        name, content = file.relative_to(path).as_posix(), file.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _files(people: Path) -> list[Path]:
+    """What is read of them: whatever else a folder holds is nobody's business. PersonaFileError where nobody is."""
+    return [file for file in persona_paths(people) if file.is_file()] if people.is_dir() else [people]
+
+
+def _keep_people(files: Sequence[Path], kept: Path) -> None:
+    if any(file.resolve().is_relative_to(kept.resolve()) for file in files):
+        raise UserError(
+            "these people are the copy that this run would write anew", where=str(kept), fix="set another name="
+        )
+    shutil.rmtree(kept, ignore_errors=True)
+    for file in files:
+        shutil.copy(file, _made(kept))
 
 
 def _session() -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import typer
 
+WIDEST = 200  # columns of a table in a file or a pipe
+
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> None:
     """A table as wide as the screen allows; the columns at `numbers` are set to the right.
@@ -14,6 +16,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
     from rich import box
     from rich.console import Console
     from rich.markup import escape
+    from rich.measure import Measurement
     from rich.table import Table
 
     table, right = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)), frozenset(numbers)
@@ -21,7 +24,11 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
         table.add_column(escape(name), justify="right" if i in right else "left", no_wrap=i == 0 or i in right)
     for row in rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no edge at which a figure would have to be cut
+        needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console = Console(width=max(console.width, needed))
+    console.print(table)
 
 
 def counted(number: int, of: str, plural: str | None = None) -> str:

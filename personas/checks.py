@@ -25,8 +25,9 @@ Place = tuple[int | str, ...]
 Found = Iterator[tuple[Place, str]]
 
 OLDEST = 120.0  # years
-DEAREST = 100_000.0  # dollars an hour; beyond it a yearly income was probably written as a wage
-NUMBERS = {"wage": (0.0, DEAREST), "age": (0.0, OLDEST)}  # attributes that must be numbers above .. up to
+CHEAPEST, DEAREST = 0.01, 100_000.0  # dollars an hour; beyond it a yearly income was probably written as a wage
+CLIPPED = (1e-3, 1e12)  # dollars a year; a drawn income may be clipped at most this far out
+NUMBERS = {"wage": (CHEAPEST, DEAREST), "age": (0.0, OLDEST)}  # attributes that must be numbers above .. up to
 
 
 def persona_problems(file: PersonaFile) -> Found:
@@ -61,16 +62,31 @@ def _attribute_problems(name: str, law: AnyAttributeLaw) -> Found:
         if name in NUMBERS:
             yield path, f"{name} must be a number, so its law cannot be choice"
         return
-    if isinstance(law, Gb2) and name != "wage":
-        yield path, "the gb2 law is for the wage (dollars an hour) only"
+    if isinstance(law, Gb2):
+        yield from _gb2_problems(path, law)
+        return
     low, high = (law.value, law.value) if isinstance(law, Constant) else (law.low, law.high)
     if low >= high and not isinstance(law, Constant):
         yield path, f"low ({low:g}) should be below high ({high:g})"
     above, up_to = NUMBERS.get(name, (-np.inf, np.inf))
-    if not isinstance(law, Gb2) and not (above < low and high <= up_to):
+    if not (above < low and high <= up_to):
         yield path, f"{name} should be above {above:g} and at most {up_to:g}, not {low:g} to {high:g}"
     if name == "occupation":
         yield path, "an occupation is words: use the choice law"
+
+
+def _gb2_problems(path: Place, law: Gb2) -> Found:
+    if path[-1] != "wage":
+        yield path, "the gb2 law is for the wage (dollars an hour) only"
+    if law.low >= law.high:
+        yield path, f"low ({law.low:g}) should be below high ({law.high:g})"
+        return
+    least, most = CLIPPED
+    if not least <= law.low < law.high <= most:
+        yield (
+            path,
+            f"low and high should lie between {least:g} and {most:g} dollars a year, not {law.low:g}, {law.high:g}",
+        )
 
 
 def _trait_problems(file: PopulationFile, name: str, law: AnyTraitLaw) -> Found:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from personas.incomes import HIGHEST_INCOME, LOWEST_INCOME
 from personas.spelling import suggest
 from personas.traits import TRAITS
+from personas.words import clean
 
 PUBLIC_BY_DEFAULT = frozenset({"wage"})
 MAX_BIOGRAPHY, MAX_LINE = 2_000, 200  # characters
@@ -40,7 +41,7 @@ def _entry(value: object) -> object:
 
 
 def _fact(value: object) -> float | str:
-    if isinstance(value, str) and 0 < len(value.strip()) <= MAX_LINE:
+    if isinstance(value, str) and clean(value) and len(value.strip()) <= MAX_LINE:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
@@ -48,7 +49,7 @@ def _fact(value: object) -> float | str:
 
 
 def _filled(text: str) -> str:
-    if not text.strip():
+    if not clean(text):  # of invisible characters alone counts as empty: nobody would read anything
         raise ValueError("should not be empty")
     return text
 

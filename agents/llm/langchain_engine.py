@@ -56,6 +56,7 @@ class LangChainEngine:
         **more: Setting,
     ) -> None:
         provider, _, name = model.partition(":")
+        _check_temperature(temperature)
         _check_seconds("timeout", timeout)
         _check_whole("max_in_flight", max_in_flight)
         _check_whole("max_tokens", max_tokens)
@@ -153,6 +154,13 @@ def _check_seconds(name: str, value: object) -> None:
         raise ValueError(f"setting {name!r} must be a number of seconds above 0, such as 60; it is {value!r}")
 
 
+def _check_temperature(value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"setting 'temperature' must be a number of at least 0, such as 1.0; it is {value!r}")
+
+
 def _check_whole(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"setting {name!r} must be a whole number of at least 1; it is {value!r}")
@@ -197,11 +205,20 @@ def _reply(message: AIMessage, request: Request, began: float) -> Reply:
     """What a message says. A server may send anything: what cannot be read is a failed reply, paid for nevertheless."""
     tokens = (0, 0)
     try:
-        tokens = _used(message)
-        log_probs = choice_log_probs(_tokens(message), request.question) if request.way == "distribution" else None
-        return Reply(message.text, log_probs, *tokens, time.perf_counter() - began)
+        tokens, text = _used(message), message.text
     except Exception as error:
         return _failed(f"unreadable answer: {_named(error)}", began, tokens)
+    return Reply(text, _log_probs(message, request), *tokens, time.perf_counter() - began)
+
+
+def _log_probs(message: AIMessage, request: Request) -> tuple[float, ...] | None:
+    """Of every choice; None where they were not asked for or cannot be read: the words may still be an answer."""
+    if request.way != "distribution":
+        return None
+    try:
+        return choice_log_probs(_tokens(message), request.question)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
 
 
 def _cut_short(error: Exception, began: float) -> Reply | None:

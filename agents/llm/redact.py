@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-_SECRET_NAME = re.compile(r"(api|access|private)[_-]?key|token$|secret|passw|authorization|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(api|access|private)[_-]?key|^key$|^sig(nature)?$|token$|secret|passw|authorization|credential", re.IGNORECASE
+)
 _SECRET_FORM = re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai)[-_][A-Za-z0-9_-]{12,}|\bbearer\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _LOGIN = re.compile(r"(https?://)[^/\s@]+@")
 _SHORTEST = 8  # characters; shorter values of such variables are no keys, and would blot out ordinary words

@@ -59,7 +59,8 @@ class JournalError(ValueError):
 class Lock:
     """One writer at a time; the system lets go of it when the process ends, however it ends."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, at_work: Path | None = None) -> None:
+        """`at_work`: what is locked, as the user knows it; else it is the journal."""
         self._file = os.open(f"{journal}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,7 +68,7 @@ class Lock:
             holder = os.read(self._file, 20).decode("ascii", "replace").strip()
             os.close(self._file)
             raise JournalError(
-                f"{journal} is being written by another run (process {holder or 'unknown'}); "
+                f"{at_work or journal} is being written by another run (process {holder or 'unknown'}); "
                 "wait until it ends, stop it, or give this run another name"
             ) from None
         os.truncate(self._file, 0)

@@ -88,19 +88,21 @@ def _plain(run: str, rows: "Sequence[Method]") -> dict[str, object]:
 
 def _table(rows: "Sequence[Method]", others: "Sequence[Method]", reference: str) -> None:
     head = ("method", "welfare", "95%", "gain", "95%", "real decisions")
-    print_table(head, [_row(m) for m in rows], numbers=(1, 2, 3, 4, 5))
+    print_table(head, [_row(m, reference) for m in rows], numbers=(1, 2, 3, 4, 5))
     typer.echo(f"on {rows[0].communities} held-out communities; gain: over {reference}, on the same communities")
     if others:
         typer.echo(f"\nnot of this run: quoted from {others[0].quoted}, on communities of its own")
-        short = [_row(m) for m in others]  # without the gain's interval: labels are long here
+        short = [_row(m, reference) for m in others]  # without the gain's interval: labels are long here
         cells = [(row[0].replace(" (", "\n("), *row[1:4], row[5]) for row in short]
         print_table((*head[:4], "decisions"), cells, numbers=(1, 2, 3, 4))
     if any(m.decisions is None for m in (*rows, *others)):
         typer.echo("true society: found with the society's own formulas, which no real decisions can tell")
 
 
-def _row(m: "Method") -> tuple[str, ...]:
+def _row(m: "Method", reference: str) -> tuple[str, ...]:
     spent = "true society" if m.decisions is None else f"{m.decisions:,}"
-    none = m.gain.high == m.gain.low
-    gain = ("", "") if none else (f"{m.gain.value:+.3f}", f"{m.gain.low:+.3f}..{m.gain.high:+.3f}")
-    return m.label, f"{m.welfare.value:.3f}", f"{m.welfare.low:.3f}..{m.welfare.high:.3f}", *gain, spent
+    w, g, places = m.welfare, m.gain, 3 if abs(m.welfare.value) < 100 else 1  # four digits tell a level either way
+    gain = ("", "")
+    if m.label != reference:
+        gain = (f"{g.value:+.{places}f}", f"{g.low:+.{places}f}..{g.high:+.{places}f}")
+    return m.label, f"{w.value:.{places}f}", f"{w.low:.{places}f}..{w.high:.{places}f}", *gain, spent

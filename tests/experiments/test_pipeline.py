@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -114,6 +115,29 @@ def test_a_roster_file_that_was_cut_is_written_anew(config: Config, straight: St
     file.write_text(whole[: len(whole) // 2])
     assert table(config, straight.runs) == straight.table
     assert file.read_text() == whole
+
+
+def test_an_answer_key_that_is_gone_is_made_anew_without_asking(
+    config: Config, straight: Straight, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.rmtree(straight.runs / "tiny" / "episodes" / "swm_ap" / "sealed")
+    monkeypatch.setattr(MockEngine, "complete", lambda *_: pytest.fail("the model was asked again"))
+    assert table(config, straight.runs) == straight.table
+
+
+@pytest.mark.parametrize(("part", "key"), [("people-0", "fit"), ("rules-1", "improve")])
+def test_learning_that_diverged_is_told_and_nothing_of_it_is_kept(config: Config, tmp_path: Path, part: str, key: str):
+    def fails() -> dict[str, torch.Tensor]:
+        raise torch.linalg.LinAlgError
+
+    with open_run(config, tmp_path) as run, Live("tiny", plan(config)) as live:
+        learning = pipeline._Learning(run, live)
+        for made in (lambda: {"steps": torch.tensor(3), "weight": torch.tensor([1.0, torch.nan])}, fails):
+            with pytest.raises(UserError, match="diverged") as caught:
+                learning.keep(part, made)
+            assert f"method.settings.{key}" in str(caught.value)
+        kept = learning.keep(part, lambda: {"steps": torch.tensor(3), "weight": torch.tensor([1.0])})
+    assert kept["weight"].tolist() == [1.0]
 
 
 def test_a_finished_run_is_not_played_again(config: Config, straight: Straight, monkeypatch: pytest.MonkeyPatch):

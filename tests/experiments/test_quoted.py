@@ -7,6 +7,7 @@ import pytest
 
 from experiments.config import load_config
 from experiments.errors import ROOT, UserError
+from experiments.findings import quoted
 from experiments.quoted import best_fixed_rates, comparable, quoted_curves, quoted_methods
 
 
@@ -62,4 +63,12 @@ def test_without_results_nothing_is_quoted(tmp_path: Path):
     ],
 )
 def test_only_figures_about_the_same_people_are_quoted(words: list[str], same: bool):
-    assert comparable(load_config(ROOT / "experiments/configs/demo.yaml", words)) is same
+    config = load_config(ROOT / "experiments/configs/demo.yaml", words)
+    assert comparable(config) is same
+    assert bool(quoted(config)) is same
+
+
+def test_gains_over_us_rates_are_not_quoted_beside_gains_over_others():
+    config = load_config(ROOT / "experiments/configs/demo.yaml", ["baselines=[saez, best_fixed]"])
+    assert comparable(config)
+    assert quoted(config) == ()

@@ -112,6 +112,14 @@ def test_the_headline_follows_the_interval():
     assert "does worse than US federal: −.050 (−.070 to −.030)" in said(made_up.around(-0.05, 0.02))
 
 
+def test_of_a_handful_of_communities_nothing_is_said():
+    ours = replace(made_up.methods()[0], communities=4)
+    told = conclusions.headline(replace(made_up.data(), methods=(ours, *made_up.methods()[1:])))
+    assert "too few communities (fewer than 5) to be told apart from US federal" in told
+    caption = conclusions.on_gains((ours, made_up.methods()[3]), "US federal")
+    assert "beyond chance: none. Fewer than 5 communities are too few" in caption
+
+
 def test_gains_are_sorted_by_what_can_be_said_of_them():
     text = conclusions.on_gains(made_up.methods(), "US federal")
     assert "beyond chance: SWM-AP, Best fixed schedule and Saez." in text

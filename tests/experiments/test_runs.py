@@ -16,6 +16,7 @@ from experiments.errors import ROOT, UserError
 from experiments.metrics import Metrics, Point
 from experiments.runs import find_run, mark_finished, note_roster, open_finished, open_run
 from experiments.stages import JSON, TENSORS, Stages
+from personas.load import PersonaFileError
 
 POPULATION = ROOT / "personas/populations/communities.yaml"
 
@@ -77,11 +78,23 @@ def test_a_run_in_which_nothing_was_done_keeps_no_name(tmp_path: Path, people: P
         assert (run.folder / "people/people.yaml").read_text() == people.read_text()
 
 
-@pytest.mark.parametrize("text", ["", '{"format": ', "[]", "{}"])
+SESSION = '{"started": "", "commit": "", "versions": {}, "hardware": ""}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", '{"format": ', "[]", "{}", "[" * 100_000, "\xff"),
+        '{"sessions": [], "people": "", "rosters": {}}',
+        '{"sessions": [{}], "people": "", "rosters": {}}',
+        f'{{"sessions": [{SESSION}], "rosters": {{}}}}',
+        f'{{"sessions": [{SESSION}], "people": "", "rosters": []}}',
+    ],
+)
 def test_a_damaged_manifest_is_told_with_a_fix_that_loses_nothing(tmp_path: Path, people: Path, text: str):
     with open_run(config(people), tmp_path / "runs") as run:
         run.stages.get("costly", JSON, lambda: [1])
-    (run.folder / "manifest.json").write_text(text)
+    (run.folder / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match="manifest is damaged") as caught:
         open_run(config(people), tmp_path / "runs")
     assert "delete" not in str(caught.value)
@@ -93,6 +106,37 @@ def test_people_who_were_edited_meanwhile_are_noticed(tmp_path: Path, people: Pa
     people.write_text(people.read_text().replace("mean: 38", "mean: 40"))
     with pytest.raises(UserError, match="was edited after this run began"):
         open_run(config(people), tmp_path / "runs")
+
+
+def test_of_a_folder_of_people_only_their_files_are_kept(tmp_path: Path):
+    home = tmp_path / "home"
+    (home / "deep").mkdir(parents=True)
+    shutil.copy(ROOT / "personas/village/maria-keller.yaml", home)
+    (home / "deep" / "large.bin").write_bytes(b"0")
+    (home / "notes.txt").write_text("not a person")
+    with open_run(config(home), home / "runs") as run:  # the run itself lies among them
+        run.stages.get("costly", JSON, lambda: [1])
+        assert [p.name for p in (run.folder / "people").rglob("*")] == ["maria-keller.yaml"]
+    (home / "notes.txt").write_text("edited")
+    with open_run(config(home), home / "runs"):
+        pass
+
+
+def test_a_run_does_not_write_over_the_people_it_is_given(tmp_path: Path, people: Path):
+    with open_run(config(people, "name=x"), tmp_path / "runs") as run:
+        pass
+    kept = run.folder / "people/people.yaml"
+    again = config(people, "name=x", f"population.people={kept}")
+    with pytest.raises(UserError, match="set another name="):
+        open_run(again, tmp_path / "runs")
+    assert kept.read_text() == people.read_text()
+
+
+def test_a_folder_without_people_is_refused_before_anything_is_copied(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("")
+    with pytest.raises(PersonaFileError, match="nobody lives here"):
+        open_run(config(tmp_path / "empty"), tmp_path / "runs")
 
 
 def test_rosters_that_would_change_halfway_are_noticed(tmp_path: Path, people: Path):
@@ -238,3 +282,13 @@ def test_of_long_curves_about_a_hundred_points_are_kept_and_both_ends(tmp_path: 
     steps = [point.step for point in metrics.points()]
     assert (steps[0], steps[-1]) == (1, of)
     assert min(of, 100) <= len(steps) <= 126
+
+
+def test_lines_of_metrics_that_cannot_be_read_are_left_out(tmp_path: Path):
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    good = Point("fit", "f", 1, 0.5)
+    metrics.add(good, 1)
+    with metrics.file.open("ab") as out:
+        out.write(b'garbage\n{"part": "x"}\n[1]\n\xff\n' + b"[" * 100_000 + b"\n")
+    metrics.add(good, 1)
+    assert metrics.points() == [good, good]

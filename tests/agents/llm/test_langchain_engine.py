@@ -199,6 +199,8 @@ def test_a_wrong_address_or_name_is_explained(model: str, path: str, message: st
         ("openai:tiny", {"api_key": "x"}, "looks like a secret"),
         ("nobody:tiny", {}, "recorded:RUN"),
         ("openai:tiny", {"max_in_flight": 0}, "at least 1"),
+        ("openai:tiny", {"temperature": "nan"}, "'temperature' must be a number of at least 0"),
+        ("openai:tiny", {"temperature": -1.0}, "'temperature' must be a number of at least 0"),
         ("openai:tiny", {"timeout": "soon"}, "'timeout' must be a number of seconds .*'soon'"),
         ("openai:tiny", {"timeout": True}, "'timeout' must be a number"),
         ("openai:tiny", {"timeout": math.nan}, "'timeout' must be a number"),
