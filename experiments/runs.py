@@ -10,7 +10,7 @@ run.lock         held while a process works here
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,11 +224,19 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
         )
     before, now = manifest["sessions"][-1], _session()
     write_json(folder / "manifest.json", {**manifest, "sessions": [*manifest["sessions"], now]})
-    return tuple(
+    changed = tuple(
         f"{what} was {before[what]} when this run was last worked on, and is {now[what]} now"
         for what in ("commit", "versions")
         if before[what] != now[what]
     )
+    return (*changed, *_on_lost_answers(folder, config))
+
+
+def _on_lost_answers(folder: Path, config: Config) -> Iterator[str]:
+    journal = folder / "journal.sqlite"
+    gone = not journal.exists() or journal.stat().st_size == 0
+    if config.population.kind == "llm" and gone and (folder / "episodes").exists():
+        yield "its journal is gone or empty: what has to be played again is asked again, and paid for again"
 
 
 def mark_finished(run: Run) -> None:

@@ -23,12 +23,17 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
     for i, name in enumerate(head):
         table.add_column(escape(name), justify="right" if i in right else "left", no_wrap=i == 0 or i in right)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(_visible(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:  # a file or a pipe has no edge at which a figure would have to be cut
         needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
         console = Console(width=max(console.width, needed))
     console.print(table)
+
+
+def _visible(cell: str) -> str:
+    """Without what could steer a terminal."""
+    return "".join(letter for letter in cell if letter.isprintable() or letter == "\n")
 
 
 def counted(number: int, of: str, plural: str | None = None) -> str:

@@ -26,6 +26,7 @@ Found = Iterator[tuple[Place, str]]
 
 OLDEST = 120.0  # years
 CHEAPEST, DEAREST = 0.01, 100_000.0  # dollars an hour; beyond it a yearly income was probably written as a wage
+FAR = 1e12  # of any attribute: beyond it single precision and whole numbers no longer go together
 CLIPPED = (1e-3, 1e12)  # dollars a year; a drawn income may be clipped at most this far out
 NUMBERS = {"wage": (CHEAPEST, DEAREST), "age": (0.0, OLDEST)}  # attributes that must be numbers above .. up to
 
@@ -68,7 +69,7 @@ def _attribute_problems(name: str, law: AnyAttributeLaw) -> Found:
     low, high = (law.value, law.value) if isinstance(law, Constant) else (law.low, law.high)
     if low >= high and not isinstance(law, Constant):
         yield path, f"low ({low:g}) should be below high ({high:g})"
-    above, up_to = NUMBERS.get(name, (-np.inf, np.inf))
+    above, up_to = NUMBERS.get(name, (-FAR, FAR))
     if not (above < low and high <= up_to):
         yield path, f"{name} should be above {above:g} and at most {up_to:g}, not {low:g} to {high:g}"
     if name == "occupation":

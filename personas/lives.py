@@ -5,6 +5,7 @@ held-out part. Training data may use only the other four fifths, so that a reade
 people whose words it never met.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -105,9 +106,7 @@ def life(u: Sequence[float], declared: dict[str, float | str], words: Words) -> 
         "pastime": _pick(part(PASTIMES, words), u[6]),
     }
     facts = {**declared, **{name: value for name, value in made.items() if name not in declared}}
-    sentence = _pick(part(SENTENCES, words), u[7])
-    for place in ("town", "household", "pastime"):
-        sentence = sentence.replace("{" + place + "}", str(facts[place]))
+    sentence = re.sub(r"\{(\w+)\}", lambda place: str(facts[place[1]]), _pick(part(SENTENCES, words), u[7]))
     name = f"{_pick(part(FIRST_NAMES, words), u[0])} {_pick(part(LAST_NAMES, words), u[1])}"
     return Life(name, facts, sentence)
 

@@ -139,6 +139,13 @@ def test_a_folder_without_people_is_refused_before_anything_is_copied(tmp_path: 
         open_run(config(tmp_path / "empty"), tmp_path / "runs")
 
 
+def test_a_journal_that_is_gone_is_noted(tmp_path: Path, people: Path):
+    with open_run(config(people), tmp_path / "runs") as run:
+        run.episodes("learning")
+    with open_run(config(people), tmp_path / "runs") as again:
+        assert "its journal is gone" in again.notes[0]
+
+
 def test_rosters_that_would_change_halfway_are_noticed(tmp_path: Path, people: Path):
     with open_run(config(people), tmp_path / "runs") as run:
         note_roster(run, "training", "abc")

@@ -127,6 +127,12 @@ def test_a_malformed_person_is_refused(refusal: Refusal, change: str, to: str, p
             "above 0",
         ),
         ("wage: {law: gb2}", "income: {law: gb2}", "x.yaml:5: attributes.income", "wage"),
+        (
+            "wage: {law: gb2}",
+            "cows: {law: integer, low: 0, high: 1" + "0" * 60 + "}",
+            "attributes.cows",
+            "at most 1e+12",
+        ),
         ("wage: {law: gb2}", "wage: {law: gb2, low: 9, high: 8}", "x.yaml:5: attributes.wage", "should be below high"),
         ("wage: {law: gb2}", "wage: {law: gb2, high: 1.0e+300}", "x.yaml:5: attributes.wage", "dollars a year"),
         ("age: {law: integer, low: 18", "age: {law: integer, low: 80", "x.yaml:6: attributes.age", "below high"),
