@@ -130,7 +130,7 @@ def test_a_malformed_person_is_refused(refusal: Refusal, change: str, to: str, p
         (
             "wage: {law: gb2}",
             "cows: {law: integer, low: 0, high: 1" + "0" * 60 + "}",
-            "attributes.cows",
+            "x.yaml:5: attributes.cows",
             "at most 1e+12",
         ),
         ("wage: {law: gb2}", "wage: {law: gb2, low: 9, high: 8}", "x.yaml:5: attributes.wage", "should be below high"),
