@@ -31,7 +31,7 @@ SETTINGS = (
     "base_search.generations=1",
     "improve.iterations=1",
 )
-SMALL = ("--smoke", "evaluation.communities=1", "baselines=[us_federal]", *(f"method.settings.{s}" for s in SETTINGS))
+SMALL = ("--smoke", "evaluation.communities=2", "baselines=[us_federal]", *(f"method.settings.{s}" for s in SETTINGS))
 
 Marks = list[tuple[float, str]]  # (seconds, name)
 
