@@ -9,7 +9,8 @@ def test_what_could_steer_a_terminal_is_left_out_and_markup_is_text(capsys: pyte
     print_table(("who",), [("\x1b[31mred\u202e [bold]x[/bold]",)])
     told = capsys.readouterr().out
     assert "[31mred [bold]x[/bold]" in told
-    assert "\x1b" not in told and "\u202e" not in told
+    assert "\x1b" not in told
+    assert "\u202e" not in told
 
 
 def test_no_figure_is_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]):
