@@ -1,6 +1,7 @@
 """Tables on the screen: plain cells, light rules."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 
 import typer
@@ -25,7 +26,9 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
     for row in rows:
         table.add_row(*(escape(_visible(cell)) for cell in row))
     console = Console()
-    if not console.is_terminal:  # a file or a pipe has no edge at which a figure would have to be cut
+    if (
+        not console.is_terminal and "COLUMNS" not in os.environ
+    ):  # a file or a pipe has no edge at which a figure would have to be cut
         needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
         console = Console(width=max(console.width, needed))
     console.print(table)
