@@ -4,28 +4,26 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
-from urllib.parse import parse_qsl, urlsplit
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from agents.llm.engine import Setting, Way
-from agents.llm.outcomes import FallbackName
-from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
+from experiments.config_sections import (
+    BudgetConfig,
+    EvaluationConfig,
+    MethodConfig,
+    Name,
+    PopulationConfig,
+    SocietyConfig,
+    Strict,
+)
 from experiments.errors import ROOT, UserError
-from mechanism.swm_ap import SWMSettings, share_out
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree
-
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
-Count = Annotated[int, Field(ge=1)]
-MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
-MAY_BE_NONE = ("check_episodes", "later_episodes", "mixed_episodes", "generations", "community", "traits")  # 0
-Scalar = Setting
 
 # These do not change any number of a run: they may differ when it is continued.
 FREE = (
@@ -38,86 +36,6 @@ FREE = (
 )
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SocietyConfig(Strict):
-    name: Name
-    objective: str | None = None  # None = the society's own headline
-
-
-class PopulationConfig(Strict):
-    kind: Literal["llm", "scripted"] = "llm"
-    model: str = "embedded"  # embedded, mock, or provider:model
-    base_url: str | None = None  # of an OpenAI-compatible server
-    people: str  # a population file or a folder of persons
-    way: Way = "distribution"
-    retries: Annotated[int, Field(ge=0)] = 2
-    fallback: FallbackName = "repeat_last"
-    max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-    settings: dict[str, Scalar] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
-
-    @field_validator("settings")
-    @classmethod
-    def _for_the_provider(cls, settings: dict[str, Scalar]) -> dict[str, Scalar]:
-        refuse_secret_values(settings)
-        known = {"openai_api_base": "base_url", **{name: name for name in cls.model_fields}}
-        elsewhere = [f"population.{known[name]}" for name in settings if name in known]
-        if elsewhere:
-            raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
-        return settings
-
-    @field_validator("base_url")
-    @classmethod
-    def _no_login(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "")
-        if parts.username or parts.password:
-            raise ValueError("it holds a login, which would be written to the run's folder; take it out")
-        refuse_secrets(name for name, _ in parse_qsl(parts.query))
-        if url and redact(url) != url:
-            raise ValueError("it holds a key, which would be written to the run's folder; take it out")
-        return url
-
-
-class BudgetConfig(Strict):
-    calls: Count | None = None
-    tokens: Count | None = None
-
-
-class MethodConfig(BaseModel):
-    """Not strict: the settings are plain dataclasses, which strict mode takes ready-made only."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: Literal["swm_ap"] = "swm_ap"
-    settings: SWMSettings = SWMSettings()
-
-    @field_validator("settings")
-    @classmethod
-    def _possible(cls, settings: SWMSettings) -> SWMSettings:
-        for place, number in _numbers(settings):
-            least = 0 if isinstance(number, float) or place[-1] in MAY_BE_NONE else 1
-            most = 1 if str(place[-1]).endswith("rate") else MOST
-            if not least <= number <= most:
-                raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {most:,}")
-        share_out(settings)
-        return settings
-
-
-def _numbers(settings: Any, at: Place = ()) -> Iterator[tuple[Place, int | float]]:
-    """Every number of nested dataclasses, with its place."""
-    for name, value in ((f.name, getattr(settings, f.name)) for f in fields(settings)):
-        if is_dataclass(value):
-            yield from _numbers(value, (*at, name))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield (*at, name), value
-
-
-class EvaluationConfig(Strict):
-    communities: Annotated[int, Field(ge=2, le=MOST)] = 24  # held out; an interval needs two
-
-
 class Config(Strict):
     name: Name
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
@@ -125,7 +43,7 @@ class Config(Strict):
     population: PopulationConfig
     budget: BudgetConfig = BudgetConfig()
     method: MethodConfig = MethodConfig()
-    baselines: list[str] = []
+    baselines: list[str] = Field(default_factory=list[str])
     evaluation: EvaluationConfig = EvaluationConfig()
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 

@@ -26,9 +26,8 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Ite
     for row in rows:
         table.add_row(*(escape(_visible(cell)) for cell in row))
     console = Console()
-    if (
-        not console.is_terminal and "COLUMNS" not in os.environ
-    ):  # a file or a pipe has no edge at which a figure would have to be cut
+    # A file or a pipe has no edge at which a figure would have to be cut, unless the user sets one.
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
         console = Console(width=max(console.width, needed))
     console.print(table)

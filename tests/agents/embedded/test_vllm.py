@@ -26,6 +26,7 @@ def probabilities(replies: list[Reply]) -> torch.Tensor:
 def test_vllm_serves_the_shipped_model_with_the_same_probabilities():
     society = IncomeTax()
     asked = [Request(question, "distribution") for question in held_out(society, 4, 2).questions(society)]
-    served = engine_for("openai:solon", os.environ["SOLON_VLLM"], timeout=600.0).complete(asked)
+    server = os.environ.get("SOLON_VLLM") or pytest.fail("name the server: SOLON_VLLM=http://localhost:8000/v1")
+    served = engine_for("openai:solon", server, timeout=600.0).complete(asked)
     apart = probabilities(served) - probabilities(EmbeddedEngine().complete(asked))
     assert float(apart.abs().sum(-1).max()) / 2 < 0.001
