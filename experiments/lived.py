@@ -13,7 +13,7 @@ from learning.draws import Draws, draws
 from personas.people import People
 from personas.rosters import Rosters
 from societies.base import Principal, PublicStep, Society, State
-from societies.play import in_force
+from societies.mechanisms import in_force
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def live(society: Society, people: People, principal: Principal, draws: Draws, s
     seen, welfare = PublicStep(0, state.features, None, None, None, None), list[Tensor]()
     for t in range(society.steps):
         mind, proposed = principal.propose(mind, seen)
-        mechanism = in_force(society, t, proposed)
+        mechanism = in_force(society, t, state.features, proposed)
         log_p = society.teacher(state, mechanism)  # [B, N, K]
         action = draws.choice("decision", t, log_p.detach())
         expected = log_p.exp() @ levels

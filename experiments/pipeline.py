@@ -91,7 +91,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
     society = load(config.society.name, config.society.objective)
     _check(config, society)
-    rosters = open_rosters(run.people, society.agents, "all", ("wage",), society.traits_used)
+    rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     if config.population.kind == "scripted":
         scripted = Counted(ScriptedPopulation(config.population.way == "distribution"), live.decided)
         yield Cast(society, rosters, lambda purpose: scripted)

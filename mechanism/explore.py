@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from learning.draws import Draws
-from societies.base import PublicStep, Society
+from societies.base import Options, PublicStep, Society
+from societies.mechanisms import bounds, size
 
 
 @dataclass(frozen=True)
 class RandomRules:
-    """A level for the whole mechanism and an offset per parameter, drawn anew in every `hold`-th step of the episode.
-
-    Levels are uniform over the allowed range, offsets normal with a fifth of its width.
+    """Rules that are numbers: a level for all of them and an offset for each, drawn anew in every `hold`-th step of the
+    episode; levels are uniform over the allowed range, offsets normal with a fifth of its width. Options: any of those
+    that are open, in every step anew.
     """
 
     society: Society
@@ -25,9 +27,21 @@ class RandomRules:
 
     def propose(self, memory: int, seen: PublicStep) -> tuple[int, Tensor]:
         """[B, M]"""
-        size = len(self.society.default_mechanism())
+        if isinstance(self.society.mechanism, Options):
+            return memory, self._any_option(seen)
         block = seen.step // self.hold
-        low, high = float(self.society.mechanism.low.min()), float(self.society.mechanism.high.max())
+        lows, highs = bounds(self.society)
+        low, high = float(lows.min()), float(highs.max())
         level = self.draws.uniform("explored level", block, 1)
-        offset = 0.2 * self.draws.normal("explored offset", block, size)
+        offset = 0.2 * self.draws.normal("explored offset", block, size(self.society))
         return memory, (low + (high - low) * (level + offset)).clamp(low, high)
+
+    def _any_option(self, seen: PublicStep) -> Tensor:
+        lots = self.draws.uniform("explored option", seen.step, size(self.society))  # [B, M]
+        return one_of(lots, self.society.decides(seen.step, seen.features))
+
+
+def one_of(scores: Tensor, open_: Tensor) -> Tensor:
+    """[B, M] one-hot of the highest score among the open options; all zero where none is open."""
+    best = scores.masked_fill(~open_, -torch.inf).argmax(-1)
+    return torch.nn.functional.one_hot(best, scores.shape[-1]).to(scores.dtype) * open_

@@ -10,6 +10,7 @@ from learning.nets import Normaliser, mlp
 from learning.ppo import gaussian_entropy, gaussian_log_prob
 from mechanism.observe import History, Observer
 from societies.base import PublicStep, Society
+from societies.mechanisms import bounds
 
 
 class Policy(nn.Module):
@@ -41,18 +42,14 @@ class Policy(nn.Module):
 
 def to_logits(society: Society, mechanism: Tensor) -> Tensor:
     """The inverse of `to_mechanism`, with the ends of the range kept finite."""
-    low, high = _range(society)
+    low, high = bounds(society)
     return ((mechanism - low) / (high - low)).clamp(1e-3, 1 - 1e-3).logit()
 
 
 def to_mechanism(society: Society, logits: Tensor) -> Tensor:
     """Logits [..., M] -> a mechanism inside the society's range."""
-    low, high = _range(society)
+    low, high = bounds(society)
     return low + (high - low) * logits.sigmoid()
-
-
-def _range(society: Society) -> tuple[Tensor, Tensor]:
-    return torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Learned:
     def propose(self, memory: History, seen: PublicStep) -> tuple[History, Tensor]:
         """[B, M]"""
         memory, observation = self.observer.observe(memory, seen)
-        if not bool(self.society.decides(seen.step).any()):
+        if not bool(self.society.decides(seen.step, seen.features).any()):
             return memory, self.society.default_mechanism().expand(len(observation), -1)
         logits = self.policy.logits(observation)
         if self.explore is not None:

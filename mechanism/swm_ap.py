@@ -22,6 +22,7 @@ from mechanism.observe import Observer
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism
 from mechanism.search import SearchSettings, search
 from societies.base import Episode
+from societies.mechanisms import bounds
 from societies.play import Fixed
 from societies.stage import Stage, joined
 from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, posterior_labels
@@ -221,7 +222,7 @@ def _checked_worlds(settings: SWMSettings) -> int:
 def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, progress: Progress) -> Tensor:
     """[M] logits of the best fixed mechanism in imagination: a flat one or `start`, and CMA-ES from there if asked."""
     society, worlds = dreams.stage.society, settings.base_worlds
-    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
+    low, high = bounds(society)
 
     scores = list[float]()
 

@@ -13,6 +13,7 @@ from personas.schema import (
     AnyTraitLaw,
     Beta,
     Choice,
+    Coin,
     Constant,
     Gb2,
     Integer,
@@ -68,6 +69,8 @@ def trait_at(
             return _scaled(name, torch.full_like(z, law.value))
         case Beta():
             return interpolate(_beta_table(law.a, law.b), z).to(z.dtype)
+        case Coin():
+            return (_share(z) >= 1 - law.chance).to(z.dtype)
 
 
 def _share(z: Tensor) -> Tensor:

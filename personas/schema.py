@@ -178,8 +178,15 @@ class Beta(Strict):
     b: Positive
 
 
+class Coin(Strict):
+    """1 with that chance, else 0: for people who are of one kind or the other."""
+
+    law: Literal["coin"]
+    chance: Share = 0.5
+
+
 AnyAttributeLaw = Gb2 | Normal | Lognormal | Uniform | Integer | Choice | Constant
-AnyTraitLaw = Logistic | TraitNormal | TraitUniform | TraitConstant | Beta
+AnyTraitLaw = Logistic | TraitNormal | TraitUniform | TraitConstant | Beta | Coin
 AttributeLaw = Annotated[AnyAttributeLaw, Field(discriminator="law")]
 TraitLaw = Annotated[AnyTraitLaw, Field(discriminator="law")]
 
@@ -198,6 +205,7 @@ TRAIT_LAWS: dict[str, type[Strict]] = {
     "uniform": TraitUniform,
     "constant": TraitConstant,
     "beta": Beta,
+    "coin": Coin,
 }
 
 

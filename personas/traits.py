@@ -80,6 +80,13 @@ _ALL = (
         "h = 25 + 33 * u (hours a week, 25 to 58)",
         lambda u: HOURS_LOW + HOURS_SPAN * u,
     ),
+    Trait(
+        "roaming",
+        "for an outing likes a walk and shuns crowds, instead of going next door",
+        "m = u (0: at the door, 1: a walk away)",
+        _scaled(1.0),
+        ("facility32", "facility32_sharp", "facility8", "facility8_sharp"),
+    ),
     _words("patience", "would rather wait for more later than take less now"),
     _words("altruism", "gives up something of one's own for the good of others"),
     _words("reciprocity", "returns kindness with kindness and harm with harm"),

@@ -52,6 +52,10 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "Changing your hours from last year is",
         "effortless / very easy / easy / neither easy nor hard / hard / very hard / nearly impossible",
     ),
+    "roaming": _scale(
+        "For an outing you like to go",
+        "next door / round the corner / a few steps / a short walk / a walk / a long walk / right across town",
+    ),
     "patience": _scale(
         "For a larger reward later you would wait",
         "no time / a day / a week / a month / a year / several years / a lifetime",

@@ -6,7 +6,7 @@ every agent), so that what the principal may see, what the world model learns fr
 with are the same numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,19 @@ from torch import Tensor
 
 from agents.base import Fallback, Question
 from personas.people import People, Persona
+
+
+@dataclass(frozen=True)
+class Options:
+    """A mechanism that is one of M options: [B, M], one-hot, or all zero where none is taken.
+
+    `groups` says how each option would part the roster: features [B, N, F] -> [B, M, G, N], the share of agent n in
+    group g under option m (a place: group g lives g blocks away from it). A principal reads an option through its
+    groups, so that neither the order of the agents nor that of the options matters to it.
+    """
+
+    names: tuple[str, ...]  # [M]
+    groups: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,21 +68,27 @@ class Society(Protocol):
     personal: tuple[str, ...]  # the features that describe a person and never change
     prospect_names: tuple[str, ...]  # D
     choice_names: tuple[str, ...]  # K, as they are written in an answer
-    mechanism: Box  # [M] low and high of every parameter
+    own: tuple[str, ...]  # the features that tell of an agent's own situation and may colour its tastes
+    attributes_used: tuple[str, ...]  # what everyone must publicly be
     traits_used: tuple[str, ...]  # what the scripted people read
     objective: str  # what counts as welfare, by name
     welfare_is_public: bool  # is the objective a function of the accounts alone?
+
+    @property
+    def mechanism(self) -> Box | Options:
+        """[M] parameters with their lows and highs, or M options of which one is taken."""
+        ...
 
     def counts(self, step: int) -> bool:
         """Is this step part of the return (False in warm-up)?"""
         ...
 
-    def decides(self, step: int) -> Tensor:
-        """[M] bool: what the principal may set now; all False = the default mechanism is in force."""
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        """[B, M] bool: what the principal may set (or take) now, in the public state [B, N, F]; all False = nothing."""
         ...
 
     def default_mechanism(self) -> Tensor:
-        """[M] the rules in force where the principal does not decide."""
+        """[M] the rules in force where the principal does not decide; all zero where there are options."""
         ...
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
@@ -80,12 +99,15 @@ class Society(Protocol):
         """The state before the first step."""
         ...
 
-    def choices(self, state: State) -> Tensor:
-        """[B, N, K] bool: who may choose what now."""
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, K] bool: who may choose what now; all False = it is not this agent's turn."""
         ...
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
-        """[B, N, O] what each agent sees before it decides; the same facts as `tell`."""
+        """[B, N, O] what each agent sees before it decides; the same facts as `tell`.
+
+        Negative where there is nothing to tell: such a number is not put into words.
+        """
         ...
 
     def tell(self, view: Tensor, persona: Persona) -> Question:

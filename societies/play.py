@@ -11,6 +11,7 @@ from agents.base import Decisions, Population, Round
 from learning.draws import Draws
 from personas.people import People
 from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
+from societies.mechanisms import check, in_force
 
 
 @dataclass(frozen=True)
@@ -33,34 +34,18 @@ class _Step:
 def play(society: Society, population: Population, people: People, principal: Principal, draws: Draws) -> Played:
     """One whole episode in each of the B worlds of `people`, under `principal`. `draws.episodes` names the worlds.
 
-    ValueError where the principal proposes rules that are not [B, M] or [M], or are not numbers.
+    ValueError where the principal proposes rules that are not [B, M] or [M], or lie outside what is allowed.
     """
     state, record = society.reset(people), list[_Step]()
     mind, memory = principal.start(people.worlds), population.start(people)
     for _ in range(society.steps):
         mind, proposed = principal.propose(mind, _seen(state, record))
-        _check(society, state.step, proposed, people.worlds)
-        mechanism = in_force(society, state.step, proposed).expand(people.worlds, -1)
+        check(society, state.step, proposed, people.worlds)
+        mechanism = in_force(society, state.step, state.features, proposed)
         memory, step = _one_step(society, population, memory, state, mechanism, draws)
         record.append(step)
         state = step.transition.state
     return _sealed(society, record, state, draws.episodes)
-
-
-def _check(society: Society, step: int, proposed: Tensor, worlds: int) -> None:
-    """Before anybody is asked under such rules."""
-    size, shape = len(society.mechanism.low), tuple(proposed.shape)
-    if shape not in ((size,), (1, size), (worlds, size)):
-        raise ValueError(f"step {step}: rules of shape {shape}; need [{size}], or [{worlds}, {size}]")
-    if not proposed.isfinite().all():
-        raise ValueError(f"step {step}: the principal proposed rules that are not numbers")
-
-
-def in_force(society: Society, step: int, proposed: Tensor) -> Tensor:
-    """What was proposed ([B, M] or [M]) where the principal decides, kept inside what is allowed; else the default."""
-    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
-    allowed = torch.minimum(torch.maximum(proposed, low), high)
-    return torch.where(society.decides(step), allowed, society.default_mechanism())
 
 
 def _seen(state: State, record: list[_Step]) -> PublicStep:
@@ -82,7 +67,7 @@ def _one_step(
     round_ = Round(
         state.step,
         views,
-        society.choices(state),
+        society.choices(state.step, state.features, mechanism),
         state.people,
         lambda world, agent: society.tell(views()[world, agent], state.people.persona(world, agent)),
         lambda: society.teacher(state, mechanism),

@@ -8,24 +8,52 @@ from torch import Tensor
 from learning.draws import draws
 from personas.people import People, Persona, gather
 from personas.rosters import open_rosters
-from societies.base import Society
+from societies.base import Options, Society
+from societies.mechanisms import bounds, size
 
 POPULATIONS = Path(__file__).parent.parent / "personas" / "populations"
 
 
 def town(society: Society, start: int, worlds: int, agents: int | None = None, seed: int = 1) -> People:
-    """Rosters of episodes start .. start + worlds - 1: communities where traits matter, else US incomes."""
-    file = "communities.yaml" if society.traits_used else "us_incomes.yaml"
+    """Rosters of episodes start .. start + worlds - 1: of whom the society is made for."""
     rosters = open_rosters(
-        POPULATIONS / file, agents or society.agents, attributes=("wage",), traits=society.traits_used
+        POPULATIONS / home_of(society),
+        agents or society.agents,
+        attributes=society.attributes_used,
+        traits=society.traits_used,
     )
     return rosters.people(draws(seed, start, worlds))
 
 
+def home_of(society: Society) -> str:
+    """The population file whose people have what the society reads."""
+    if "home_x" in society.attributes_used:
+        return "visitors.yaml"
+    return "communities.yaml" if society.traits_used else "us_incomes.yaml"
+
+
 def some_rules(society: Society, worlds: int, seed: int = 0) -> Tensor:
-    """[B, M] random mechanisms inside what is allowed."""
-    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
-    return low + (high - low) * torch.rand(worlds, len(low), generator=torch.Generator().manual_seed(seed))
+    """[B, M] random mechanisms inside what is allowed; where there are options, all different."""
+    generator, m = torch.Generator().manual_seed(seed), size(society)
+    if isinstance(society.mechanism, Options):
+        return torch.eye(m)[torch.randperm(m, generator=generator)[:worlds]]
+    low, high = bounds(society)
+    return low + (high - low) * torch.rand(worlds, m, generator=generator)
+
+
+def three_visitors() -> People:
+    """A roster of three with homes and a liking for walks, written by hand."""
+    told = [
+        ("ana", "Ana Ruiz", (0.1, 0.2), 0.0),
+        ("ben", "Ben Ward", (0.5, 0.5), 1.0),
+        ("cem", "Cem Aydin", (0.9, 0.8), 1.0),
+    ]
+    homes = ("home_x", "home_y")
+    personas = [
+        Persona(id, name, "", dict(zip(homes, home, strict=True)), frozenset(homes), {"roaming": roaming})
+        for id, name, home, roaming in told
+    ]
+    return gather([personas], homes, ("roaming",))
 
 
 def three_people() -> People:

@@ -28,7 +28,7 @@ def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws
     total = torch.zeros_like(data.choice[:, step])
     for i in range(samples):
         z = _drawn(belief, step, draws, i)
-        total = total + _all_members(model, data.prospects[:, step], data.features[:, step], z).exp().mean(0)
+        total = total + _all_members(model, data, step, z).exp().mean(0)
     return total / samples
 
 
@@ -38,10 +38,11 @@ def _drawn(belief: Belief, step: int, draws: Draws, sample: int) -> Tensor:
     return belief.at(torch.tensor([step - 1])).draw(common[:, None], own[:, None])[:, 0]
 
 
-def _all_members(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
+def _all_members(model: WorldModel, data: Records, step: int, z: Tensor) -> Tensor:
     """Every member on every world: [S, B, N, K]."""
+    facts = (data.prospects[:, step], data.features[:, step], z, data.open[:, step])
     with torch.no_grad():
-        return model.log_probs(*[x.expand(model.members, *x.shape) for x in (prospects, features, z)])
+        return model.log_probs(*[x.expand(model.members, *x.shape) for x in facts])
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ def fit(
     log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third.
     """
     generator = torch.Generator().manual_seed(seed)
-    model.scaler.read(data.prospects, data.features)
-    data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.scaler.state(data.features))
+    model.scaler.read(data.prospects, data.features[..., model.own])
+    data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     data = replace(data, choice=weighted(data.choice, settings.soft_weight) if soft else data.choice)
     posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
@@ -103,7 +103,7 @@ def _elbo_parts(
     times = torch.stack([torch.randperm(steps, generator=generator)[:slots] for _ in range(model.members)])  # [S, t]
     at = (episodes[None, :, None], times[:, None, :])  # -> [S, E', t, ...]
     spread = z[None, :, None].expand(model.members, -1, times.shape[1], -1, -1)
-    log_p = model.head(data.prospects[at], data.features[at], spread)  # [S, E', t, N, K]
+    log_p = model.head(data.prospects[at], data.features[at], spread, data.open[at])  # [S, E', t, N, K]
     likelihood = (data.choice[at] * log_p).sum((-1, -2, -3)) * steps / times.shape[1]
     divergence = community.kl_to_standard().sum(-1) + agents.kl_to_standard().sum((-1, -2))
     return likelihood, divergence

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from learning.draws import Draws
 from societies.base import Episode, Principal, PublicStep, Settled, Society
-from societies.play import in_force
+from societies.mechanisms import in_force
 from world_model.accounting import Step
 from world_model.model import WorldModel
 from world_model.records import personal
@@ -59,7 +59,7 @@ def imagine(
     features, mind, record = start, principal.start(len(start)), list[Imagined]()
     for t in range(society.steps):
         mind, proposed = principal.propose(mind, _seen(t, features, record))
-        step, features = world.step(t, features, in_force(society, t, proposed))
+        step, features = world.step(t, features, in_force(society, t, features, proposed))
         record.append(step)
     return Dream(_episode(society, record, features, draws.episodes, soft), z, _along(record, "disagreement"))
 
@@ -82,9 +82,19 @@ def _by_world(x: Tensor) -> Tensor:
     return x.transpose(0, 1).reshape(-1, *x.shape[2:])
 
 
-def answers(model: WorldModel, prospects: Tensor, features: Tensor, z: Tensor, shift: int = 0) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Asked:
+    """One step's question to everyone in B worlds."""
+
+    prospects: Tensor  # [B, N, K, D]
+    features: Tensor  # [B, N, F]
+    open: Tensor  # [B, N, K] bool: what may be chosen
+
+
+def answers(model: WorldModel, asked: Asked, z: Tensor, shift: int = 0) -> tuple[Tensor, Tensor]:
     """log p [B, N, K] by each world's own member, and [B, N / 4, K] of every fourth agent by the next member."""
-    own = [_by_member(x.roll(shift, 0), model.members) for x in (prospects, features, z)]
+    facts = (asked.prospects, asked.features, z, asked.open)
+    own = [_by_member(x.roll(shift, 0), model.members) for x in facts]
     other = model.doubt(*[x[:, :, ::AUDITED] for x in own])
     return _by_world(model.log_probs(*own)).roll(-shift, 0), _by_world(other).roll(-shift, 0)
 
@@ -102,20 +112,22 @@ class World:
 
     def step(self, t: int, features: Tensor, mechanism: Tensor) -> tuple[Imagined, Tensor]:
         """Everyone's answers to `mechanism` [B, M] in state `features` [B, N, F], and the next state."""
-        prospects = self.society.prospects(features, mechanism)
-        log_p, other = answers(self.model, prospects, features, self.z, self.shift)  # [B, N, K]
+        open_ = self.society.choices(t, features, mechanism)
+        asked = Asked(self.society.prospects(features, mechanism), features, open_)
+        log_p, other = answers(self.model, asked, self.z, self.shift)  # [B, N, K]
         levels = self.society.respond(torch.arange(log_p.shape[-1])[None])[0]  # [K, R]
-        action = self.draws.choice("decision", t, log_p.detach())
+        turn = open_.any(-1)  # [B, N]
+        action = torch.where(turn, self.draws.choice("decision", t, log_p.detach()), -1)
         expected = log_p.exp() @ levels  # [B, N, R]
-        hard = levels[action]
+        hard = levels[action.clamp_min(0)]
         response = hard + (expected - expected.detach())  # straight-through: Bengio et al. 2013
         settled, welfare = self._outcome(features, mechanism, response)
-        one_hot = torch.nn.functional.one_hot(action, log_p.shape[-1]).to(log_p.dtype)
+        one_hot = torch.nn.functional.one_hot(action.clamp_min(0), log_p.shape[-1]).to(log_p.dtype)
         step = Imagined(
             features=features,
             mechanism=mechanism,
             action=action,
-            choice=log_p.exp() if self.soft else one_hot,
+            choice=(log_p.exp() if self.soft else one_hot) * turn[..., None],
             response=response,
             welfare=welfare,
             disagreement=(expected[:, ::AUDITED] - other.exp() @ levels).abs().mean((-1, -2)),

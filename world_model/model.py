@@ -35,15 +35,16 @@ class WorldModel(nn.Module):
     def __init__(self, society: Society, settings: ModelSettings, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        d, f = len(society.prospect_names), len(society.feature_names)
+        d, o = len(society.prospect_names), len(society.own)
         k, v = len(society.choice_names), len(society.personal)
         self.settings = settings
-        self.scaler = Scaler(d, f)
+        self.own = [society.feature_names.index(name) for name in society.own]
+        self.scaler = Scaler(d, o)
         self.prior = CommunityPrior(settings.traits, settings.community, v, generator)
-        sizes = Sizes(settings.members, k, 2 * d, f, settings.traits, settings.hidden)
+        sizes = Sizes(settings.members, k, 2 * d, o, settings.traits, settings.hidden)
         self.head = make_head(settings.form, sizes, generator)
         self.tracker = Tracker(
-            k * d + k + f + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden, generator
+            k * d + k + o + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden, generator
         )
         self.accounting = _accounting(society, settings, generator)  # last, so that the rest is the same without it
 
@@ -51,24 +52,31 @@ class WorldModel(nn.Module):
     def members(self) -> int:
         return self.settings.members
 
-    def log_probs(self, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
-        """Raw prospects [S, ..., K, D], features [S, ..., F], z [S, ..., Z] -> log p [S, ..., K]."""
-        return self.head(self.scaler.prospects(prospects), self.scaler.state(features), z)
+    def state(self, features: Tensor) -> Tensor:
+        """[..., F] -> [..., O] everyone's own situation, standardised."""
+        return self.scaler.state(features[..., self.own])
 
-    def doubt(self, prospects: Tensor, features: Tensor, z: Tensor) -> Tensor:
+    def log_probs(self, prospects: Tensor, features: Tensor, z: Tensor, open_: Tensor | None = None) -> Tensor:
+        """Raw prospects [S, ..., K, D], features [S, ..., F], z [S, ..., Z] -> log p [S, ..., K].
+
+        open_: [S, ..., K] bool, what may be chosen; None = everything.
+        """
+        return self.head(self.scaler.prospects(prospects), self.state(features), z, open_)
+
+    def doubt(self, prospects: Tensor, features: Tensor, z: Tensor, open_: Tensor) -> Tensor:
         """log p [S, ..., K] by the next member of the ensemble, without gradient."""
         with torch.no_grad():
-            return self.log_probs(*[x.roll(1, 0) for x in (prospects, features, z)]).roll(-1, 0)
+            return self.log_probs(*[x.roll(1, 0) for x in (prospects, features, z, open_)]).roll(-1, 0)
 
     def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
-        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + F + 2 D].
+        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + O + 2 D].
 
         Last what was chosen: where utility is linear in the prospects, all that a reply tells beside what was offered.
         """
         scaled = self.scaler.prospects(prospects)  # [..., K, 2 D], the linear half first
         chosen = (scaled.mT @ choice[..., None])[..., 0]  # [..., 2 D]
         offered = scaled[..., : prospects.shape[-1]].flatten(-2)
-        return torch.cat([offered, choice, self.scaler.state(features), chosen], -1)
+        return torch.cat([offered, choice, self.state(features), chosen], -1)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors."""

@@ -12,7 +12,7 @@ from societies.base import Episode, Society
 class Scaler(nn.Module):
     """Standardises prospects and features by what the real episodes showed."""
 
-    def __init__(self, prospects: int, features: int) -> None:
+    def __init__(self, prospects: int, own: int) -> None:
         super().__init__()
         self.prospect_mean: Tensor
         self.prospect_sd: Tensor
@@ -20,13 +20,13 @@ class Scaler(nn.Module):
         self.feature_sd: Tensor
         self.register_buffer("prospect_mean", torch.zeros(prospects))
         self.register_buffer("prospect_sd", torch.ones(prospects))
-        self.register_buffer("feature_mean", torch.zeros(features))
-        self.register_buffer("feature_sd", torch.ones(features))
+        self.register_buffer("feature_mean", torch.zeros(own))
+        self.register_buffer("feature_sd", torch.ones(own))
 
-    def read(self, prospects: Tensor, features: Tensor) -> None:
-        """Take means and spreads from [..., D] and [..., F]."""
+    def read(self, prospects: Tensor, own: Tensor) -> None:
+        """Take means and spreads from [..., D] and from everyone's own situation [..., O]."""
         self.prospect_mean, self.prospect_sd = _mean_sd(prospects)
-        self.feature_mean, self.feature_sd = _mean_sd(features)
+        self.feature_mean, self.feature_sd = _mean_sd(own)
 
     def prospects(self, raw: Tensor) -> Tensor:
         """[..., D] -> [..., 2 D]: linear up to 5 spreads, and x / (1 + |x|) for the tails and for what is near zero."""
@@ -35,9 +35,9 @@ class Scaler(nn.Module):
         tails = x / (x.abs() / 2 + 1 / 6)  # 2 softsign(3 x), with less work
         return torch.cat([x.clamp(-5, 5), tails], -1)
 
-    def state(self, features: Tensor) -> Tensor:
-        """[..., F] -> [..., F]."""
-        return ((features - self.feature_mean) / self.feature_sd).clamp(-5, 5)
+    def state(self, own: Tensor) -> Tensor:
+        """[..., O] -> [..., O]."""
+        return ((own - self.feature_mean) / self.feature_sd).clamp(-5, 5)
 
 
 class Standard(nn.Module):
@@ -78,6 +78,7 @@ class Records:
 
     prospects: Tensor  # [E, T, N, K, D] as the society computes them
     features: Tensor  # [E, T, N, F] before each step
+    open: Tensor  # [E, T, N, K] bool: what could be chosen
     choice: Tensor  # [E, T, N, K] whole replies or one-hot
     mechanism: Tensor  # [E, T, M]
     response: Tensor  # [E, T, N, R]
@@ -99,9 +100,12 @@ def personal(society: Society, features: Tensor) -> Tensor:
 def records(society: Society, episode: Episode) -> Records:
     """What the world model may learn from an episode."""
     before = episode.features[:, :-1]  # [E, T, N, F]
-    prospects = [society.prospects(before[:, t], episode.mechanism[:, t]) for t in range(before.shape[1])]
+    steps = range(before.shape[1])
+    prospects = [society.prospects(before[:, t], episode.mechanism[:, t]) for t in steps]
+    open_ = [society.choices(t, before[:, t], episode.mechanism[:, t]) for t in steps]
     return Records(
         prospects=torch.stack(prospects, 1),
+        open=torch.stack(open_, 1),
         features=before,
         choice=episode.choice,
         mechanism=episode.mechanism,

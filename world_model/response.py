@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 Form = Literal["utility", "mlp"]
+SHUT = -1e4  # the utility of a choice that is not open: its chance is exactly 0, and its logarithm is still a number
 
 
 class MemberLinear(nn.Module):
@@ -43,7 +44,7 @@ class Sizes:
     members: int  # S
     choices: int  # K
     prospects: int  # D, after standardising
-    state: int  # F
+    state: int  # what an agent's own situation is told in
     traits: int  # Z
     hidden: int
 
@@ -62,12 +63,12 @@ class UtilityHead(nn.Module):
         self.taste_out = MemberLinear(s, h, self.BASIS, 0.5, generator)
         self.constant = nn.Parameter(torch.zeros(s, sizes.choices))
 
-    def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
+    def forward(self, prospects: Tensor, state: Tensor, z: Tensor, open_: Tensor | None = None) -> Tensor:
         basis = self.basis_out(silu(self.basis_in(prospects)))  # [S, ..., K, J]
         taste = self.taste_out(silu(self.taste_in(torch.cat([z, state], -1))))  # [S, ..., J]
         weighed = (basis * taste[..., None, :]).sum(-1)  # [S, ..., K]; faster than many tiny products
         constant = self.constant.reshape(len(self.constant), *[1] * (weighed.dim() - 2), -1)  # [S, 1..., K]
-        return (weighed + constant).log_softmax(-1)
+        return _among(weighed + constant, open_)
 
 
 class MLPHead(nn.Module):
@@ -81,9 +82,14 @@ class MLPHead(nn.Module):
         self.second = MemberLinear(s, h, h, 1.0, generator)
         self.out = MemberLinear(s, h, sizes.choices, 0.5, generator)
 
-    def forward(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
+    def forward(self, prospects: Tensor, state: Tensor, z: Tensor, open_: Tensor | None = None) -> Tensor:
         situation = torch.cat([prospects.flatten(-2), state, z], -1)
-        return self.out(silu(self.second(silu(self.first(situation))))).log_softmax(-1)
+        return _among(self.out(silu(self.second(silu(self.first(situation))))), open_)
+
+
+def _among(utilities: Tensor, open_: Tensor | None) -> Tensor:
+    """log p [..., K] of a logit choice among those that are open; None = all are."""
+    return (utilities if open_ is None else utilities.masked_fill(~open_, SHUT)).log_softmax(-1)
 
 
 def make_head(form: Form, sizes: Sizes, generator: torch.Generator) -> UtilityHead | MLPHead:

@@ -3,6 +3,7 @@
 import torch
 
 from societies.base import Society
+from societies.mechanisms import bounds
 from societies.play import Fixed
 
 
@@ -13,7 +14,8 @@ def default(society: Society) -> Fixed:
 
 def flat(society: Society, level: float) -> Fixed:
     """Every parameter at `level`. ValueError outside the society's range."""
-    low, high = float(society.mechanism.low.min()), float(society.mechanism.high.max())
+    lows, highs = bounds(society)
+    low, high = float(lows.max()), float(highs.min())
     if not low <= level <= high:
         raise ValueError(f"a flat mechanism of {level} is outside {low} to {high}")
     return Fixed(torch.full_like(society.default_mechanism(), level))

@@ -68,6 +68,8 @@ class IncomeTax:
     years = 10  # counted years
     feature_names = FEATURES
     personal = ("log_income",)
+    own = FEATURES
+    attributes_used = ("wage",)
     prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used = ("elasticity", "fairness", "risk_aversion", "loss_aversion", "habit", "preferred_hours")
@@ -83,8 +85,8 @@ class IncomeTax:
     def counts(self, step: int) -> bool:
         return step >= self.warm_up
 
-    def decides(self, step: int) -> Tensor:
-        return torch.full((len(US_RATES),), self.counts(step))
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        return torch.full((len(features), len(US_RATES)), self.counts(step))
 
     def default_mechanism(self) -> Tensor:
         return torch.tensor(US_RATES)
@@ -96,8 +98,8 @@ class IncomeTax:
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
 
-    def choices(self, state: State) -> Tensor:
-        return torch.ones(*state.features.shape[:2], len(LEVELS), dtype=torch.bool)
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.ones(*features.shape[:2], len(LEVELS), dtype=torch.bool)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, O] whole per cents of own full-time income, as in the words: see `income_tax_words.VIEW`."""

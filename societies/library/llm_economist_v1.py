@@ -47,6 +47,8 @@ class LLMEconomist:
     steps = 10
     feature_names = FEATURES
     personal = ("log_income",)
+    own = FEATURES
+    attributes_used = ("wage",)
     prospect_names = ("net", "hours", "kept", "effort")
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
@@ -66,8 +68,8 @@ class LLMEconomist:
     def counts(self, step: int) -> bool:
         return True
 
-    def decides(self, step: int) -> Tensor:
-        return torch.ones_like(self.default_mechanism(), dtype=torch.bool)
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        return torch.ones(len(features), len(self.default_mechanism()), dtype=torch.bool)
 
     def default_mechanism(self) -> Tensor:
         """50% in every bracket, where the original planner starts."""
@@ -82,8 +84,8 @@ class LLMEconomist:
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
 
-    def choices(self, state: State) -> Tensor:
-        return torch.ones(*state.features.shape[:2], len(LEVELS), dtype=torch.bool)
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.ones(*features.shape[:2], len(LEVELS), dtype=torch.bool)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, O] whole dollars and per cents, as in the words: see `llm_economist_v1_words.VIEW`."""

@@ -41,6 +41,8 @@ class OneStep:
     steps = 1
     feature_names = FEATURES
     personal = ("log_income",)
+    own = FEATURES
+    attributes_used = ("wage",)
     prospect_names = ("net", "hours", "kept", "effort")
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
@@ -60,8 +62,8 @@ class OneStep:
     def counts(self, step: int) -> bool:
         return True
 
-    def decides(self, step: int) -> Tensor:
-        return torch.ones(len(BRACKETS), dtype=torch.bool)
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        return torch.ones(len(features), len(BRACKETS), dtype=torch.bool)
 
     def default_mechanism(self) -> Tensor:
         """The US federal rates."""
@@ -76,8 +78,8 @@ class OneStep:
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
 
-    def choices(self, state: State) -> Tensor:
-        return torch.ones(*state.features.shape[:2], len(LEVELS), dtype=torch.bool)
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.ones(*features.shape[:2], len(LEVELS), dtype=torch.bool)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, 8]: hundredths of a coin earned per hour, then the seven rates in per cent, all whole."""

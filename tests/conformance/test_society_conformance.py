@@ -11,10 +11,12 @@ from torch import Tensor
 
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
+from mechanism.explore import one_of
 from personas.traits import TRAITS
 from societies import catalog
-from societies.base import Episode, PublicStep, Society, State
-from societies.play import Fixed, Played, in_force, play
+from societies.base import Episode, Options, PublicStep, Society, State
+from societies.mechanisms import bounds, in_force, size
+from societies.play import Fixed, Played, play
 from tests.towns import some_rules, town
 
 WORLDS, AGENTS = 4, 7
@@ -28,20 +30,22 @@ def society(request: pytest.FixtureRequest) -> Society:
 
 @pytest.fixture
 def made(society: Society) -> Made:
-    return society, _advanced(society), some_rules(society, WORLDS)
+    state = _advanced(society)
+    return society, state, in_force(society, state.step, state.features, some_rules(society, WORLDS, 7))
 
 
 def _advanced(society: Society, steps: int = 2) -> State:
     """A state some steps in (the society's last one at most), reached by arbitrary choices."""
     state = society.reset(town(society, 0, WORLDS, AGENTS))
     for t in range(min(steps, society.steps - 1)):
-        state = society.step(state, some_rules(society, WORLDS, t), _any_action(society, state, t)).state
+        rules = in_force(society, t, state.features, some_rules(society, WORLDS, t))
+        state = society.step(state, rules, _any_action(society, state, rules, t)).state
     return state
 
 
-def _any_action(society: Society, state: State, seed: int = 0) -> Tensor:
+def _any_action(society: Society, state: State, rules: Tensor, seed: int = 0) -> Tensor:
     """[B, N] one of the open choices each, -1 where there is none."""
-    open_ = society.choices(state)
+    open_ = society.choices(state.step, state.features, rules)
     score = torch.rand(open_.shape, generator=torch.Generator().manual_seed(seed))
     return torch.where(open_.any(-1), score.masked_fill(~open_, -1).argmax(-1), -1)
 
@@ -73,6 +77,8 @@ def test_declarations(society: Society) -> None:
     for names in (society.feature_names, society.prospect_names, society.choice_names):
         assert len(names) == len(set(names)) >= 1
     assert set(society.personal) <= set(society.feature_names)
+    assert set(society.own) <= set(society.feature_names)
+    assert len(society.own) >= 1
     assert set(society.traits_used) <= set(TRAITS)
     assert any(society.counts(t) for t in range(society.steps))
 
@@ -82,17 +88,34 @@ def test_every_society_is_found_under_its_own_name() -> None:
 
 
 def test_rules_and_when_they_may_be_set(society: Society) -> None:
-    low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
     default = society.default_mechanism()
-    assert default.shape == low.shape == high.shape
-    assert bool((low < high).all())
-    assert bool(torch.isfinite(low).all())
-    assert bool(torch.isfinite(high).all())
-    assert bool(((default >= low) & (default <= high)).all())
-    decides = torch.stack([society.decides(t) for t in range(society.steps)])
+    if isinstance(society.mechanism, Options):
+        assert len(society.mechanism.names) == len(set(society.mechanism.names)) == len(default)
+        assert not default.any()
+    else:
+        low, high = bounds(society)
+        assert default.shape == low.shape == high.shape
+        assert bool((low < high).all())
+        assert bool(torch.isfinite(low).all())
+        assert bool(torch.isfinite(high).all())
+        assert bool(((default >= low) & (default <= high)).all())
+    features = _advanced(society).features
+    decides = torch.stack([society.decides(t, features) for t in range(society.steps)])
     assert decides.dtype == torch.bool
-    assert decides.shape == (society.steps, len(low))
+    assert decides.shape == (society.steps, WORLDS, size(society))
     assert bool(decides.any())
+
+
+def test_options_part_the_roster(made: Made) -> None:
+    society, state, _ = made
+    if not isinstance(society.mechanism, Options):
+        return
+    groups = society.mechanism.groups(state.features)  # [B, M, G, N]
+    assert groups.shape[:2] == (WORLDS, size(society))
+    assert groups.shape[3] == AGENTS
+    torch.testing.assert_close(groups.sum(2), torch.ones(WORLDS, size(society), AGENTS))
+    order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
+    _close(society.mechanism.groups(state.features[:, order]), groups[..., order])
 
 
 def test_unknown_objectives_are_refused_by_name(society: Society) -> None:
@@ -106,7 +129,7 @@ def test_unknown_objectives_are_refused_by_name(society: Society) -> None:
 def test_shapes_and_finite_numbers(made: Made) -> None:
     society, state, rules = made
     f, k, d = len(society.feature_names), len(society.choice_names), len(society.prospect_names)
-    action = _any_action(society, state)
+    action = _any_action(society, state, rules)
     response = society.respond(action)
     after = society.step(state, rules, action)
     expected: list[tuple[Tensor, tuple[int, ...]]] = [
@@ -125,8 +148,9 @@ def test_shapes_and_finite_numbers(made: Made) -> None:
     assert response.shape[:2] == (WORLDS, AGENTS)
     assert response.dim() == 3
     assert society.look(state, rules).shape[:2] == (WORLDS, AGENTS)
-    assert society.choices(state).shape == (WORLDS, AGENTS, k)
-    assert society.choices(state).dtype == torch.bool
+    open_ = society.choices(state.step, state.features, rules)
+    assert open_.shape == (WORLDS, AGENTS, k)
+    assert open_.dtype == torch.bool
 
 
 def test_the_census_needs_nobody_to_be_asked(society: Society) -> None:
@@ -138,7 +162,7 @@ def test_the_census_needs_nobody_to_be_asked(society: Society) -> None:
 def test_teacher_is_a_distribution_over_open_choices(made: Made) -> None:
     society, state, rules = made
     chances = society.teacher(state, rules).exp()
-    open_ = society.choices(state)
+    open_ = society.choices(state.step, state.features, rules)
     asked = open_.any(-1)
     torch.testing.assert_close(chances.sum(-1)[asked], torch.ones(int(asked.sum())), rtol=0, atol=1e-5)
     assert float((chances * ~open_).max()) < 1e-12
@@ -149,11 +173,11 @@ def test_teacher_is_a_distribution_over_open_choices(made: Made) -> None:
 
 def _everything(society: Society, state: State, rules: Tensor) -> list[Tensor]:
     """All that the society computes of a state, world first."""
-    action = _any_action(society, state)
+    action = _any_action(society, state, rules)
     step = society.step(state, rules, action)
     settled = society.settle(state.features, rules, society.respond(action))
     return [
-        society.choices(state),
+        society.choices(state.step, state.features, rules),
         society.look(state, rules),
         society.prospects(state.features, rules),
         society.teacher(state, rules),
@@ -180,14 +204,14 @@ def test_same_question_same_answer_and_nothing_is_touched(made: Made) -> None:
 def test_a_world_is_the_same_alone(made: Made) -> None:
     society, state, rules = made
     together = [society.look(state, rules), society.teacher(state, rules), society.prospects(state.features, rules)]
-    step = society.step(state, rules, _any_action(society, state))
+    step = society.step(state, rules, _any_action(society, state, rules))
     for b in range(WORLDS):
         index = torch.tensor([b])
         alone = _world(state, index)
         _close(society.look(alone, rules[index]), together[0][index])
         _close(society.teacher(alone, rules[index]), together[1][index])
         _close(society.prospects(alone.features, rules[index]), together[2][index])
-        own = society.step(alone, rules[index], _any_action(society, state)[index])
+        own = society.step(alone, rules[index], _any_action(society, state, rules)[index])
         _close(own.state.features, step.state.features[index])
         _close(own.welfare, step.welfare[index])
         _close(own.payoff, step.payoff[index])
@@ -196,9 +220,9 @@ def test_a_world_is_the_same_alone(made: Made) -> None:
 def test_agents_have_no_order(made: Made) -> None:
     society, state, rules = made
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
-    turned, action = _reordered(state, order), _any_action(society, state)
+    turned, action = _reordered(state, order), _any_action(society, state, rules)
     per_agent: list[Callable[[State], Tensor]] = [
-        society.choices,
+        lambda s: society.choices(s.step, s.features, rules),
         lambda s: society.look(s, rules),
         lambda s: society.teacher(s, rules),
         lambda s: society.prospects(s.features, rules),
@@ -216,7 +240,7 @@ def test_agents_have_no_order(made: Made) -> None:
 def test_what_is_public_knows_traits_only_through_actions(made: Made) -> None:
     society, state, rules = made
     others = replace(state, people=state.people.with_traits(state.people.traits.flip(0, 1)))
-    action = _any_action(society, state)
+    action = _any_action(society, state, rules)
     mine, theirs = (society.step(s, rules, action) for s in (state, others))
     assert torch.equal(mine.state.features, theirs.state.features)
     assert torch.equal(mine.response, theirs.response)
@@ -230,7 +254,7 @@ def test_what_is_public_knows_traits_only_through_actions(made: Made) -> None:
 
 def test_a_step_is_what_settling_says(made: Made) -> None:
     society, state, rules = made
-    action = _any_action(society, state)
+    action = _any_action(society, state, rules)
     step = society.step(state, rules, action)
     settled = society.settle(state.features, rules, society.respond(action))
     assert torch.equal(step.response, society.respond(action))
@@ -242,7 +266,7 @@ def test_a_step_is_what_settling_says(made: Made) -> None:
 
 def test_welfare_is_public_where_it_says_so(made: Made) -> None:
     society, state, rules = made
-    step = society.step(state, rules, _any_action(society, state))
+    step = society.step(state, rules, _any_action(society, state, rules))
     if society.welfare_is_public:
         _close(society.public_welfare(step.accounts), step.welfare)
     else:
@@ -253,14 +277,14 @@ def test_welfare_is_public_where_it_says_so(made: Made) -> None:
 def test_personal_facts_never_change(made: Made) -> None:
     society, state, rules = made
     columns = [society.feature_names.index(name) for name in society.personal]
-    after = society.step(state, rules, _any_action(society, state)).state
+    after = society.step(state, rules, _any_action(society, state, rules)).state
     assert torch.equal(after.features[..., columns], state.features[..., columns])
 
 
 def test_settling_can_be_differentiated(made: Made) -> None:
     society, state, rules = made
     rules = rules.clone().requires_grad_()
-    response = society.respond(_any_action(society, state)).clone().requires_grad_()
+    response = society.respond(_any_action(society, state, rules)).clone().requires_grad_()
     settled = society.settle(state.features, rules, response)
     outcome = settled.features.square().sum() + sum(account.square().sum() for account in settled.accounts.values())
     by_rules, by_response = torch.autograd.grad(outcome, [rules, response])
@@ -278,7 +302,7 @@ def test_words_carry_the_numbers_of_the_view_in_order(made: Made) -> None:
     for b, n in ((0, 0), (1, 3), (3, 6)):
         question = society.tell(views[b, n], state.people.persona(b, n))
         told = [float(x) for x in re.findall(r"-?\d+(?:\.\d+)?", question.user)]
-        assert told == pytest.approx(views[b, n].tolist())
+        assert told == pytest.approx([v for v in views[b, n].tolist() if v >= 0])
 
 
 def test_questions_can_be_answered(made: Made) -> None:
@@ -305,16 +329,20 @@ def test_the_system_message_never_changes(society: Society) -> None:
 
 
 class _Restless:
-    """A principal with new random rules every step, often outside what is allowed."""
+    """New random rules every step, often at the ends of what is allowed; of options, any, also shut ones."""
 
     def __init__(self, society: Society, ids: Tensor) -> None:
-        self.draws, self.size = Draws(99, ids), len(society.default_mechanism())
+        self.society, self.draws = society, Draws(99, ids)
 
     def start(self, worlds: int) -> None:
         return None
 
     def propose(self, memory: None, seen: PublicStep) -> tuple[None, Tensor]:
-        return None, 2 * self.draws.uniform("rules", seen.step, self.size) - 0.5
+        lots = self.draws.uniform("rules", seen.step, size(self.society))
+        if isinstance(self.society.mechanism, Options):
+            return None, one_of(lots, torch.ones_like(lots, dtype=torch.bool))
+        low, high = bounds(self.society)
+        return None, low + (high - low) * (2 * lots - 0.5).clamp(0, 1)
 
 
 def _played(society: Society, start: int, worlds: int, soft: bool = True, seed: int = 5) -> Played:
@@ -333,11 +361,11 @@ def test_episodes_hold_together(society: Society) -> None:
         settled = society.settle(e.features[:, step], e.mechanism[:, step], e.response[:, step])
         assert torch.equal(settled.features, e.features[:, step + 1])
         assert torch.equal(society.respond(e.action[:, step]), e.response[:, step])
-        assert torch.equal(in_force(society, step, e.mechanism[:, step]), e.mechanism[:, step])
-        fixed = ~society.decides(step)
-        assert torch.equal(
-            e.mechanism[:, step, fixed], society.default_mechanism()[fixed].expand(WORLDS, int(fixed.sum()))
-        )
+        rules, before = e.mechanism[:, step], e.features[:, step]
+        assert torch.equal(in_force(society, step, before, rules), rules)
+        default = society.default_mechanism().expand(WORLDS, -1)
+        fixed = ~society.decides(step, before)
+        assert torch.equal(rules[fixed], default[fixed])
         if society.welfare_is_public:
             now = {name: account[:, step] for name, account in e.accounts.items()}
             _close(society.public_welfare(now), e.welfare[:, step])
@@ -383,8 +411,8 @@ def test_whether_replies_are_told_whole_changes_no_action(society: Society) -> N
 
 def test_default_rules_are_in_force_where_nobody_decides(society: Society) -> None:
     people = town(society, 0, WORLDS, AGENTS)
-    low = torch.as_tensor(society.mechanism.low)
-    e = play(society, ScriptedPopulation(), people, Fixed(low), draws(5, 0, WORLDS)).episode
+    rules = some_rules(society, 1)[0]  # [M] the same in every step
+    e = play(society, ScriptedPopulation(), people, Fixed(rules), draws(5, 0, WORLDS)).episode
     for t in range(society.steps):
-        expected = torch.where(society.decides(t), low, society.default_mechanism())
-        assert torch.equal(e.mechanism[:, t], expected.expand(WORLDS, -1))
+        expected = torch.where(society.decides(t, e.features[:, t]), rules, society.default_mechanism())
+        assert torch.equal(e.mechanism[:, t], expected)

@@ -12,27 +12,41 @@ from torch import Tensor
 
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
+from personas.people import People
 from societies import catalog
-from societies.base import PublicStep, Society, State
+from societies.base import Options, PublicStep, Society, State
+from societies.mechanisms import bounds, size
 from societies.play import Played, play
-from tests.towns import three_people
+from tests.towns import three_people, three_visitors
 
 HERE = Path(__file__).parent
 
 
 class _Stairs:
-    """Rules that differ between steps and between their numbers."""
+    """Rules that differ between steps and between their numbers; of options, every seventh."""
 
     def __init__(self, society: Society) -> None:
-        self.size = len(society.default_mechanism())
-        self.low, self.high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
+        self.society, self.size = society, size(society)
 
     def start(self, worlds: int) -> int:
         return worlds
 
     def propose(self, memory: int, seen: PublicStep) -> tuple[int, Tensor]:
+        if isinstance(self.society.mechanism, Options):
+            return memory, torch.eye(self.size)[[(5 + 7 * seen.step) % self.size]].expand(memory, -1)
+        low, high = bounds(self.society)
         share = (0.1 * (seen.step % 5) + 0.15 * torch.arange(self.size)) % 1.0
-        return memory, (self.low + share * (self.high - self.low)).expand(memory, -1)
+        return memory, (low + share * (high - low)).expand(memory, -1)
+
+
+def _people(society: Society) -> People:
+    return three_visitors() if "home_x" in society.attributes_used else three_people()
+
+
+def _rules(society: Society, rules: Tensor) -> str:
+    if isinstance(society.mechanism, Options):
+        return "nothing" if not rules.any() else society.mechanism.names[int(rules.argmax())]
+    return _numbers(rules, 2)
 
 
 def _numbers(values: Tensor, places: int) -> str:
@@ -40,7 +54,7 @@ def _numbers(values: Tensor, places: int) -> str:
 
 
 def _playthrough(society: Society) -> str:
-    people = three_people()
+    people = _people(society)
     played = play(society, ScriptedPopulation(), people, _Stairs(society), draws(11, 0, 1))
     first = society.tell(_views(society, played, 0)[0], people.persona(0, 0))
     lines = [f"{society.name}: {', '.join(society.feature_names)}", "", *first.system.splitlines()]
@@ -51,14 +65,14 @@ def _playthrough(society: Society) -> str:
 
 
 def _views(society: Society, played: Played, t: int) -> Tensor:
-    state = State(t, played.episode.features[:, t], three_people())
+    state = State(t, played.episode.features[:, t], _people(society))
     return society.look(state, played.episode.mechanism[:, t])[0]
 
 
 def _step(society: Society, played: Played, t: int) -> list[str]:
-    e, people = played.episode, three_people()
+    e, people = played.episode, _people(society)
     counted = "" if e.counted[t] else " (not counted)"
-    lines = [f"step {t}{counted}: rules {_numbers(e.mechanism[0, t], 2)}"]
+    lines = [f"step {t}{counted}: rules {_rules(society, e.mechanism[0, t])}"]
     for n, view in enumerate(_views(society, played, t)):
         persona = people.persona(0, n)
         best = e.choice[0, t, n].topk(3)

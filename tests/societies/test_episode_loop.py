@@ -14,7 +14,8 @@ from personas.rosters import open_rosters
 from societies import catalog
 from societies.base import PublicStep
 from societies.library.income_tax import IncomeTax
-from societies.play import Fixed, in_force, play
+from societies.mechanisms import in_force
+from societies.play import Fixed, play
 from societies.stage import Stage
 from tests.towns import POPULATIONS, town
 
@@ -99,8 +100,9 @@ def test_actions_replies_and_fallbacks_are_recorded_as_they_were() -> None:
 
 def test_proposals_are_held_inside_what_is_allowed() -> None:
     proposed = torch.tensor([[-1.0, 0.3, 2.0, 0.0, 1.0, 0.5, 0.5]])
-    assert in_force(SOCIETY, 2, proposed).tolist() == [[0.0, pytest.approx(0.3), 1.0, 0.0, 1.0, 0.5, 0.5]]
-    assert torch.equal(in_force(SOCIETY, 0, proposed)[0], SOCIETY.default_mechanism())
+    features = torch.zeros(1, 3, len(SOCIETY.feature_names))
+    assert in_force(SOCIETY, 2, features, proposed).tolist() == [[0.0, pytest.approx(0.3), 1.0, 0.0, 1.0, 0.5, 0.5]]
+    assert torch.equal(in_force(SOCIETY, 0, features, proposed)[0], SOCIETY.default_mechanism())
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,7 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
         (torch.full((7,), torch.nan), "not numbers"),
         (torch.tensor([0.1]), r"need \[7\]"),
         (torch.ones(12, 8), "need"),
+        (torch.tensor([0.1, 0.2, 0.3, 1.5, 0.3, 0.3, 0.3]), "income_tax, step 0: parameter 4 .* 1.5.* between 0 and 1"),
     ],
 )
 def test_rules_that_are_none_are_refused_before_anybody_is_asked(rules: Tensor, message: str) -> None:

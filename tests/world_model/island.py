@@ -32,6 +32,8 @@ class Island:
     name = "island"
     feature_names = ("skill", "last_effort", "mean_effort")
     personal = ("skill",)
+    own = ("skill", "last_effort", "mean_effort")
+    attributes_used = ("skill",)
     prospect_names = ("net", "effort")
     choice_names = ("none", "a little", "half", "much", "all")
     traits_used = ("taste",)
@@ -44,8 +46,8 @@ class Island:
     def counts(self, step: int) -> bool:
         return step >= 1
 
-    def decides(self, step: int) -> Tensor:
-        return torch.tensor([self.counts(step) and (step - 1) % self.gaps == 0])
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        return torch.full((len(features), 1), self.counts(step) and (step - 1) % self.gaps == 0)
 
     def default_mechanism(self) -> Tensor:
         return torch.tensor([0.2])
@@ -57,8 +59,8 @@ class Island:
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
 
-    def choices(self, state: State) -> Tensor:
-        return torch.ones(*state.features.shape[:2], len(EFFORTS), dtype=torch.bool)
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.ones(*features.shape[:2], len(EFFORTS), dtype=torch.bool)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
         return state.features
@@ -185,7 +187,7 @@ def assert_is_an_episode(society: Society, episode: Episode) -> None:
     low, high = torch.as_tensor(society.mechanism.low), torch.as_tensor(society.mechanism.high)
     assert bool(((episode.mechanism >= low) & (episode.mechanism <= high)).all())
     for i in range(t):
-        if not bool(society.decides(i).any()):
+        if not bool(society.decides(i, episode.features[:, i]).any()):
             assert torch.equal(episode.mechanism[:, i], society.default_mechanism().expand(b, -1))
         _assert_settled(society, episode, i)
     torch.testing.assert_close(episode.returns(), episode.welfare[:, episode.counted].mean(1))

@@ -12,7 +12,7 @@ from societies.base import Principal
 from societies.catalog import load
 from societies.play import Fixed
 from tests.world_model.island import Island, assert_is_an_episode, stage
-from world_model.imagine import AUDITED, Dream, World, answers, draw_people, imagine
+from world_model.imagine import AUDITED, Asked, Dream, World, answers, draw_people, imagine
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import personal, records
 from world_model.response import Form
@@ -167,7 +167,7 @@ def test_a_shift_moves_every_world_to_a_later_member():
         facts = data.prospects[:, 1], data.features[:, 1], dreamt.z
         every = made.log_probs(*[x.expand(S, *x.shape) for x in facts])  # [S, B, N, K]
         for shift in range(5):
-            log_p, other = answers(made, *facts, shift)
+            log_p, other = answers(made, Asked(facts[0], facts[1], data.open[:, 1]), facts[2], shift)
             member = (torch.arange(6) + shift) % S
             torch.testing.assert_close(log_p, every[member, torch.arange(6)])
             torch.testing.assert_close(other, every[(member + 1) % S, torch.arange(6)][:, ::AUDITED])

@@ -19,7 +19,7 @@ def situation() -> list[torch.Tensor]:
 def test_the_doubting_member_is_the_next_one():
     made, facts = WorldModel(Island(), SETTINGS, 0), situation()
     with torch.no_grad():
-        doubt = made.doubt(*facts)
+        doubt = made.doubt(*facts, torch.ones(facts[0].shape[:-1], dtype=torch.bool))
         for s in range(3):
             same = [x[s].expand(3, *x.shape[1:]) for x in facts]  # every member on the worlds of member s
             torch.testing.assert_close(doubt[s], made.log_probs(*same)[(s + 1) % 3])

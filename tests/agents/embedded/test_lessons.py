@@ -14,13 +14,13 @@ from experiments.embedded_situations import play_communities
 from experiments.muon import orthogonal
 from experiments.train_embedded import Settings, Trainer, train
 from learning.draws import draws
-from personas.traits import TRAITS, midpoints
+from personas.traits import midpoints
 from societies.base import State
 from societies.library.income_tax import IncomeTax
 from societies.taxes import US_RATES
 
 SOCIETY = IncomeTax()
-KNOWN = tuple(name for name, trait in TRAITS.items() if not trait.words_only)
+KNOWN = IncomeTax.traits_used
 
 
 @cache

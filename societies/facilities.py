@@ -1,0 +1,204 @@
+"""Towns in which one facility is built per step, and everyone then visits one of those there are, or stays at home.
+
+A square grid of side x side cells, row by row; N agents with public homes (several may share a cell). In each of T
+steps the principal builds one facility in a free cell, for good; d is the Manhattan distance. Agent i then chooses
+among the facilities f that stand, and home, whose utility is 0:
+
+    U_if = b - alpha |d(h_i, f) - delta| - beta c_f        P(f) = exp(U_if) / (1 + sum_g exp(U_ig))
+
+c_f is the share of all agents who visited f in the step before, 0 for a new facility: congestion is lagged, so that
+given what is public everyone chooses independently. b, alpha, beta and delta go with the hidden trait `roaming`. The
+welfare of a step is the share of agents who visit. The setting is that of SWM-AP (arXiv 2510.19270, section 5.1), which
+leaves the formulas open; these are our own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.base import Question
+from personas.people import People, Persona
+from personas.words import render
+from societies.base import Options, Settled, State, Transition
+from societies.facility_words import news, rules
+from societies.quantal import quantal_response
+
+PRESENT, X, Y, CROWD = range(4)  # of each site
+OBJECTIVES = ("visits",)
+NEVER = -1e9  # the utility of a facility that does not stand
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """What people want, at roaming 0 and at roaming 1; linear between."""
+
+    worth: tuple[float, float]  # b
+    steepness: tuple[float, float]  # alpha, per block
+    crowding: tuple[float, float]  # beta, at a share of 1
+    liked_distance: tuple[float, float]  # delta, blocks
+
+    def of(self, people: People) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """b, alpha, beta and delta of everyone, each [B, N, 1]."""
+        u = people.trait("roaming")[..., None]
+        ends = (self.worth, self.steepness, self.crowding, self.liked_distance)
+        b, alpha, beta, delta = (low + (high - low) * u for low, high in ends)
+        return b, alpha, beta, delta
+
+
+class Facilities:
+    """See the module. ValueError for an objective that is not known, and for a town that cannot be."""
+
+    personal = ("home_x", "home_y")
+    attributes_used = ("home_x", "home_y")
+    traits_used = ("roaming",)
+    own = ("went_out",)
+    welfare_is_public = True
+
+    def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
+        if objective not in OBJECTIVES:
+            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
+        _check_town(name, agents, side, sites)
+        self.name, self.agents, self.side, self.tastes, self.objective = name, agents, side, tastes, objective
+        self.steps = self.sites = sites
+        self.farthest = 2 * (side - 1)  # blocks
+        slots = [f"{what}_{j + 1}" for j in range(sites) for what in ("present", "x", "y", "crowd")]
+        self.feature_names = (*self.personal, "went_out", *slots, *(f"last_{k}" for k in range(sites + 1)))
+        distances = (f"distance_{d}" for d in range(self.farthest + 1))
+        self.prospect_names = (*distances, "crowd", "new", "was_here")
+        self.choice_names = tuple(str(k) for k in range(sites + 1))
+        places = torch.arange(side * side)
+        grid = torch.stack([places % side, places // side], -1)  # [M, 2] column and row
+        self.cells = self._scaled(grid.float())  # [M, 2] x and y as in the features
+        names = tuple(f"row {row + 1}, column {column + 1}" for column, row in grid.tolist())
+        self.mechanism = Options(names, self._groups)
+
+    def counts(self, step: int) -> bool:
+        return True
+
+    def decides(self, step: int, features: Tensor) -> Tensor:
+        """Every cell without a facility."""
+        site = self._sites(features[:, 0])  # [B, S, 4]
+        away = self._blocks(site[..., None, X : Y + 1] - self.cells.to(site.device))  # [B, S, M]
+        return ~((away == 0) & (site[..., PRESENT, None] > 0)).any(1)
+
+    def default_mechanism(self) -> Tensor:
+        """Nothing is built."""
+        return torch.zeros(len(self.cells))
+
+    def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
+        """Homes in shares of the town's width, [0, 1], become cells; nothing is built yet and nobody went anywhere."""
+        columns = [attribute_names.index(name) for name in self.attributes_used]
+        home = self._scaled((public[..., columns] * self.side).floor().clamp(0, self.side - 1))  # [B, N, 2]
+        rest = home.new_zeros(*home.shape[:2], len(self.feature_names) - 2)
+        return torch.cat([home, rest], -1)
+
+    def reset(self, people: People) -> State:
+        return State(0, self.census(people.public, people.attribute_names), people)
+
+    def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
+        """Home, and every facility that stands once the new one is built."""
+        present = self._built(features, mechanism)[..., PRESENT] > 0  # [B, N, S]
+        return torch.cat([torch.ones_like(present[..., :1]), present], -1)
+
+    def look(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, 1 + 3 S] whole numbers: the last choice; of each site its number, blocks away, per cent of all who
+        were there last time. Negative = nothing to tell.
+        """
+        site, distance = self._seen(state.features, mechanism)
+        last = state.features[..., -(self.sites + 1) :]  # [B, N, S + 1]
+        chosen = torch.where(last.sum(-1) > 0, last.argmax(-1), -1)[..., None].float()
+        number = torch.arange(1.0, self.sites + 1, device=site.device).expand_as(distance)
+        old = self._sites(state.features)[..., PRESENT] > 0
+        crowd = torch.where(old, (100 * site[..., CROWD]).round(), -1.0)
+        told = torch.stack([number, distance, crowd], -1)  # [B, N, S, 3]
+        told = torch.where(site[..., PRESENT, None] > 0, told, -1.0)
+        return torch.cat([chosen, told.flatten(-2)], -1)
+
+    def tell(self, view: Tensor, persona: Persona) -> Question:
+        return Question(f"{rules(self.sites)}\n{render(persona)}", news(view), "site", self.choice_names)
+
+    def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, K, D]: how far (one-hot), how crowded, is it new, was one there last time; zeros for home."""
+        site, distance = self._seen(features, mechanism)
+        blocks = torch.arange(self.farthest + 1, device=site.device)
+        far = (distance[..., None] == blocks).float()  # [B, N, S, 2 side - 1]
+        new = site[..., PRESENT] - self._sites(features)[..., PRESENT]
+        was_here = features[..., -self.sites :]  # [B, N, S]
+        facts = torch.cat([far, torch.stack([site[..., CROWD], new, was_here], -1)], -1) * site[..., PRESENT, None]
+        return torch.cat([torch.zeros_like(facts[..., :1, :]), facts], -2)
+
+    def utilities(self, state: State, mechanism: Tensor) -> Tensor:
+        """[B, N, K]; 0 for home."""
+        site, distance = self._seen(state.features, mechanism)
+        b, alpha, beta, delta = self.tastes.of(state.people)
+        worth = b - alpha * (distance - delta).abs() - beta * site[..., CROWD]  # [B, N, S]
+        worth = torch.where(site[..., PRESENT] > 0, worth, NEVER)
+        return torch.cat([torch.zeros_like(worth[..., :1]), worth], -1)
+
+    def teacher(self, state: State, mechanism: Tensor) -> Tensor:
+        return quantal_response(self.utilities(state, mechanism), 1.0)
+
+    def respond(self, action: Tensor) -> Tensor:
+        """[B, N, S + 1] one-hot: who went where is public; nobody asked counts as at home."""
+        return torch.nn.functional.one_hot(action.clamp_min(0), self.sites + 1).float()
+
+    def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:
+        """The new facility stands, and its visitors of this step are next step's crowd."""
+        site = self._built(features, mechanism)
+        crowd = response[..., 1:].mean(1, keepdim=True).expand_as(site[..., CROWD])  # [B, N, S]
+        site = torch.cat([site[..., :CROWD], crowd[..., None]], -1)
+        went = 1 - response[..., 0]  # [B, N]
+        after = torch.cat([features[..., :2], went[..., None], site.flatten(-2), response], -1)
+        return Settled(after, {"visits": went.mean(1)})
+
+    def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
+        return accounts["visits"]
+
+    def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        response = self.respond(action)
+        payoff = (self.utilities(state, mechanism) * response).sum(-1)
+        settled = self.settle(state.features, mechanism, response)
+        after = State(state.step + 1, settled.features, state.people)
+        return Transition(after, response, payoff, settled.accounts, self.public_welfare(settled.accounts))
+
+    def _scaled(self, cells: Tensor) -> Tensor:
+        """Columns and rows from 0 on, as places within +-2 of the middle of the town."""
+        return (cells - (self.side - 1) / 2) * (4 / self.side)
+
+    def _blocks(self, apart: Tensor) -> Tensor:
+        """Manhattan distance of two places [..., 2] of the features, in whole blocks."""
+        return (apart.abs().sum(-1) * (self.side / 4)).round()
+
+    def _sites(self, features: Tensor) -> Tensor:
+        """[..., F] -> [..., S, 4]"""
+        return features[..., 3 : 3 + 4 * self.sites].unflatten(-1, (self.sites, 4))
+
+    def _built(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, S, 4] the sites with the new one, if any, in the first free slot."""
+        site = self._sites(features)
+        free = torch.nn.functional.one_hot(site[..., PRESENT].sum(-1).long().clamp(max=self.sites - 1), self.sites)
+        built = mechanism.sum(-1, keepdim=True)  # [B, 1] 1, or 0 where nothing is built
+        new = torch.cat([built, mechanism @ self.cells.to(mechanism.device), torch.zeros_like(built)], -1)  # [B, 4]
+        return site + (free * (site[..., -1:, PRESENT] == 0))[..., None] * new[:, None, None]
+
+    def _seen(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor]:
+        """The sites [B, N, S, 4] with the new one, and everyone's distance to each [B, N, S] in blocks."""
+        site = self._built(features, mechanism)
+        return site, self._blocks(site[..., X : Y + 1] - features[..., None, :2])
+
+    def _groups(self, features: Tensor) -> Tensor:
+        """[B, M, G, N] who lives g blocks from each cell."""
+        away = self._blocks(self.cells.to(features.device)[:, None] - features[:, None, :, :2])  # [B, M, N]
+        blocks = torch.arange(self.farthest + 1, device=features.device)
+        return (away[:, :, None] == blocks[:, None]).to(features.dtype)
+
+
+def _check_town(name: str, agents: int, side: int, sites: int) -> None:
+    if agents < 1:
+        raise ValueError(f"{name}: {agents} agents; there must be at least 1")
+    if not 1 <= sites <= max(side, 0) ** 2:
+        raise ValueError(
+            f"{name}: {sites} facilities on a grid of {side} x {side} cells; there must be 1 to {max(side, 0) ** 2}"
+        )
