@@ -50,10 +50,10 @@ class Tastes:
 class Facilities:
     """See the module. ValueError for an objective that is not known, and for a town that cannot be."""
 
-    personal = ("home_x", "home_y")
-    attributes_used = ("home_x", "home_y")
-    traits_used = ("roaming",)
-    own = ("went_out",)
+    personal: tuple[str, ...] = ("home_x", "home_y")
+    attributes_used: tuple[str, ...] = ("home_x", "home_y")
+    traits_used: tuple[str, ...] = ("roaming",)
+    own: tuple[str, ...] = ()
     welfare_is_public = True
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
@@ -64,7 +64,7 @@ class Facilities:
         self.steps = self.sites = sites
         self.farthest = 2 * (side - 1)  # blocks
         slots = [f"{what}_{j + 1}" for j in range(sites) for what in ("present", "x", "y", "crowd")]
-        self.feature_names = (*self.personal, "went_out", *slots, *(f"last_{k}" for k in range(sites + 1)))
+        self.feature_names = (*self.personal, *slots, *(f"last_{k}" for k in range(sites + 1)))
         distances = (f"distance_{d}" for d in range(self.farthest + 1))
         self.prospect_names = (*distances, "crowd", "new", "was_here")
         self.choice_names = tuple(str(k) for k in range(sites + 1))
@@ -149,9 +149,16 @@ class Facilities:
         site = self._built(features, mechanism)
         crowd = response[..., 1:].mean(1, keepdim=True).expand_as(site[..., CROWD])  # [B, N, S]
         site = torch.cat([site[..., :CROWD], crowd[..., None]], -1)
-        went = 1 - response[..., 0]  # [B, N]
-        after = torch.cat([features[..., :2], went[..., None], site.flatten(-2), response], -1)
-        return Settled(after, {"visits": went.mean(1)})
+        after = torch.cat([features[..., :2], site.flatten(-2), response], -1)
+        return Settled(after, {"visits": self.welfare_of(response.mean(1))})
+
+    def newcomer(self, step: int) -> int:
+        """The choice that is opened in a step: as many stand as steps have passed."""
+        return step + 1
+
+    def welfare_of(self, shares: Tensor) -> Tensor:
+        """[...] the share of people who went out, from those of all choices [..., K]."""
+        return 1 - shares[..., 0]
 
     def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
         return accounts["visits"]
@@ -173,7 +180,7 @@ class Facilities:
 
     def _sites(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., S, 4]"""
-        return features[..., 3 : 3 + 4 * self.sites].unflatten(-1, (self.sites, 4))
+        return features[..., 2 : 2 + 4 * self.sites].unflatten(-1, (self.sites, 4))
 
     def _built(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, S, 4] the sites with the new one, if any, in the first free slot."""

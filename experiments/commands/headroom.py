@@ -8,15 +8,15 @@ from experiments.tables import print_json, print_table
 
 
 def headroom(
-    society: Annotated[str, typer.Argument(help="The society; so far income_tax.")],
+    society: Annotated[str, typer.Argument(help="The society, such as income_tax or facility32.")],
     again: Annotated[bool, typer.Option(help="Score anew; what was found is kept in runs/claims.")] = False,
     smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
 ) -> None:
     """What there is to win in a society, and for whom: a ladder from no rules to oracles that know everyone's traits.
 
-    Shows results/headroom_SOCIETY.json, or makes it where it is missing (about 20 minutes; the same command again
-    continues an interrupted run).
+    Shows results/headroom_SOCIETY.json, or makes it where it is missing (income_tax: about 20 minutes; the same
+    command again continues an interrupted run).
     """
     from experiments.claims import names, result_file, run_claim
     from experiments.errors import UserError
@@ -44,7 +44,8 @@ def _show(name: str, found: dict[str, Any]) -> None:
     typer.echo(
         f"{figures['held_out_communities']} held-out communities, the same for every rung; commit {found['commit']}"
     )
-    typer.echo(f"knowing traits is worth {worth:+.4f} ({low:+.4f} to {high:+.4f}) to one who knows wages")
+    to = figures.get("worth_to", "one who knows wages")
+    typer.echo(f"knowing traits is worth {worth:+.4f} ({low:+.4f} to {high:+.4f}) to {to}")
     verdict = "pass" if found["passed"] else "FAIL"
     typer.echo(f"{name}: {found['figure']} (bar {found['bar']}) {verdict}")
 
