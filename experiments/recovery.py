@@ -22,7 +22,9 @@ def recovery(model: WorldModel, society: Society, episode: Episode, sealed: Seal
         return None
     data = records(society, episode)
     with torch.no_grad():
-        belief = model.tracker.beliefs(model.evidence(data.prospects, data.features, data.choice), data.covariates)
+        belief = model.tracker.beliefs(
+            model.evidence(data.prospects, data.features, data.choice, data.open), data.covariates
+        )
     inputs = torch.cat([belief.mean, data.covariates[:, None].expand(-1, belief.mean.shape[1], -1, -1)], -1)
     known = inputs[:, episode.counted]  # [B, Y, N, Z + V] after each counted step
     names = [name for name in sealed.trait_names if name in society.traits_used]

@@ -85,7 +85,8 @@ class Observer:
         g = torch.cat([response, expected], -1)
         evidence = history.evidence
         if self.model is not None:
-            read = self.model.evidence(prospects, seen.last_features, seen.last_choice)
+            open_ = self.society.choices(seen.step - 1, seen.last_features, seen.last_mechanism)
+            read = self.model.evidence(prospects, seen.last_features, seen.last_choice, open_)
             evidence = evidence + self.model.tracker.encode(read)
         return History(history.count + 1, history.first + g, history.second + g * response, evidence)
 

@@ -146,7 +146,7 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
     with torch.no_grad():
         dream = dreams.dream(rules, start, worlds)
         data: Records = records(dreams.stage.society, dream.episode)
-        evidence = dreams.model.evidence(data.prospects, data.features, data.choice)
+        evidence = dreams.model.evidence(data.prospects, data.features, data.choice, data.open)
     return Labelled(evidence, data.covariates, dream.z[None])
 
 

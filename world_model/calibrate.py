@@ -8,15 +8,18 @@ from torch import Tensor
 from learning.draws import Draws
 from societies.base import Episode, Society
 from world_model.imagine import World
+from world_model.kinds import KindBelief
 from world_model.model import WorldModel
 from world_model.records import Records
 from world_model.traits import Belief
 
 
-def beliefs(model: WorldModel, data: Records) -> Belief:
+def beliefs(model: WorldModel, data: Records) -> Belief | KindBelief:
     """The online tracker after each of the T decisions: [B, T, N, Z]."""
     with torch.no_grad():
-        return model.tracker.beliefs(model.evidence(data.prospects, data.features, data.choice), data.covariates)
+        return model.tracker.beliefs(
+            model.evidence(data.prospects, data.features, data.choice, data.open), data.covariates
+        )
 
 
 def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws: Draws) -> Tensor:
@@ -27,13 +30,13 @@ def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws
     belief = beliefs(model, data)
     total = torch.zeros_like(data.choice[:, step])
     for i in range(samples):
-        z = _drawn(belief, step, draws, i)
+        z = _drawn(model, belief, step, draws, i)
         total = total + _all_members(model, data, step, z).exp().mean(0)
     return total / samples
 
 
-def _drawn(belief: Belief, step: int, draws: Draws, sample: int) -> Tensor:
-    common = draws.normal("belief of the community", sample, belief.shared.shape[-1])
+def _drawn(model: WorldModel, belief: Belief | KindBelief, step: int, draws: Draws, sample: int) -> Tensor:
+    common = draws.normal("belief of the community", sample, model.prior.community)
     own = draws.normal("belief", sample, *belief.mean.shape[2:])
     return belief.at(torch.tensor([step - 1])).draw(common[:, None], own[:, None])[:, 0]
 
@@ -81,7 +84,7 @@ def forecast(
     sampled = list[Tensor]()
     for i in range(n):
         draws = Draws(i, episode.ids)
-        world = World(model, society, _drawn(belief, first, draws, i), draws, episode.soft, shift=i)
+        world = World(model, society, _drawn(model, belief, first, draws, i), draws, episode.soft, shift=i)
         features, values = episode.features[:, first], list[Tensor]()
         for t in range(first, first + steps):
             with torch.no_grad():

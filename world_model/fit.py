@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from world_model.latent import Posterior
+from world_model.latent import CommunityPrior, Posterior
 from world_model.model import WorldModel
 from world_model.records import Records
+from world_model.traits import Tracker
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class FitSettings:
     soft_weight: float = 8.0  # a whole distribution counts as this many observed choices
     tracker_steps: int = 300
     tracker_rate: float = 2e-3
+    kind_decay: float = 1e-2  # weight decay of a fit of kinds
     accounting_steps: int = 400  # of what is learned of the accounting, where anything is
     accounting_rate: float = 1e-2
 
@@ -47,11 +49,11 @@ def fit(
     The loss is the negative ELBO per decision: minus the mean over members of the weighted reply's expected
     log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third.
     """
-    generator = torch.Generator().manual_seed(seed)
+    prior, generator = _points(model), torch.Generator().manual_seed(seed)
     model.scaler.read(data.prospects, data.features[..., model.own])
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     data = replace(data, choice=weighted(data.choice, settings.soft_weight) if soft else data.choice)
-    posterior = Posterior(data.episodes, data.features.shape[2], model.prior, generator)
+    posterior = Posterior(data.episodes, data.features.shape[2], prior, generator)
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
     network = [*model.head.parameters(), *model.prior.parameters()]
     optimizer = torch.optim.Adam(
@@ -61,7 +63,7 @@ def fit(
         ],
         fused=True,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / settings.steps))
     for i in range(settings.steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         likelihood, divergence = _elbo_parts(model, posterior, data, episodes, settings.slots, generator)
@@ -76,6 +78,13 @@ def fit(
     return posterior
 
 
+def _points(model: WorldModel) -> CommunityPrior:
+    """The prior of Gaussian traits. ValueError where traits are kinds."""
+    if not isinstance(model.prior, CommunityPrior):
+        raise ValueError("this world model's traits are kinds: fit it by `world_model.fit_kinds.fit_kinds`")
+    return model.prior
+
+
 def weighted(choice: Tensor, soft_weight: float) -> Tensor:
     """[..., K] replies as observed choices: a whole distribution counts as `soft_weight` of them, one action as one."""
     single = (choice > 0).sum(-1, keepdim=True) == 1  # a whole one has no exact zeros, however sure it is
@@ -88,7 +97,7 @@ def bootstrap_weights(members: int, episodes: int, generator: torch.Generator) -
     return weight / weight.mean(1, keepdim=True)
 
 
-def _rate(done: float) -> float:
+def rate(done: float) -> float:
     """Warm up for 4%, hold to 60%, then fall linearly to 2%."""
     return min(1.0, 25 * done + 0.04, max(0.02, (1 - done) / 0.4))
 
@@ -125,23 +134,28 @@ def posterior_labels(model: WorldModel, posterior: Posterior, data: Records, gen
         draws = torch.stack(
             [model.prior(data.covariates, community.draw(generator), agents.draw(generator)) for _ in range(16)]
         )
-        evidence = model.evidence(data.prospects, data.features, data.choice)
+        evidence = model.evidence(data.prospects, data.features, data.choice, data.open)
     return Labelled(evidence, data.covariates, draws)
 
 
 def fit_tracker(
     model: WorldModel, labelled: list[Labelled], settings: FitSettings, seed: int, progress: Progress = quiet
 ) -> float:
-    """Train the tracker to the labels after 0, 1, ... T steps; returns the last loss (nats an agent)."""
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.tracker.parameters(), lr=settings.tracker_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i / settings.tracker_steps))
+    """Train the tracker to the labels after 0, 1, ... T steps; returns the last loss (nats an agent).
+
+    ValueError where traits are kinds: that tracker is exact.
+    """
+    if not isinstance(model.tracker, Tracker):
+        raise ValueError("the tracker of kinds is exact and has nothing to learn")
+    tracker, generator = model.tracker, torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(tracker.parameters(), lr=settings.tracker_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / settings.tracker_steps))
     value = float("nan")
     for i in range(settings.tracker_steps):
-        loss = torch.stack([_tracker_loss(model, part, generator) for part in labelled]).mean()
+        loss = torch.stack([_tracker_loss(tracker, part, generator) for part in labelled]).mean()
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.tracker.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(tracker.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         value = loss.item()
@@ -149,10 +163,10 @@ def fit_tracker(
     return value
 
 
-def _tracker_loss(model: WorldModel, part: Labelled, generator: torch.Generator) -> Tensor:
+def _tracker_loss(tracker: Tracker, part: Labelled, generator: torch.Generator) -> Tensor:
     rows = torch.randperm(len(part.evidence), generator=generator)[:16]
-    belief = model.tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
-    before = model.tracker.at_first(part.covariates[rows])  # [b, N, Z]
+    belief = tracker.beliefs(part.evidence[rows], part.covariates[rows])  # [b, T, N, Z]
+    before = tracker.at_first(part.covariates[rows])  # [b, N, Z]
     z = part.z[int(torch.randint(len(part.z), (1,), generator=generator)), rows]  # [b, N, Z]
     alone = torch.cat([before.nll(z)[:, None], belief.nll(z[:, None])], 1).mean()
     slots = torch.randperm(belief.mean.shape[1], generator=generator)[:DEPENDENCE_SLOTS]

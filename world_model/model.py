@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from societies.base import Society
 from world_model.accounting import Accounting, AccountSizes
+from world_model.kinds import KindPrior, KindTracker, by_kind
 from world_model.latent import CommunityPrior
 from world_model.records import Scaler
 from world_model.response import Form, Sizes, make_head
@@ -22,7 +23,8 @@ class ModelSettings:
 
     form: Form = "utility"
     members: int = 5  # S, heads in the ensemble
-    traits: int = 6  # Z, latent trait dimensions
+    latent: Literal["gaussian", "kinds"] = "gaussian"  # what a trait is: a point, or one of Z kinds
+    traits: int = 6  # Z, latent trait dimensions, or kinds
     community: int = 3  # C, latent draws that a roster shares
     hidden: int = 32
     tracker_hidden: int = 64
@@ -40,12 +42,15 @@ class WorldModel(nn.Module):
         self.settings = settings
         self.own = [society.feature_names.index(name) for name in society.own]
         self.scaler = Scaler(d, o)
-        self.prior = CommunityPrior(settings.traits, settings.community, v, generator)
+        self.prior = _prior(settings, v, generator)
         sizes = Sizes(settings.members, k, 2 * d, o, settings.traits, settings.hidden)
         self.head = make_head(settings.form, sizes, generator)
-        self.tracker = Tracker(
-            k * d + k + o + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden, generator
-        )
+        self.tracker: Tracker | KindTracker
+        if isinstance(self.prior, KindPrior):
+            self.tracker = KindTracker(self.prior)  # no module: its prior is saved as the model's
+        else:
+            sizes_ = (k * d + k + o + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden)
+            self.tracker = Tracker(*sizes_, generator)
         self.accounting = _accounting(society, settings, generator)  # last, so that the rest is the same without it
 
     @property
@@ -68,15 +73,23 @@ class WorldModel(nn.Module):
         with torch.no_grad():
             return self.log_probs(*[x.roll(1, 0) for x in (prospects, features, z, open_)]).roll(-1, 0)
 
-    def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor) -> Tensor:
-        """What the tracker reads of one decision: [..., K, D], [..., F], [..., K] -> [..., K D + K + O + 2 D].
+    def evidence(self, prospects: Tensor, features: Tensor, choice: Tensor, open_: Tensor) -> Tensor:
+        """What the tracker reads of a decision: [..., K, D], [..., F], [..., K], [..., K] -> [..., K D + K + O + 2 D].
 
         Last what was chosen: where utility is linear in the prospects, all that a reply tells beside what was offered.
+        Of kinds: the log-likelihood of each [..., Z], the mean over the members.
         """
+        if isinstance(self.prior, KindPrior):
+            return self._told_of_kinds(prospects, features, choice, open_)
         scaled = self.scaler.prospects(prospects)  # [..., K, 2 D], the linear half first
         chosen = (scaled.mT @ choice[..., None])[..., 0]  # [..., 2 D]
         offered = scaled[..., : prospects.shape[-1]].flatten(-2)
         return torch.cat([offered, choice, self.state(features), chosen], -1)
+
+    def _told_of_kinds(self, prospects: Tensor, features: Tensor, choice: Tensor, open_: Tensor) -> Tensor:
+        scaled, state = self.scaler.prospects(prospects), self.state(features)
+        told = by_kind(self.head, *[x[None] for x in (scaled, state, open_, choice)])  # [S, 1, Z, ...]
+        return told.mean(0)[0].movedim(0, -1)
 
     def save(self, path: Path) -> None:
         """Weights as safetensors."""
@@ -85,6 +98,12 @@ class WorldModel(nn.Module):
     def restore(self, path: Path) -> None:
         """Weights from `save`. Raises if they belong to a model of other sizes."""
         self.load_state_dict(load_file(str(path)))
+
+
+def _prior(settings: ModelSettings, covariates: int, generator: torch.Generator) -> CommunityPrior | KindPrior:
+    if settings.latent == "kinds":
+        return KindPrior(settings.traits, covariates)
+    return CommunityPrior(settings.traits, settings.community, covariates, generator)
 
 
 def _accounting(society: Society, settings: ModelSettings, generator: torch.Generator) -> Accounting | None:

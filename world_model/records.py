@@ -68,8 +68,8 @@ class Standard(nn.Module):
 
 
 def _mean_sd(x: Tensor) -> tuple[Tensor, Tensor]:
-    flat = x.reshape(-1, x.shape[-1])
-    return flat.mean(0), flat.std(0).clamp_min(1e-3)
+    flat = x.flatten(0, -2)
+    return flat.mean(0), (flat.std(0) if flat.numel() else flat.new_zeros(0)).clamp_min(1e-3)
 
 
 @dataclass(frozen=True)

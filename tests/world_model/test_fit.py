@@ -66,7 +66,7 @@ def _tracked(soft: Fitted) -> Fitted:
         rules = RandomRules(here.society, draws(3, 0, 150))
         dream = imagine(model, here.society, here.census(10_000, 150), rules, draws(4, 0, 150), True)
         data = records(here.society, dream.episode)
-        evidence = model.evidence(data.prospects, data.features, data.choice)
+        evidence = model.evidence(data.prospects, data.features, data.choice, data.open)
     dreamt = Labelled(evidence, data.covariates, dream.z[None])
     fit_tracker(model, [dreamt, soft.labels], SETTINGS, 0)
     return soft

@@ -34,7 +34,7 @@ def test_the_seed_makes_the_model():
 def test_evidence_holds_prospects_reply_and_state():
     made, (prospects, features, _) = WorldModel(Island(), SETTINGS, 0), situation()
     choice = torch.rand(3, 4, 6, 5, generator=torch.Generator().manual_seed(2))
-    evidence = made.evidence(prospects, features, choice)
+    evidence = made.evidence(prospects, features, choice, choice > -1)
     assert evidence.shape == (3, 4, 6, 5 * 2 + 5 + 3 + 2 * 2)
     torch.testing.assert_close(evidence[..., 10:15], choice)
     torch.testing.assert_close(evidence[..., :10], prospects.flatten(-2))  # before any fit, standardising is identity
