@@ -10,7 +10,7 @@ from torch import Tensor
 from learning.draws import draws
 from learning.ppo import Batch, PPOSettings, ppo_update
 from learning.returns import gae
-from mechanism.policy import Learned
+from mechanism.policy import Learned, Policy
 from societies.base import Principal
 from societies.stage import Stage
 from world_model.fit import Progress
@@ -57,8 +57,7 @@ def prepare(learner: Learned, rewards: Rewards, seed: int, worlds: int) -> tuple
     explorer = replace(learner, explore=draws(seed, 0, worlds), taken=[])
     with torch.no_grad():
         reward = rewards(explorer, 0, worlds)
-    learner.policy.normaliser.update(torch.stack([t.observation for t in explorer.taken]))
-    learner.policy.normaliser.freeze()
+    learner.policy.read(torch.stack([t.observation for t in explorer.taken]))
     earned = _earned(reward, [t.step for t in explorer.taken])
     return float(earned.mean()), float(earned.sum(1).std().clamp_min(1e-3))
 
@@ -72,9 +71,10 @@ def ppo_round(
     with torch.no_grad():
         reward = rewards(explorer, start, settings.worlds, settings.copies)
         earned = _earned(reward, [t.step for t in explorer.taken])
-        observation = torch.stack([t.observation for t in explorer.taken])  # [T', B, X]
-        action = torch.stack([t.logits for t in explorer.taken])  # [T', B, M]
-        log_prob, _, value = learner.policy.evaluate(observation, action)  # [T', B]
+        observation = torch.stack([t.observation for t in explorer.taken])  # [T', B, ...]
+        action = torch.stack([t.action for t in explorer.taken])  # [T', B, M]
+        told = learner.policy.evaluate(observation.flatten(0, 1), action.flatten(0, 1))
+        log_prob, _, value = (x.unflatten(0, action.shape[:2]) for x in told)  # [T', B]
         scaled = ((earned - scale[0]) / scale[1]).T  # [T', B]
         ahead = torch.cat([value, torch.zeros_like(value[:1])])
         own = gae(scaled, ahead, settings.ppo.discount, settings.ppo.lam)
@@ -137,7 +137,12 @@ def improve_by_ppo(
 def improve_by_backprop(
     learner: Learned, rewards: Rewards, settings: ImproveSettings, seed: int, progress: Progress
 ) -> list[float]:
-    """Gradient ascent on the mean reward of differentiable (imagined) episodes; returns that mean per iteration."""
+    """Gradient ascent on the mean reward of differentiable (imagined) episodes; returns that mean per iteration.
+
+    ValueError where rules are options: no gradient passes through a choice among those.
+    """
+    if not isinstance(learner.policy, Policy):
+        raise ValueError(f"the rules of {learner.society.name} are options; learn them with optimizer: ppo")
     prepare(learner, rewards, seed, settings.worlds)
     trained = [learner.policy.base, *learner.policy.deviation.parameters()]
     optimizer = torch.optim.Adam(trained, settings.backprop_rate, fused=True)

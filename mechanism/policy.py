@@ -1,6 +1,7 @@
 """The principal's policy: a base mechanism that needs no observation, plus learned deviations from it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +9,12 @@ from torch import Tensor, nn
 from learning.draws import Draws
 from learning.nets import Normaliser, mlp
 from learning.ppo import gaussian_entropy, gaussian_log_prob
-from mechanism.observe import History, Observer
-from societies.base import PublicStep, Society
+from mechanism.observe import Observer
+from mechanism.observe_options import OptionObserver
+from mechanism.policy_options import OptionPolicy
+from societies.base import Options, PublicStep, Society
 from societies.mechanisms import bounds
+from world_model.model import WorldModel
 
 
 class Policy(nn.Module):
@@ -19,7 +23,7 @@ class Policy(nn.Module):
     def __init__(self, society: Society, observation: int, seed: int, hidden: int = 64) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        size = len(society.default_mechanism())
+        self.society, size = society, len(society.default_mechanism())
         self.normaliser = Normaliser(observation, clip=5.0)
         self.base = nn.Parameter(to_logits(society, society.default_mechanism()))
         self.deviation = mlp([observation, hidden, hidden, size], out_gain=0.01, generator=generator)
@@ -33,6 +37,19 @@ class Policy(nn.Module):
     def value(self, observation: Tensor) -> Tensor:
         """[B]"""
         return self.critic(self.normaliser(observation))[..., 0]
+
+    def read(self, observations: Tensor) -> None:
+        """Set the normaliser, for good, by observations [..., X]."""
+        self.normaliser.update(observations)
+        self.normaliser.freeze()
+
+    def act(self, observation: Tensor, explore: Draws | None, step: int) -> tuple[Tensor, Tensor]:
+        """The mechanism [B, M], and the action for `evaluate`: the logits, with noise if they are to be explored."""
+        logits = self.logits(observation)
+        if explore is not None:
+            noise = explore.normal("principal", step, logits.shape[-1])
+            logits = logits + self.log_std.exp() * noise
+        return to_mechanism(self.society, logits), logits
 
     def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability, entropy and value of taken logits, each [B]."""
@@ -57,8 +74,8 @@ class Taken:
     """One decision of a learning principal in B worlds."""
 
     step: int
-    observation: Tensor  # [B, X]
-    logits: Tensor  # [B, M] as they were played
+    observation: Tensor  # [B, ...]
+    action: Tensor  # [B, M] as it was played: logits of the rules, or the option that was taken
 
 
 @dataclass(frozen=True)
@@ -66,23 +83,30 @@ class Learned:
     """A policy as a principal. With `explore` it samples and notes it in `taken`; without, it plays its mean."""
 
     society: Society
-    observer: Observer
-    policy: Policy
+    observer: Observer | OptionObserver
+    policy: Policy | OptionPolicy
     explore: Draws | None = None
     taken: list[Taken] = field(default_factory=list[Taken])
 
-    def start(self, worlds: int) -> History:
+    def start(self, worlds: int) -> Any:
         """Its memory is the observer's history."""
         return self.observer.start(worlds)
 
-    def propose(self, memory: History, seen: PublicStep) -> tuple[History, Tensor]:
+    def propose(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
         """[B, M]"""
         memory, observation = self.observer.observe(memory, seen)
         if not bool(self.society.decides(seen.step, seen.features).any()):
             return memory, self.society.default_mechanism().expand(len(observation), -1)
-        logits = self.policy.logits(observation)
+        mechanism, action = self.policy.act(observation, self.explore, seen.step)
         if self.explore is not None:
-            noise = self.explore.normal("principal", seen.step, logits.shape[-1])
-            logits = logits + self.policy.log_std.exp() * noise
-            self.taken.append(Taken(seen.step, observation.detach(), logits.detach()))
-        return memory, to_mechanism(self.society, logits)
+            self.taken.append(Taken(seen.step, observation.detach(), action.detach()))
+        return memory, mechanism
+
+
+def untrained(society: Society, model: WorldModel | None, seed: int) -> Learned:
+    """A new policy: it starts from the default rules, or indifferent between options. No model: no beliefs."""
+    if isinstance(society.mechanism, Options):
+        watching = OptionObserver(society, model)
+        return Learned(society, watching, OptionPolicy(society, watching.channels, seed))
+    observer = Observer(society, model)
+    return Learned(society, observer, Policy(society, observer.size, seed))

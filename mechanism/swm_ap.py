@@ -18,8 +18,7 @@ from learning.ppo import PPOSettings
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings, Lived, Real, improve_by_backprop, improve_by_ppo
-from mechanism.observe import Observer
-from mechanism.policy import Learned, Policy, to_logits, to_mechanism
+from mechanism.policy import Learned, Policy, to_logits, to_mechanism, untrained
 from mechanism.search import SearchSettings, search
 from societies.base import Episode
 from societies.mechanisms import bounds
@@ -152,9 +151,8 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
 
 def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
     """An untrained policy that starts from the default mechanism."""
-    society = dreams.stage.society
-    observer = Observer(society, dreams.model if settings.use_beliefs else None)
-    return Learned(society, observer, Policy(society, observer.size, child_seed(seed, "policy")))
+    model = dreams.model if settings.use_beliefs else None
+    return untrained(dreams.stage.society, model, child_seed(seed, "policy"))
 
 
 def learn_rules(
@@ -164,8 +162,9 @@ def learn_rules(
     number `used` on as well. Its weights.
     """
     policy = learned.policy
-    with torch.no_grad():
-        policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
+    if isinstance(policy, Policy):
+        with torch.no_grad():
+            policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
     seed = child_seed(seed, "improve")
     if settings.optimizer == "backprop":
         improve_by_backprop(learned, dreams.rewards, settings.improve, seed, progress)

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 from learning.draws import child_seed
 from mechanism.improve import ImproveSettings, Lived, improve_by_ppo
-from mechanism.observe import Observer
-from mechanism.policy import Learned, Policy
+from mechanism.policy import Learned, untrained
 from societies.stage import Stage
 from world_model.fit import Progress
 
 
 def new_policy(stage: Stage, seed: int) -> Learned:
     """An untrained policy that starts from the default mechanism and sees public aggregates, no belief."""
-    observer = Observer(stage.society)
-    return Learned(stage.society, observer, Policy(stage.society, observer.size, child_seed(seed, "policy")))
+    return untrained(stage.society, None, child_seed(seed, "policy"))
 
 
 def model_free_ppo(stage: Stage, learned: Learned, settings: ImproveSettings, seed: int, progress: Progress) -> None:

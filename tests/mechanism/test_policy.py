@@ -84,9 +84,9 @@ def test_exploring_plays_what_it_notes():
         played = stage("revenue").play(principal, 0, 6)
     assert [t.step for t in principal.taken] == [1, 2, 3, 4]
     for taken in principal.taken:
-        torch.testing.assert_close(to_mechanism(ISLAND, taken.logits), played.mechanism[:, taken.step])
+        torch.testing.assert_close(to_mechanism(ISLAND, taken.action), played.mechanism[:, taken.step])
     mean = principal.policy.logits(principal.taken[0].observation).detach()
-    assert float((principal.taken[0].logits - mean).abs().min()) > 0
+    assert float((principal.taken[0].action - mean).abs().min()) > 0
 
 
 def test_exploring_is_as_wide_as_the_policy_says():
@@ -95,7 +95,7 @@ def test_exploring_is_as_wide_as_the_policy_says():
         principal.policy.log_std.fill_(-0.5)
         stage(steps=2).play(principal, 0, 4000)
         [taken] = principal.taken
-        noise = taken.logits - principal.policy.logits(taken.observation)
+        noise = taken.action - principal.policy.logits(taken.observation)
     assert float(noise.std()) == pytest.approx(0.6065, rel=0.04)
     assert float(noise.mean()) == pytest.approx(0.0, abs=0.03)
 

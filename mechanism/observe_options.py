@@ -1,0 +1,87 @@
+"""What a principal that takes options sees: of every agent, what is and was offered to it, what it chose, the belief.
+
+Nothing is pooled here, since an option means something else to everyone: `mechanism.policy_options` pools what is known
+of the agents by the groups in which an option puts them. Prospects are told as sums over the choices, which for one-hot
+prospects are counts (how often offered, how often taken): any learner can read the evidence, with a model or without.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from societies.base import PublicStep, Society
+from societies.mechanisms import size
+from world_model.model import WorldModel
+from world_model.records import personal
+
+
+@dataclass(frozen=True)
+class OptionHistory:
+    """Sums over the steps so far."""
+
+    count: int
+    offered: Tensor  # [B, N, D] prospects of all open choices
+    chosen: Tensor  # [B, N, D] prospects of what was chosen
+    evidence: Tensor  # [B, N, H] the tracker's sums; H = 0 without a world model
+
+
+@dataclass(frozen=True)
+class OptionObserver:
+    """Turns public steps into observations [B, N, F + X + M]: the public state, X channels of what is known of each
+    agent, and which of the M options are open (the same for all). Without a world model there is no belief in them.
+    """
+
+    society: Society
+    model: WorldModel | None = None
+
+    @property
+    def channels(self) -> int:
+        """X"""
+        belief = 0 if self.model is None else 2 * self.model.settings.traits
+        return 3 * len(self.society.prospect_names) + 1 + belief
+
+    def start(self, worlds: int) -> OptionHistory:
+        """Nothing seen yet."""
+        hidden = 0 if self.model is None else self.model.tracker.hidden
+        n, d = 1, len(self.society.prospect_names)  # one agent stands for all until the first step is seen
+        zeros = torch.zeros(worlds, n, d)
+        return OptionHistory(0, zeros, zeros, torch.zeros(worlds, n, hidden))
+
+    def observe(self, history: OptionHistory, seen: PublicStep) -> tuple[OptionHistory, Tensor]:
+        """Take in what the last step showed; the observation for the next decision."""
+        history = self._taken_in(history, seen)
+        lead = seen.features.shape[:2]
+        nothing = self.society.default_mechanism().expand(lead[0], -1)
+        standing = self._offered(seen.step, seen.features, nothing)[0]
+        time = torch.full((*lead, 1), seen.step / self.society.steps)
+        channels = [standing, *(x.expand(*lead, -1) for x in (history.offered, history.chosen)), time]
+        channels += self._belief(history, seen)
+        open_ = self.society.decides(seen.step, seen.features)[:, None].expand(*lead, size(self.society))
+        return history, torch.cat([seen.features, *channels, open_.to(seen.features.dtype)], -1)
+
+    def _offered(self, step: int, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prospects summed over the open choices [B, N, D]; those prospects [B, N, K, D]; what is open [B, N, K]."""
+        prospects = self.society.prospects(features, mechanism)
+        open_ = self.society.choices(step, features, mechanism)
+        return (prospects * open_[..., None]).sum(-2), prospects, open_
+
+    def _taken_in(self, history: OptionHistory, seen: PublicStep) -> OptionHistory:
+        if seen.last_features is None or seen.last_mechanism is None or seen.last_choice is None:
+            return history
+        offered, prospects, open_ = self._offered(seen.step - 1, seen.last_features, seen.last_mechanism)
+        chosen = (prospects.mT @ seen.last_choice[..., None])[..., 0]
+        evidence = history.evidence
+        if self.model is not None:
+            read = self.model.evidence(prospects, seen.last_features, seen.last_choice, open_)
+            evidence = evidence + self.model.tracker.encode(read)
+        return OptionHistory(history.count + 1, history.offered + offered, history.chosen + chosen, evidence)
+
+    def _belief(self, history: OptionHistory, seen: PublicStep) -> list[Tensor]:
+        if self.model is None:
+            return []
+        covariates = personal(self.society, seen.features)
+        count = torch.full((len(covariates),), float(history.count))
+        total = history.evidence.expand(*covariates.shape[:2], -1)
+        belief = self.model.tracker(total, count, covariates)
+        return [belief.mean, belief.log_sd]

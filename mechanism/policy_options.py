@@ -1,0 +1,83 @@
+"""A policy over options that does not care for the order of the agents, nor for that of the options.
+
+Every agent is encoded alike from what is known of it; an option reads the mean encoding of each of its groups, and the
+roster's; one network, the same for all options, makes a score of that (deep sets: Zaheer et al. 2017). So a policy that
+was trained on one roster can be used on another, of another size too.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from learning.draws import Draws
+from learning.nets import Normaliser, mlp
+from societies.base import Society
+from societies.mechanisms import options, size
+
+SHUT = -1e4  # the score of an option that is not open
+
+
+class OptionNet(nn.Module):
+    """What is known of the agents [B, N, X] and the groups of each option [B, M, G, N] -> [B, M, H] of the options."""
+
+    def __init__(self, channels: int, groups: int, hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        width = hidden // 2
+        self.agent = mlp([channels, width, width], nn.SiLU, generator=generator)
+        self.option = mlp([(groups + 1) * width, hidden, hidden], nn.SiLU, generator=generator)
+
+    def forward(self, known: Tensor, groups: Tensor) -> Tensor:
+        encoded = self.agent(known)  # [B, N, W]
+        m, g, n = groups.shape[1:]
+        shares = (groups.flatten(1, 2) @ encoded).unflatten(1, (m, g)) * (g / n)  # [B, M, G, W]
+        around = encoded.mean(1)[:, None].expand(-1, m, -1)  # [B, M, W]
+        return nn.functional.silu(self.option(torch.cat([shares.flatten(2), around], -1)))
+
+
+class OptionPolicy(nn.Module):
+    """Observation [B, N, F + X + M] of `OptionObserver` -> one of M options; explores by drawing from its softmax."""
+
+    def __init__(self, society: Society, channels: int, seed: int, hidden: int = 64) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.groups = options(society).groups
+        self.features, self.size = len(society.feature_names), size(society)
+        groups = self.groups(torch.zeros(1, 1, self.features)).shape[2]
+        self.normaliser = Normaliser(channels, clip=5.0)
+        self.actor, self.critic = (OptionNet(channels, groups, hidden, generator) for _ in range(2))
+        self.score = mlp([hidden, 1], out_gain=0.01, generator=generator)
+        self.worth = mlp([hidden, 1], out_gain=0.1, generator=generator)
+
+    def read(self, observations: Tensor) -> None:
+        """Set the normaliser, for good, by observations [..., N, F + X + M]."""
+        self.normaliser.update(self._parts(observations)[1])
+        self.normaliser.freeze()
+
+    def scores(self, observation: Tensor) -> Tensor:
+        """[B, M] logits, of shut options SHUT."""
+        features, known, open_ = self._parts(observation)
+        found = self.score(self.actor(self.normaliser(known), self.groups(features)))[..., 0]
+        return found.masked_fill(~open_, SHUT)
+
+    def value(self, observation: Tensor) -> Tensor:
+        """[B]"""
+        features, known, _ = self._parts(observation)
+        return self.worth(self.critic(self.normaliser(known), self.groups(features)).mean(1))[..., 0]
+
+    def act(self, observation: Tensor, explore: Draws | None, step: int) -> tuple[Tensor, Tensor]:
+        """The mechanism [B, M], and the action for `evaluate`, which is the same: the best option, or one drawn."""
+        scores = self.scores(observation)
+        if explore is not None:
+            lots = explore.uniform("principal", step, scores.shape[-1])
+            scores = scores - (-lots.log()).log()  # Gumbel noise: the best of these is a draw from the softmax
+        taken = nn.functional.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
+        return taken, taken
+
+    def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probability and entropy of one-hot actions [B, M], and value, each [B]."""
+        log_p = self.scores(observation).log_softmax(-1)
+        return (log_p * action).sum(-1), -(log_p.exp() * log_p).sum(-1), self.value(observation)
+
+    def _parts(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features [..., N, F], channels [..., N, X], and what is open [..., M] bool."""
+        known = observation[..., self.features : -self.size]
+        return observation[..., : self.features], known, observation[..., 0, -self.size :] > 0
