@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechanism.forecast import LearnedOdds, promises
+from mechanism.planning import Minds
 from societies.base import PublicStep, Society
-from societies.mechanisms import size
+from world_model.kinds import KindBelief
 from world_model.model import WorldModel
 from world_model.records import personal
+from world_model.traits import Belief
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class OptionHistory:
 
 @dataclass(frozen=True)
 class OptionObserver:
-    """Turns public steps into observations [B, N, F + X + M]: the public state, X channels of what is known of each
-    agent, and which of the M options are open (the same for all). Without a world model there is no belief in them.
+    """Turns public steps into observations [B, N, F + X + 2 M]: the public state, X channels of what is known of each
+    agent, and, the same for all agents, which of the M options are open and what each promises. Without a world model
+    there are no beliefs in them; without a forecast nothing is promised.
     """
 
     society: Society
     model: WorldModel | None = None
+    odds: LearnedOdds | None = None  # of the same model
 
     @property
     def channels(self) -> int:
@@ -56,9 +61,16 @@ class OptionObserver:
         standing = self._offered(seen.step, seen.features, nothing)[0]
         time = torch.full((*lead, 1), seen.step / self.society.steps)
         channels = [standing, *(x.expand(*lead, -1) for x in (history.offered, history.chosen)), time]
-        channels += self._belief(history, seen)
-        open_ = self.society.decides(seen.step, seen.features)[:, None].expand(*lead, size(self.society))
-        return history, torch.cat([seen.features, *channels, open_.to(seen.features.dtype)], -1)
+        open_ = self.society.decides(seen.step, seen.features).to(seen.features.dtype)  # [B, M]
+        promised = torch.zeros_like(open_)
+        if self.model is not None:
+            belief = self._belief(self.model, history, seen)
+            channels += [belief.mean, belief.log_sd]
+            if self.odds is not None:
+                kinds = torch.eye(self.model.settings.traits).expand(*belief.mean.shape, -1)
+                promised = promises(self.odds, seen.step, seen.features, Minds(kinds, belief.mean))
+        options = torch.cat([open_, promised], -1)[:, None].expand(*lead, -1)
+        return history, torch.cat([seen.features, *channels, options], -1)
 
     def _offered(self, step: int, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prospects summed over the open choices [B, N, D]; those prospects [B, N, K, D]; what is open [B, N, K]."""
@@ -77,11 +89,7 @@ class OptionObserver:
             evidence = evidence + self.model.tracker.encode(read)
         return OptionHistory(history.count + 1, history.offered + offered, history.chosen + chosen, evidence)
 
-    def _belief(self, history: OptionHistory, seen: PublicStep) -> list[Tensor]:
-        if self.model is None:
-            return []
+    def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Belief | KindBelief:
         covariates = personal(self.society, seen.features)
         count = torch.full((len(covariates),), float(history.count))
-        total = history.evidence.expand(*covariates.shape[:2], -1)
-        belief = self.model.tracker(total, count, covariates)
-        return [belief.mean, belief.log_sd]
+        return model.tracker(history.evidence.expand(*covariates.shape[:2], -1), count, covariates)

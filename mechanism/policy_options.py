@@ -5,6 +5,8 @@ roster's; one network, the same for all options, makes a score of that (deep set
 was trained on one roster can be used on another, of another size too.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,12 @@ class OptionNet(nn.Module):
 
 
 class OptionPolicy(nn.Module):
-    """Observation [B, N, F + X + M] of `OptionObserver` -> one of M options; explores by drawing from its softmax."""
+    """Observation [B, N, F + X + 2 M] of `OptionObserver` -> one of M options; explores by drawing from its softmax.
+
+    What an option promises enters its score as it is, times a learned trust: the network learns what to add to that.
+    """
+
+    TRUST = 30.0  # logits a unit of welfare, to begin with
 
     def __init__(self, society: Society, channels: int, seed: int, hidden: int = 64) -> None:
         super().__init__()
@@ -46,21 +53,22 @@ class OptionPolicy(nn.Module):
         self.actor, self.critic = (OptionNet(channels, groups, hidden, generator) for _ in range(2))
         self.score = mlp([hidden, 1], out_gain=0.01, generator=generator)
         self.worth = mlp([hidden, 1], out_gain=0.1, generator=generator)
+        self.trust = nn.Parameter(torch.tensor(math.log(self.TRUST)))
 
     def read(self, observations: Tensor) -> None:
-        """Set the normaliser, for good, by observations [..., N, F + X + M]."""
+        """Set the normaliser, for good, by observations [..., N, F + X + 2 M]."""
         self.normaliser.update(self._parts(observations)[1])
         self.normaliser.freeze()
 
     def scores(self, observation: Tensor) -> Tensor:
         """[B, M] logits, of shut options SHUT."""
-        features, known, open_ = self._parts(observation)
+        features, known, open_, promised = self._parts(observation)
         found = self.score(self.actor(self.normaliser(known), self.groups(features)))[..., 0]
-        return found.masked_fill(~open_, SHUT)
+        return (found + self.trust.exp() * promised).masked_fill(~open_, SHUT)
 
     def value(self, observation: Tensor) -> Tensor:
         """[B]"""
-        features, known, _ = self._parts(observation)
+        features, known, *_ = self._parts(observation)
         return self.worth(self.critic(self.normaliser(known), self.groups(features)).mean(1))[..., 0]
 
     def act(self, observation: Tensor, explore: Draws | None, step: int) -> tuple[Tensor, Tensor]:
@@ -77,7 +85,8 @@ class OptionPolicy(nn.Module):
         log_p = self.scores(observation).log_softmax(-1)
         return (log_p * action).sum(-1), -(log_p.exp() * log_p).sum(-1), self.value(observation)
 
-    def _parts(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features [..., N, F], channels [..., N, X], and what is open [..., M] bool."""
-        known = observation[..., self.features : -self.size]
-        return observation[..., : self.features], known, observation[..., 0, -self.size :] > 0
+    def _parts(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features [..., N, F], channels [..., N, X], what is open [..., M] bool, and what is promised [..., M]."""
+        channels = observation.shape[-1] - self.features - 2 * self.size
+        features, known, open_, promised = observation.split([self.features, channels, self.size, self.size], -1)
+        return features, known, open_[..., 0, :] > 0, promised[..., 0, :]

@@ -5,53 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechanism.forecast import LearnedOdds
 from mechanism.planning import Counted, Minds, Planner
 from societies.base import PublicStep
-from societies.mechanisms import size
 from world_model.kinds import KindTracker
 from world_model.model import WorldModel
 from world_model.records import personal
-from world_model.response import SHUT, Utilities
-
-
-@dataclass(frozen=True)
-class LearnedOdds:
-    """The utilities of a world model's members. ValueError for a model that has none (form `mlp`)."""
-
-    society: Counted
-    model: WorldModel
-
-    @property
-    def _head(self) -> Utilities:
-        if not isinstance(self.model.head, Utilities):
-            raise ValueError("planning needs a world model of utilities: set model.form to utility or linear")
-        return self.model.head
-
-    def standing(self, step: int, features: Tensor, z: Tensor) -> Tensor:
-        """As `Odds`."""
-        nothing = self.society.default_mechanism().expand(len(features), -1)
-        prospects = self.model.scaler.prospects(self.society.prospects(features, nothing))
-        open_ = self.society.choices(step, features, nothing)[:, :, None]  # [P, N, 1, K]
-        state = self.model.state(features)
-        found = self._head.logits(self._all(prospects[:, :, None]), *self._who(state, z))  # [S, P, N, C, K]
-        return found.masked_fill(~open_, SHUT)
-
-    def opened(self, step: int, features: Tensor, z: Tensor) -> Tensor:
-        """As `Odds`."""
-        p, m, new = len(features), size(self.society), self.society.newcomer(step)
-        spread = features.repeat_interleave(m, 0)
-        prospects = self.society.prospects(spread, torch.eye(m).repeat(p, 1))[:, :, new]  # [P M, N, D]
-        scaled = self.model.scaler.prospects(prospects).unflatten(0, (p, m)).transpose(1, 2)  # [P, N, M, 2 D]
-        state = self.model.state(features)
-        found = self._head.logits_of(new, self._all(scaled[:, :, None]), *self._who(state, z))  # [S, P, N, C, M]
-        return found.permute(0, 1, 4, 2, 3)
-
-    def _who(self, state: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """States [S, P, N, C, O] and z [S, P, N, C, Z] for every member."""
-        return self._all(state[:, :, None].expand(*z.shape[:3], -1)), self._all(z)
-
-    def _all(self, x: Tensor) -> Tensor:
-        return x.expand(self.model.members, *x.shape)
 
 
 @dataclass(frozen=True)
