@@ -15,15 +15,16 @@ from agents.scripted import ScriptedPopulation
 from experiments.claims import Json, Outcome
 from experiments.errors import ROOT
 from experiments.facility_oracles import Posterior, Prior, Truth, planner
+from experiments.oracles import Each
 from experiments.statistics import Interval, mean_interval, paired_interval
-from learning.draws import child_seed, draws
+from learning.draws import Draws, child_seed, draws
 from mechanism.baselines.k_median import KMedian
 from mechanism.explore import RandomRules
 from personas.rosters import Rosters, open_rosters
 from societies.base import Principal
 from societies.catalog import load
 from societies.facilities import Facilities
-from societies.play import Fixed
+from societies.play import Fixed, play
 from societies.stage import Stage
 
 HELD_OUT_SEED = 910_001  # of the communities that policies are judged on; never learned from
@@ -102,21 +103,29 @@ def _size(ladder: Ladder, start: int) -> int:
 
 def best_fixed(ladder: Ladder) -> Tensor:
     """[T, M] the cells that do best whatever the community, by coordinate search on training communities."""
-    stage, m = ladder.stage(child_seed(HELD_OUT_SEED, "headroom")), len(ladder.society.cells)
-    path = torch.zeros(ladder.society.steps, m)
-
-    def welfare(t: int, cell: int) -> float:
-        tried = path.clone()
-        tried[t] = torch.nn.functional.one_hot(torch.tensor(cell), m)
-        return float(stage.play(Fixed(tried), 0, ladder.training).returns().mean())
-
-    before = None
+    m = len(ladder.society.cells)
+    path, before = torch.zeros(ladder.society.steps, m), None
     while before is None or not torch.equal(before, path):  # the first pass builds the path up, step by step
         before = path.clone()
         for t in range(len(path)):
-            best = max(range(m), key=lambda cell, t=t: welfare(t, cell))
-            path[t] = torch.nn.functional.one_hot(torch.tensor(best), m)
+            tried = path.expand(m, -1, -1).clone()  # [M, T, M] with every cell in turn at step t
+            tried[:, t] = torch.eye(m)
+            path[t] = torch.eye(m)[_welfare(ladder, tried).argmax()]
     return path
+
+
+def _welfare(ladder: Ladder, paths: Tensor) -> Tensor:
+    """[P] mean return of fixed paths [P, T, M] on the training communities, the same for all."""
+    seed, several = child_seed(HELD_OUT_SEED, "headroom"), max(1, 2000 // ladder.training)
+    found = list[Tensor]()
+    for part in paths.split(several):
+        ids = torch.arange(ladder.training).repeat(len(part))
+        d = Draws(seed, ids)
+        each = Each(part.repeat_interleave(ladder.training, 0))
+        people = ladder.rosters.people(d)
+        episode = play(ladder.society, ScriptedPopulation(False), people, each, d).episode
+        found.append(episode.returns().reshape(len(part), -1).mean(1))
+    return torch.cat(found)
 
 
 def outcome(name: str, reference: Reference, smoke: bool) -> Outcome:
