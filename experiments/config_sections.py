@@ -16,7 +16,15 @@ from personas.yaml_tree import Place
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
 MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
-MAY_BE_NONE = ("check_episodes", "later_episodes", "mixed_episodes", "generations", "community", "traits")  # 0
+MAY_BE_NONE = (
+    "check_episodes",
+    "later_episodes",
+    "mixed_episodes",
+    "generations",
+    "community",
+    "traits",
+    "planned_episodes",
+)  # 0
 
 
 class Strict(BaseModel):

@@ -41,6 +41,9 @@ LABELS = {
     "saez": "Saez",
     "best_fixed": "best fixed",
     "flat_50": "flat 50%",
+    "random": "options at random",
+    "k_median": "greedy k-median on homes",
+    "planning": "planning in the learned model",
 }
 SHOWN = 8  # decisions in the report's table, with trouble and without
 READ = 5_000  # decisions of each purpose that are looked through for trouble

@@ -29,13 +29,17 @@ from experiments.quoted import best_fixed_rates
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
+from mechanism import planning
 from mechanism.baselines.fixed import default, flat
+from mechanism.baselines.k_median import KMedian
+from mechanism.baselines.planning import planning as plan_in
 from mechanism.baselines.saez import saez
+from mechanism.explore import RandomRules
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze, frozen_hash, roster_hash
 from personas.load import PersonaFileError
 from personas.rosters import Sampler, Village, open_rosters
-from societies.base import Episode, Principal, Sealed, Society
+from societies.base import Episode, Options, Principal, Sealed, Society
 from societies.catalog import load
 from societies.library.income_tax import full_time_income
 from societies.play import Fixed, Played
@@ -43,7 +47,9 @@ from societies.sealed import load_sealed, sealed_path
 from societies.stage import Stage
 from societies.store import episode_path, load_episodes, save, save_episode
 
-BASELINES = ("us_federal", "saez", "best_fixed", "flat_50")
+OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
+OF_OPTIONS = ("random", "k_median", "planning")
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS)
 LEARNING = "learning"
 
 
@@ -176,12 +182,14 @@ def _check(config: Config, society: Society) -> None:
     for name in config.baselines:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
-    elsewhere = [name for name in config.baselines if name in ("saez", "best_fixed") and society.name != "income_tax"]
+    possible = _possible_baselines(society)
+    elsewhere = [name for name in config.baselines if name not in possible]
     if elsewhere:
+        where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
         raise UserError(
-            f"{' and '.join(elsewhere)}: known for society income_tax only, this is {society.name}",
+            f"{' and '.join(elsewhere)}: known for {where}, this is {society.name}",
             where="baselines",
-            fix="take it out, as in baselines=[us_federal]",
+            fix=f"take it out, as in baselines=[{possible[0]}]",
         )
     if "best_fixed" in config.baselines:
         best_fixed_rates()
@@ -192,6 +200,13 @@ def _check(config: Config, society: Society) -> None:
             where="budget.calls",
             fix=f"allow at least {episode:,}, or leave it out",
         )
+
+
+def _possible_baselines(society: Society) -> tuple[str, ...]:
+    """Those that can play it; planning needs options that each open one more choice."""
+    if isinstance(society.mechanism, Options):
+        return OF_OPTIONS if isinstance(society, planning.Counted) else OF_OPTIONS[:1]
+    return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:
@@ -221,7 +236,7 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
     spent = outcome.real_episodes * per_episode
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
-        principal, cost = _principal(name, cast, outcome, spent)
+        principal, cost = _principal(name, cast, outcome, (config.seed, spent, communities))
         stage = cast.stage(config.seed, "held-out", purpose)
         with live.stage(purpose, communities * per_episode), torch.no_grad():
             played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
@@ -235,10 +250,13 @@ def _once(folder: Path, play: Callable[[], Played]) -> Played:
     return Played(load_episodes(folder)[0], load_sealed(folder)[0])
 
 
-def _principal(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Principal, int | None]:
-    """The principal, and the real decisions it learned from."""
+def _principal(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]) -> tuple[Principal, int | None]:
+    """The principal, and the real decisions it learned from. `of`: see `_of_options`."""
+    spent = of[1]
     if name == "swm_ap":
         return outcome.learned, spent
+    if name in OF_OPTIONS:
+        return _of_options(name, cast, outcome, of)
     if name == "us_federal":
         return default(cast.society), 0
     if name == "flat_50":
@@ -247,3 +265,14 @@ def _principal(name: str, cast: Cast, outcome: Outcome, spent: int) -> tuple[Pri
         return Fixed(best_fixed_rates()), None
     seen = outcome.episodes
     return saez(seen, full_time_income(seen.features[:, 0])), spent
+
+
+def _of_options(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]) -> tuple[Principal, int]:
+    """Where rules are options. `of`: the run's seed, what SWM-AP spent, and how many communities are held out."""
+    seed, spent, communities = of
+    if name == "random":
+        return RandomRules(cast.society, draws(child_seed(seed, "random"), 0, communities)), 0
+    if name == "k_median":
+        return KMedian(cast.society), 0
+    assert isinstance(cast.society, planning.Counted)
+    return plan_in(cast.society, outcome.model), spent

@@ -32,10 +32,14 @@ def schedule(name: str, label: str, episode: Episode) -> Schedule:
 
 def market_of(society: Society) -> LabourMarket:
     """Who earns what, and the brackets. TypeError for a society in which nobody works."""
-    market = getattr(society, "market", None)
-    if not isinstance(market, LabourMarket):
+    if not has_market(society):
         raise TypeError(f"society {society.name!r} has no labour market, so no tax report can be made of it")
-    return market
+    return getattr(society, "market")  # noqa: B009 (not every society has it, so the types do not know it)
+
+
+def has_market(society: Society) -> bool:
+    """Do people work there?"""
+    return isinstance(getattr(society, "market", None), LabourMarket)
 
 
 def responses(dreams: Dreams, lived: Episode) -> tuple[Response, ...]:

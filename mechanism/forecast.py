@@ -6,14 +6,19 @@ import torch
 from torch import Tensor
 
 from mechanism.planning import Chances, Counted, Minds
+from societies.base import Society
 from societies.mechanisms import size
+from world_model.kinds import KindPrior
 from world_model.model import WorldModel
 from world_model.response import SHUT, Utilities
 
 
 @dataclass(frozen=True)
 class LearnedOdds:
-    """The utilities of a world model's members. ValueError for a model that has none (form `mlp`)."""
+    """The mean utilities of a world model's members, as one forecaster: several would cost several times as much.
+
+    ValueError for a model that has none (form `mlp`).
+    """
 
     society: Counted
     model: WorldModel
@@ -31,7 +36,7 @@ class LearnedOdds:
         open_ = self.society.choices(step, features, nothing)[:, :, None]  # [P, N, 1, K]
         state = self.model.state(features)
         found = self._head.logits(self._all(prospects[:, :, None]), *self._who(state, z))  # [S, P, N, C, K]
-        return found.masked_fill(~open_, SHUT)
+        return found.mean(0, keepdim=True).masked_fill(~open_, SHUT)
 
     def opened(self, step: int, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
@@ -41,7 +46,7 @@ class LearnedOdds:
         scaled = self.model.scaler.prospects(prospects).unflatten(0, (p, m)).transpose(1, 2)  # [P, N, M, 2 D]
         state = self.model.state(features)
         found = self._head.logits_of(new, self._all(scaled[:, :, None]), *self._who(state, z))  # [S, P, N, C, M]
-        return found.permute(0, 1, 4, 2, 3)
+        return found.mean(0, keepdim=True).permute(0, 1, 4, 2, 3)
 
     def _who(self, state: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """States [S, P, N, C, O] and z [S, P, N, C, Z] for every member."""
@@ -49,6 +54,13 @@ class LearnedOdds:
 
     def _all(self, x: Tensor) -> Tensor:
         return x.expand(self.model.members, *x.shape)
+
+
+def forecaster(society: Society, model: WorldModel | None) -> LearnedOdds | None:
+    """What the model expects of options; None where it cannot tell, for want of kinds, of utilities or of options."""
+    if model is None or not isinstance(model.prior, KindPrior) or not isinstance(model.head, Utilities):
+        return None
+    return LearnedOdds(society, model) if isinstance(society, Counted) else None
 
 
 def promises(odds: LearnedOdds, step: int, features: Tensor, minds: Minds) -> Tensor:

@@ -6,7 +6,7 @@ certainty-equivalent: what would be learned on the way is not counted, so this i
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ class Believes(Protocol):
         ...
 
 
+@runtime_checkable
 class Counted(Society, Protocol):
     """A society whose welfare depends on how many choose what, and whose options each open one more choice."""
 
@@ -88,19 +89,23 @@ class Planner:
 
     def propose(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
         """[B, M] one-hot"""
+        memory, values = self.values(memory, seen)
+        return memory, torch.nn.functional.one_hot(values.argmax(-1), values.shape[-1]).to(values.dtype)
+
+    def values(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
+        """[B, M] the welfare of the best course found that begins with each option; -inf where none was kept."""
         memory, minds = self.believes.update(memory, seen)
         parts = zip(*[x.split(self.chunk) for x in (seen.features, minds.z, minds.weight)], strict=True)
         with torch.no_grad():
-            best = torch.cat([self._planned(seen.step, f, Minds(z, w)) for f, z, w in parts])
-        return memory, torch.nn.functional.one_hot(best, size(self.society)).to(seen.features.dtype)
+            return memory, torch.cat([self._valued(seen.step, f, Minds(z, w)) for f, z, w in parts])
 
-    def _planned(self, step: int, features: Tensor, minds: Minds) -> Tensor:
-        """[B] the first option of the best course found."""
+    def _valued(self, step: int, features: Tensor, minds: Minds) -> Tensor:
         beam = Beam(features[:, None], features.new_zeros(len(features), 1), None)
         for t in range(step, min(self.society.steps, step + self.ahead)):
             beam = self._longer(t, beam, minds)
         assert beam.first is not None
-        return beam.first.gather(1, beam.value.argmax(1, keepdim=True))[:, 0]
+        nothing = features.new_full((len(features), size(self.society)), -torch.inf)
+        return nothing.scatter_reduce(1, beam.first, beam.value, "amax")
 
     def _longer(self, t: int, beam: Beam, minds: Minds) -> Beam:
         """The best `width` of every course with every option that is open."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from learning.draws import Draws
 from learning.nets import Normaliser, mlp
 from learning.ppo import gaussian_entropy, gaussian_log_prob
+from mechanism.forecast import forecaster
 from mechanism.observe import Observer
 from mechanism.observe_options import OptionObserver
 from mechanism.policy_options import OptionPolicy
@@ -103,10 +104,13 @@ class Learned:
         return memory, mechanism
 
 
-def untrained(society: Society, model: WorldModel | None, seed: int) -> Learned:
-    """A new policy: it starts from the default rules, or indifferent between options. No model: no beliefs."""
+def untrained(society: Society, model: WorldModel | None, seed: int, forecast: bool = False) -> Learned:
+    """A new policy: it starts from the default rules, or indifferent between options. No model: no beliefs.
+
+    forecast: does it see what each option promises, where the model can tell?
+    """
     if isinstance(society.mechanism, Options):
-        watching = OptionObserver(society, model)
+        watching = OptionObserver(society, model, forecaster(society, model) if forecast else None)
         return Learned(society, watching, OptionPolicy(society, watching.channels, seed))
     observer = Observer(society, model)
     return Learned(society, observer, Policy(society, observer.size, seed))

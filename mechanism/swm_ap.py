@@ -15,17 +15,21 @@ from torch import Tensor
 
 from learning.draws import child_seed, draws
 from learning.ppo import PPOSettings
+from mechanism.baselines.planning import planning
+from mechanism.distil import DistilSettings, distil
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings, Lived, Real, improve_by_backprop, improve_by_ppo
+from mechanism.planning import Counted
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism, untrained
 from mechanism.search import SearchSettings, search
-from societies.base import Episode
+from societies.base import Episode, Options, Society
 from societies.mechanisms import bounds
 from societies.play import Fixed
 from societies.stage import Stage, joined
 from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, posterior_labels
 from world_model.fit_accounting import fit_accounting
+from world_model.fit_kinds import fit_kinds
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
 
@@ -43,11 +47,13 @@ class SWMSettings:
     optimizer: Literal["ppo", "backprop"] = "ppo"
     penalty: float = 0.1
     use_beliefs: bool = True  # False: the ablation without beliefs in the policy's inputs
+    use_forecast: bool = True  # does the policy see what each option promises? Where rules are options
     base_worlds: int = 50  # imagined worlds a candidate base is judged in
     base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=0))  # after the flat ones
     tracker_worlds: int = 300  # dreams that the tracker is trained on
     model: ModelSettings = field(default_factory=ModelSettings)
     fit: FitSettings = field(default_factory=FitSettings)
+    distil: DistilSettings = field(default_factory=DistilSettings)  # where rules are options; off by default
     improve: ImproveSettings = field(
         default_factory=lambda: ImproveSettings(
             iterations=150, copies=4, ppo=PPOSettings(learning_rate=3e-3, entropy=0.01)
@@ -105,7 +111,8 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, k
             keep(f"people-{len(checks)}", partial(learn_people, dreams, joined(seen), settings, round_seed, progress))
         )
         model.requires_grad_(False)
-        learned, imagined = new_learner(dreams, settings, round_seed), imagined_episodes(settings)
+        learned = new_learner(dreams, settings, round_seed)
+        imagined = imagined_episodes(settings, isinstance(society.mechanism, Options))
         learned.policy.load_state_dict(
             keep(f"rules-{len(checks)}", partial(learn_rules, learned, dreams, settings, round_seed, used, progress))
         )
@@ -130,6 +137,9 @@ def learn_people(
 ) -> Mapping[str, Tensor]:
     """Fit `dreams.model` to real episodes, then its online tracker to dreams and to the posterior. Its weights."""
     model, data = dreams.model, records(dreams.stage.society, real)
+    if settings.model.latent == "kinds":
+        fit_kinds(model, data, settings.fit, child_seed(seed, "fit"), progress)
+        return model.state_dict()
     posterior = fit(model, data, real.soft, settings.fit, child_seed(seed, "fit"), progress)
     fit_accounting(model, posterior, data, settings.fit, child_seed(seed, "accounting"), progress)
     generator = torch.Generator().manual_seed(child_seed(seed, "labels"))
@@ -152,19 +162,22 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
 def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
     """An untrained policy that starts from the default mechanism."""
     model = dreams.model if settings.use_beliefs else None
-    return untrained(dreams.stage.society, model, child_seed(seed, "policy"))
+    return untrained(dreams.stage.society, model, child_seed(seed, "policy"), settings.use_forecast)
 
 
 def learn_rules(
     learned: Learned, dreams: Dreams, settings: SWMSettings, seed: int, used: int, progress: Progress
 ) -> Mapping[str, Tensor]:
-    """Improve the policy, first its base, then all of it: in imagination, and PPO in the end on real episodes from
-    number `used` on as well. Its weights.
+    """Improve the policy, first its base, or from planning where rules are options; then all of it: in imagination, and
+    PPO in the end on real episodes from number `used` on as well. Its weights.
     """
-    policy = learned.policy
+    policy, society = learned.policy, dreams.stage.society
     if isinstance(policy, Policy):
         with torch.no_grad():
             policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
+    elif settings.distil.planned_episodes and isinstance(society, Counted):
+        planner = planning(society, dreams.model)
+        distil(learned, planner, dreams, settings.distil, child_seed(seed, "distil"), progress)
     seed = child_seed(seed, "improve")
     if settings.optimizer == "backprop":
         improve_by_backprop(learned, dreams.rewards, settings.improve, seed, progress)
@@ -200,12 +213,15 @@ def most_episodes(settings: SWMSettings) -> int:
     return settings.first_episodes + checks + (settings.rounds - 1) * settings.later_episodes
 
 
-def imagined_episodes(settings: SWMSettings) -> int:
-    """Imagined episodes of one round: the tracker's, the base search's, the policy's and those of the check."""
+def imagined_episodes(settings: SWMSettings, options: bool = False) -> int:
+    """Imagined episodes of one round: the tracker's, the base search's or those that are planned where there are
+    options, the policy's, and those of the check.
+    """
     tried = settings.base_search.generations * settings.base_search.candidates + 10  # and ten to start from
-    judged = tried * settings.base_worlds
+    judged = settings.distil.planned_episodes if options else tried * settings.base_worlds
+    tracked = 0 if settings.model.latent == "kinds" else _tracker_worlds(settings)
     checked = 2 * _checked_worlds(settings) if settings.check_episodes else 0
-    return _tracker_worlds(settings) + judged + settings.improve.worlds * (settings.improve.iterations + 1) + checked
+    return tracked + judged + settings.improve.worlds * (settings.improve.iterations + 1) + checked
 
 
 def _tracker_worlds(settings: SWMSettings) -> int:
@@ -240,12 +256,20 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
     return search(score, best, settings.base_search, seed, after)
 
 
+def _average(society: Society, episode: Episode) -> Fixed:
+    """The average rules of the counted steps; of options, the one that was taken most often in each step."""
+    if isinstance(society.mechanism, Options):
+        often = episode.mechanism.mean(0)  # [T, M]
+        return Fixed(torch.nn.functional.one_hot(often.argmax(-1), often.shape[-1]).to(often.dtype))
+    return Fixed(episode.mechanism[:, episode.counted].mean((0, 1)))
+
+
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
     """The policy and its own average rules on the same real rosters, and on the same dreamt ones."""
     first, worlds = 2 * 10**6, _checked_worlds(settings)
     with torch.no_grad():
         adapting = dreams.dream(learned, first, worlds).episode
-        average = Fixed(adapting.mechanism[:, adapting.counted].mean((0, 1)))
+        average = _average(stage.society, adapting)
         dreamt = [e.returns().mean() for e in (adapting, dreams.dream(average, first, worlds).episode)]
         real = [stage.play(principal, used, settings.check_episodes) for principal in (learned, average)]
     lived = [episode.returns().mean() for episode in real]

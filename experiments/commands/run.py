@@ -9,6 +9,7 @@ import typer
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
+    from experiments.pipeline import Finished
     from experiments.report_data import Method
     from experiments.runs import Run
 
@@ -42,11 +43,9 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name
 
 def _finish(run: "Run", as_json: bool) -> None:
     from agents.embedded.engine import STAND_IN
-    from experiments import figures
-    from experiments.findings import methods, quoted, reference, report_data, stand_in
+    from experiments.findings import methods, quoted, reference, stand_in
     from experiments.live import Live
     from experiments.pipeline import execute, plan
-    from experiments.report import write_report
     from experiments.runs import mark_finished
 
     config = run.config
@@ -62,11 +61,24 @@ def _finish(run: "Run", as_json: bool) -> None:
             _table(rows, others, reference(finished))
         if stand_in(config):
             typer.echo(STAND_IN, err=as_json)
-        data = report_data(opened, finished)
-        written = write_report(data, opened.report)
-        (opened.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
+        told = _report(opened, finished)
         mark_finished(opened)
-        typer.echo(f"report: {written}", err=as_json)
+        typer.echo(told, err=as_json)
+
+
+def _report(run: "Run", finished: "Finished") -> str:
+    """Writes the report, and says where it lies."""
+    from experiments import figures
+    from experiments.findings import report_data
+    from experiments.report import write_report
+    from experiments.tax_findings import has_market
+
+    if not has_market(finished.cast.society):
+        return f"no report: its plots are of taxes, and {finished.cast.society.name} has none; all is in {run.folder}"
+    data = report_data(run, finished)
+    written = write_report(data, run.report)
+    (run.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
+    return f"report: {written}"
 
 
 def _plain(run: str, rows: "Sequence[Method]") -> dict[str, object]:

@@ -20,6 +20,7 @@ from societies.library.income_tax import IncomeTax
 from societies.play import Fixed, play
 from tests.towns import town
 from world_model.model import ModelSettings, WorldModel
+from world_model.response import Utilities
 
 SMALL = Facilities("small", 4, 3, Tastes((2.0, 3.0), (3.0, 1.5), (0.0, 4.0), (0.0, 2.0)), "visits", sites=3)
 WORLDS = 3
@@ -113,6 +114,8 @@ def test_k_median_puts_the_first_place_at_the_median():
 
 def test_a_promise_is_the_expected_welfare_of_the_step():
     model = WorldModel(SMALL, ModelSettings(form="linear", latent="kinds", traits=2, members=2), 0)
+    head = model.head
+    assert isinstance(head, Utilities)
     state = SMALL.reset(people())
     first = SMALL.step(state, torch.eye(9)[[4, 4, 4]], torch.ones(WORLDS, 4, dtype=torch.long)).state.features
     weight = torch.rand(WORLDS, 4, 2, generator=torch.Generator().manual_seed(0))
@@ -125,8 +128,9 @@ def test_a_promise_is_the_expected_welfare_of_the_step():
         home = torch.zeros(WORLDS, 4)
         for c in range(2):
             z = torch.eye(2)[c].expand(WORLDS, 4, 2)
-            log_p = model.log_probs(*[x.expand(2, *x.shape) for x in (*facts, z, open_)])
-            home = home + minds.weight[..., c] * log_p[..., 0].exp().mean(0).detach()
+            scaled = model.scaler.prospects(facts[0]), model.state(facts[1]), z
+            logits = head.logits(*[x.expand(2, *x.shape) for x in scaled]).mean(0).masked_fill(~open_, -1e4)
+            home = home + minds.weight[..., c] * logits.softmax(-1)[..., 0].detach()
         torch.testing.assert_close(promised[:, cell], 1 - home.mean(1))
 
 
