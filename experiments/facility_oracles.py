@@ -29,15 +29,16 @@ class TrueOdds:
         nothing = self.society.default_mechanism().expand(len(features), -1)
         return torch.stack([self._utilities(step, features, z[:, :, c], nothing) for c in range(z.shape[2])], 2)[None]
 
-    def opened(self, step: int, features: Tensor, z: Tensor) -> Tensor:
-        m = len(self.society.cells)
+    def opened(self, steps: range, features: Tensor, z: Tensor) -> Tensor:
+        m, first = len(self.society.cells), steps[0]
         everywhere = torch.eye(m).repeat(len(features), 1)  # [P M, M]
         spread, kinds = features.repeat_interleave(m, 0), z.repeat_interleave(m, 0)
         new = [
-            self._utilities(step, spread, kinds[:, :, c], everywhere)[..., self.society.newcomer(step)]
+            self._utilities(first, spread, kinds[:, :, c], everywhere)[..., self.society.newcomer(first)]
             for c in range(z.shape[2])
         ]
-        return torch.stack(new, -1).unflatten(0, (len(features), m))[None]
+        found = torch.stack(new, -1).unflatten(0, (len(features), m))  # [P, M, N, C], the same in every step
+        return found.expand(len(steps), 1, *found.shape)
 
     def _utilities(self, step: int, features: Tensor, z: Tensor, mechanism: Tensor) -> Tensor:
         people = People((), features[..., :0], self.society.traits_used, z, _nobody)

@@ -10,7 +10,7 @@ from societies.base import Society
 from societies.mechanisms import size
 from world_model.kinds import KindPrior
 from world_model.model import WorldModel
-from world_model.response import SHUT, Utilities
+from world_model.response import SHUT, LinearHead, Utilities
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LearnedOdds:
     def _head(self) -> Utilities:
         if not isinstance(self.model.head, Utilities):
             raise ValueError("planning needs a world model of utilities: set model.form to utility or linear")
-        return self.model.head
+        return self.model.head.pooled() if isinstance(self.model.head, LinearHead) else self.model.head
 
     def standing(self, step: int, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
@@ -35,25 +35,31 @@ class LearnedOdds:
         prospects = self.model.scaler.prospects(self.society.prospects(features, nothing))
         open_ = self.society.choices(step, features, nothing)[:, :, None]  # [P, N, 1, K]
         state = self.model.state(features)
-        found = self._head.logits(self._all(prospects[:, :, None]), *self._who(state, z))  # [S, P, N, C, K]
+        head = self._head
+        found = head.logits(*_for_all(head, prospects[:, :, None], _each(state, z), z))  # [S, P, N, C, K]
         return found.mean(0, keepdim=True).masked_fill(~open_, SHUT)
 
-    def opened(self, step: int, features: Tensor, z: Tensor) -> Tensor:
+    def opened(self, steps: range, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
-        p, m, new = len(features), size(self.society), self.society.newcomer(step)
+        p, m, new = len(features), size(self.society), [self.society.newcomer(step) for step in steps]
         spread = features.repeat_interleave(m, 0)
-        prospects = self.society.prospects(spread, torch.eye(m).repeat(p, 1))[:, :, new]  # [P M, N, D]
+        prospects = self.society.prospects(spread, torch.eye(m).repeat(p, 1))[:, :, new[0]]  # [P M, N, D]
         scaled = self.model.scaler.prospects(prospects).unflatten(0, (p, m)).transpose(1, 2)  # [P, N, M, 2 D]
         state = self.model.state(features)
-        found = self._head.logits_of(new, self._all(scaled[:, :, None]), *self._who(state, z))  # [S, P, N, C, M]
-        return found.mean(0, keepdim=True).permute(0, 1, 4, 2, 3)
+        head = self._head
+        worth = head.value(*_for_all(head, scaled[:, :, None], _each(state, z), z))  # [S, P, N, C, M]
+        found = worth.permute(0, 1, 4, 2, 3) + head.constant[:, new].T[..., None, None, None, None]
+        return found.mean(1, keepdim=True)
 
-    def _who(self, state: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """States [S, P, N, C, O] and z [S, P, N, C, Z] for every member."""
-        return self._all(state[:, :, None].expand(*z.shape[:3], -1)), self._all(z)
 
-    def _all(self, x: Tensor) -> Tensor:
-        return x.expand(self.model.members, *x.shape)
+def _each(state: Tensor, z: Tensor) -> Tensor:
+    """States [P, N, O] -> [P, N, C, O], as z [P, N, C, Z] has them."""
+    return state[:, :, None].expand(*z.shape[:3], -1)
+
+
+def _for_all(head: Utilities, *facts: Tensor) -> list[Tensor]:
+    """Each [...] -> [S, ...]"""
+    return [x.expand(head.members, *x.shape) for x in facts]
 
 
 def forecaster(society: Society, model: WorldModel | None) -> LearnedOdds | None:
@@ -67,5 +73,5 @@ def promises(odds: LearnedOdds, step: int, features: Tensor, minds: Minds) -> Te
     """[B, M] the welfare of this step that each option promises, by what is believed of everyone."""
     with torch.no_grad():
         standing = odds.standing(step, features, minds.z)[:, :, None]  # [S, B, 1, N, C, K]
-        opened, newcomer = odds.opened(step, features, minds.z), odds.society.newcomer(step)
+        opened, newcomer = odds.opened(range(step, step + 1), features, minds.z)[0], odds.society.newcomer(step)
         return odds.society.welfare_of(Chances(standing, opened, minds.weight[:, None], newcomer).shares())[:, 0]

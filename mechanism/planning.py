@@ -30,10 +30,11 @@ class Odds(Protocol):
         """Of every choice if no option is taken: [P, N, F], [P, N, C, Z] -> [S, P, N, C, K]."""
         ...
 
-    def opened(self, step: int, features: Tensor, z: Tensor) -> Tensor:
-        """Of the choice that each option would open now: [P, N, F], [P, N, C, Z] -> [S, P, M, N, C].
+    def opened(self, steps: range, features: Tensor, z: Tensor) -> Tensor:
+        """Of the choice that each option would open, were it taken in any of these steps, from the state before the
+        first of them: [P, N, F], [P, N, C, Z] -> [T', S, P, M, N, C].
 
-        It may depend on the option and on the person, not on the course of things so far.
+        It may depend on the step, the option and the person, not on the course of things until then.
         """
         ...
 
@@ -101,18 +102,19 @@ class Planner:
 
     def _valued(self, step: int, features: Tensor, minds: Minds) -> Tensor:
         beam = Beam(features[:, None], features.new_zeros(len(features), 1), None)
-        for t in range(step, min(self.society.steps, step + self.ahead)):
-            beam = self._longer(t, beam, minds)
+        steps = range(step, min(self.society.steps, step + self.ahead))
+        for t, opened in zip(steps, self.odds.opened(steps, features, minds.z), strict=True):
+            beam = self._longer(t, beam, minds, opened)
         assert beam.first is not None
         nothing = features.new_full((len(features), size(self.society)), -torch.inf)
         return nothing.scatter_reduce(1, beam.first, beam.value, "amax")
 
-    def _longer(self, t: int, beam: Beam, minds: Minds) -> Beam:
-        """The best `width` of every course with every option that is open."""
+    def _longer(self, t: int, beam: Beam, minds: Minds, opened: Tensor) -> Beam:
+        """The best `width` of every course with every option that is open; opened [S, B, M, N, C]."""
         b, w = beam.value.shape
         z, weight = (x[:, None].expand(-1, w, *x.shape[1:]) for x in (minds.z, minds.weight))
         standing = self.odds.standing(t, beam.features.flatten(0, 1), z.flatten(0, 1)).unflatten(1, (b, w))
-        chances = Chances(standing, self.odds.opened(t, beam.features[:, 0], minds.z), weight, self.society.newcomer(t))
+        chances = Chances(standing, opened, weight, self.society.newcomer(t))
         open_ = self.society.decides(t, beam.features.flatten(0, 1)).unflatten(0, (b, w))  # [B, W, M]
         value = beam.value[..., None] + self.society.welfare_of(chances.shares()).masked_fill(~open_, -torch.inf)
         top = value.flatten(1).topk(min(self.width, w * size(self.society)), dim=1)  # [B, W']

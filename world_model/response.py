@@ -12,6 +12,7 @@ themselves for a basis and tastes linear in z and state (a mixed logit: Revelt &
 `MLPHead` maps the whole situation to K logits.
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -72,11 +73,6 @@ class Utilities(nn.Module, ABC):
         value = self.value(prospects, state, z)
         return value + self.constant.reshape(len(self.constant), *[1] * (value.dim() - 2), -1)
 
-    def logits_of(self, choice: int, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
-        """U [S, ..., X] of one of the K choices with each of X prospects [S, ..., X, D]."""
-        value = self.value(prospects, state, z)
-        return value + self.constant[:, choice].reshape(-1, *[1] * (value.dim() - 1))
-
 
 class LinearHead(Utilities):
     """U_k = <A (z, state, 1), prospects_k> + constant_k."""
@@ -88,7 +84,17 @@ class LinearHead(Utilities):
 
     def value(self, prospects: Tensor, state: Tensor, z: Tensor) -> Tensor:
         taste = self.taste(torch.cat([z, state], -1))
+        if prospects.shape[-3] == 1:  # the same for everyone in the last dimension but one: one product for all of them
+            return taste @ prospects[..., 0, :, : self.linear].mT
         return (prospects[..., : self.linear] @ taste[..., None])[..., 0]
+
+    def pooled(self) -> "LinearHead":
+        """One member, whose utilities are the mean of those of all members."""
+        one = copy.deepcopy(self)
+        one.members = 1
+        for own in one.parameters():
+            own.data = own.data.mean(0, keepdim=True)
+        return one
 
 
 class UtilityHead(Utilities):
