@@ -134,7 +134,7 @@ def ablated(name: str, settings: SWMSettings) -> SWMSettings:
     """SWM-AP without the named part. ValueError: no such ablation."""
     changed = {
         "no_traits": replace(settings, model=replace(settings.model, traits=0)),
-        "no_beliefs": replace(settings, use_beliefs=False),
+        "no_beliefs": replace(settings, beliefs="none"),
         "no_penalty": replace(settings, penalty=0.0),
         "backprop": replace(settings, optimizer="backprop"),
         "mlp_head": replace(settings, model=replace(settings.model, form="mlp")),

@@ -31,10 +31,12 @@ class DistilSettings:
     """
 
     planned_episodes: int = 0  # imagined ones that the planner plays; 0 = none, and nothing is distilled
-    epochs: int = 6  # passes over its decisions
+    epochs: int = 10  # passes over its decisions
     batch: int = 200  # decisions
-    rate: float = 1e-3
+    rate: float = 3e-3
     temperature: float = 0.01  # of that softmax, in the welfare of a whole course
+    ahead: int = 1000  # steps that the planner looks at, the next one included
+    decay: float = 0.1  # of the policy's weights
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def distil(
         raise ValueError(f"only options can be planned; the rules of {learner.society.name} are numbers")
     observed, planned = _decisions(learner, planner, dreams, settings, progress)
     policy.read(observed)
-    optimizer = torch.optim.Adam(policy.parameters(), settings.rate)
+    optimizer = torch.optim.AdamW(policy.parameters(), settings.rate, weight_decay=settings.decay)
     generator, done = torch.Generator().manual_seed(seed), 0
     steps = settings.epochs * -(-len(observed) // settings.batch)
     for _ in range(settings.epochs):

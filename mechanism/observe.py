@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechanism.beliefs import Beliefs, believed
 from societies.base import PublicStep, Society
 from world_model.model import WorldModel
 from world_model.records import personal
@@ -31,6 +32,7 @@ class Observer:
 
     society: Society
     model: WorldModel | None = None
+    beliefs: Beliefs = "posterior"
 
     @property
     def size(self) -> int:
@@ -94,7 +96,7 @@ class Observer:
         if self.model is None:
             return []
         count = torch.full((len(covariates),), float(history.count))
-        belief = self.model.tracker(history.evidence, count, covariates)
+        belief = believed(self.model, self.beliefs, history.evidence, count, covariates)
         weighted = [(belief.mean * covariates[..., v, None]).mean(1) for v in range(covariates.shape[-1])]
         return [belief.mean.mean(1), *weighted, belief.log_sd.mean(1)]
 

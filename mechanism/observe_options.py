@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechanism.beliefs import Beliefs, believed
 from mechanism.forecast import LearnedOdds, promises
 from mechanism.planning import Minds
 from societies.base import PublicStep, Society
@@ -39,6 +40,7 @@ class OptionObserver:
     society: Society
     model: WorldModel | None = None
     odds: LearnedOdds | None = None  # of the same model
+    beliefs: Beliefs = "posterior"
 
     @property
     def channels(self) -> int:
@@ -92,4 +94,5 @@ class OptionObserver:
     def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Belief | KindBelief:
         covariates = personal(self.society, seen.features)
         count = torch.full((len(covariates),), float(history.count))
-        return model.tracker(history.evidence.expand(*covariates.shape[:2], -1), count, covariates)
+        evidence = history.evidence.expand(*covariates.shape[:2], -1)
+        return believed(model, self.beliefs, evidence, count, covariates)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from learning.draws import Draws
 from learning.nets import Normaliser, mlp
 from learning.ppo import gaussian_entropy, gaussian_log_prob
+from mechanism.beliefs import Beliefs
 from mechanism.forecast import forecaster
 from mechanism.observe import Observer
 from mechanism.observe_options import OptionObserver
@@ -104,13 +105,16 @@ class Learned:
         return memory, mechanism
 
 
-def untrained(society: Society, model: WorldModel | None, seed: int, forecast: bool = False) -> Learned:
+def untrained(
+    society: Society, model: WorldModel | None, seed: int, forecast: bool = False, beliefs: Beliefs = "posterior"
+) -> Learned:
     """A new policy: it starts from the default rules, or indifferent between options. No model: no beliefs.
 
     forecast: does it see what each option promises, where the model can tell?
     """
+    told = None if beliefs == "none" else model
     if isinstance(society.mechanism, Options):
-        watching = OptionObserver(society, model, forecaster(society, model) if forecast else None)
+        watching = OptionObserver(society, told, forecaster(society, told) if forecast else None, beliefs)
         return Learned(society, watching, OptionPolicy(society, watching.channels, seed))
-    observer = Observer(society, model)
+    observer = Observer(society, told, beliefs)
     return Learned(society, observer, Policy(society, observer.size, seed))

@@ -16,6 +16,7 @@ from torch import Tensor
 from learning.draws import child_seed, draws
 from learning.ppo import PPOSettings
 from mechanism.baselines.planning import planning
+from mechanism.beliefs import Beliefs
 from mechanism.distil import DistilSettings, distil
 from mechanism.dreams import Dreams
 from mechanism.explore import RandomRules
@@ -46,7 +47,7 @@ class SWMSettings:
     gap: float = 0.01  # welfare: how far dreamt and real gain may part before another round
     optimizer: Literal["ppo", "backprop"] = "ppo"
     penalty: float = 0.1
-    use_beliefs: bool = True  # False: the ablation without beliefs in the policy's inputs
+    beliefs: Beliefs = "posterior"  # what the policy is told of them; the others are ablations
     use_forecast: bool = True  # does the policy see what each option promises? Where rules are options
     base_worlds: int = 50  # imagined worlds a candidate base is judged in
     base_search: SearchSettings = field(default_factory=lambda: SearchSettings(generations=0))  # after the flat ones
@@ -161,8 +162,8 @@ def _dreamt_labels(dreams: Dreams, settings: SWMSettings) -> Labelled:
 
 def new_learner(dreams: Dreams, settings: SWMSettings, seed: int) -> Learned:
     """An untrained policy that starts from the default mechanism."""
-    model = dreams.model if settings.use_beliefs else None
-    return untrained(dreams.stage.society, model, child_seed(seed, "policy"), settings.use_forecast)
+    society, policy_seed = dreams.stage.society, child_seed(seed, "policy")
+    return untrained(society, dreams.model, policy_seed, settings.use_forecast, settings.beliefs)
 
 
 def learn_rules(
@@ -176,7 +177,7 @@ def learn_rules(
         with torch.no_grad():
             policy.base.copy_(best_base(dreams, policy.base.detach(), settings, child_seed(seed, "base"), progress))
     elif settings.distil.planned_episodes and isinstance(society, Counted):
-        planner = planning(society, dreams.model)
+        planner = planning(society, dreams.model, settings.beliefs, settings.distil.ahead)
         distil(learned, planner, dreams, settings.distil, child_seed(seed, "distil"), progress)
     seed = child_seed(seed, "improve")
     if settings.optimizer == "backprop":

@@ -78,6 +78,11 @@ class KindBelief:
         """After those of T steps [t]: from [B, T, N, Z] to [B, t, N, Z]."""
         return KindBelief(self.log_chances[:, steps])
 
+    def certain(self) -> "KindBelief":
+        """The likeliest kind, as if it were known."""
+        best = torch.nn.functional.one_hot(self.log_chances.argmax(-1), self.log_chances.shape[-1])
+        return KindBelief(best.to(self.log_chances.dtype).clamp_min(1e-12).log())
+
     def draw(self, common: Tensor, own: Tensor) -> Tensor:
         """z [..., N, Z] from standard normal noise [..., 0] and [..., N, Z]."""
         return drawn(self.log_chances, own)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from learning.nets import mlp
 
+SMALLEST = -4.0  # log standard deviation of a belief
 LARGEST_SHARE = 0.9  # of the variance of anyone's z that shared factors may account for
 
 
@@ -32,6 +33,10 @@ class Belief:
     def at(self, steps: Tensor) -> "Belief":
         """After those of T steps [t]: from [B, T, N, Z] to [B, t, N, Z]."""
         return Belief(self.mean[:, steps], self.log_sd[:, steps], self.shared[:, steps])
+
+    def certain(self) -> "Belief":
+        """The mean, as if it were known."""
+        return Belief(self.mean, torch.full_like(self.log_sd, SMALLEST), torch.zeros_like(self.shared))
 
     def draw(self, common: Tensor, own: Tensor) -> Tensor:
         """z [..., N, Z] from standard normal noise [..., C] and [..., N, Z]."""
@@ -85,7 +90,7 @@ class Tracker(nn.Module):
         mean, log_sd, shared = out.split(self.sizes, -1)
         shared = shared.unflatten(-1, (self.sizes[0], self.factors))
         inside = (LARGEST_SHARE / (1 + shared.square().sum(-1, keepdim=True))).sqrt()
-        return Belief(mean, log_sd.clamp(-4, 1), inside * shared)
+        return Belief(mean, log_sd.clamp(SMALLEST, 1), inside * shared)
 
     def beliefs(self, evidence: Tensor, covariates: Tensor) -> Belief:
         """After each of T decisions: evidence [B, T, N, X], covariates [B, N, V] -> belief [B, T, N, Z]."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mechanism.beliefs import Beliefs, believed
 from mechanism.forecast import LearnedOdds
 from mechanism.planning import Counted, Minds, Planner
 from societies.base import PublicStep
@@ -26,6 +27,7 @@ class LearnedKinds:
 
     society: Counted
     model: WorldModel
+    beliefs: Beliefs = "posterior"  # none = prior: whoever plans believes something
 
     def start(self, worlds: int) -> History:
         """Nothing seen yet."""
@@ -38,7 +40,7 @@ class LearnedKinds:
         memory = self._taken_in(memory, seen)
         covariates = personal(self.society, seen.features)
         total = covariates.new_zeros(1) if memory.total is None else memory.total
-        belief = self.model.tracker(total, torch.zeros(()), covariates)
+        belief = believed(self.model, self.beliefs, total, torch.zeros(()), covariates)
         kinds = torch.eye(self.model.prior.traits).expand(*belief.mean.shape, -1)  # [B, N, C, Z]
         return memory, Minds(kinds, belief.mean)
 
@@ -51,6 +53,6 @@ class LearnedKinds:
         return History(told if memory.total is None else memory.total + told)
 
 
-def planning(society: Counted, model: WorldModel, ahead: int = 1000) -> Planner:
+def planning(society: Counted, model: WorldModel, beliefs: Beliefs = "posterior", ahead: int = 1000) -> Planner:
     """Plan anew in every step, by what `model` has learned. ValueError as `LearnedOdds` and `LearnedKinds`."""
-    return Planner(society, LearnedOdds(society, model), LearnedKinds(society, model), ahead=ahead)
+    return Planner(society, LearnedOdds(society, model), LearnedKinds(society, model, beliefs), ahead=ahead)

@@ -196,7 +196,7 @@ def test_dreams_reply_as_the_real_people_do(soft: bool):
 
 
 def test_the_ablation_without_beliefs_sees_none():
-    outcome = swm_ap(place()[0], replace(ALWAYS, use_beliefs=False), 0, quiet)
+    outcome = swm_ap(place()[0], replace(ALWAYS, beliefs="none"), 0, quiet)
     full = swm_ap(place()[0], ALWAYS, 0, quiet)
     assert outcome.learned.observer.model is None
     assert full.learned.observer.size - outcome.learned.observer.size == 3  # one trait: mean, times skill, spread
