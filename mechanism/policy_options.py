@@ -63,13 +63,12 @@ class OptionPolicy(nn.Module):
     def scores(self, observation: Tensor) -> Tensor:
         """[B, M] logits, of shut options SHUT."""
         features, known, open_, promised = self._parts(observation)
-        found = self.score(self.actor(self.normaliser(known), self.groups(features)))[..., 0]
-        return (found + self.trust.exp() * promised).masked_fill(~open_, SHUT)
+        return self._scores(self.normaliser(known), self.groups(features), open_, promised)
 
     def value(self, observation: Tensor) -> Tensor:
         """[B]"""
         features, known, *_ = self._parts(observation)
-        return self.worth(self.critic(self.normaliser(known), self.groups(features)).mean(1))[..., 0]
+        return self._value(self.normaliser(known), self.groups(features))
 
     def act(self, observation: Tensor, explore: Draws | None, step: int) -> tuple[Tensor, Tensor]:
         """The mechanism [B, M], and the action for `evaluate`, which is the same: the best option, or one drawn."""
@@ -82,8 +81,17 @@ class OptionPolicy(nn.Module):
 
     def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability and entropy of one-hot actions [B, M], and value, each [B]."""
-        log_p = self.scores(observation).log_softmax(-1)
-        return (log_p * action).sum(-1), -(log_p.exp() * log_p).sum(-1), self.value(observation)
+        features, raw, open_, promised = self._parts(observation)
+        known, groups = self.normaliser(raw), self.groups(features)  # once for both: they cost as much as a network
+        log_p = self._scores(known, groups, open_, promised).log_softmax(-1)
+        return (log_p * action).sum(-1), -(log_p.exp() * log_p).sum(-1), self._value(known, groups)
+
+    def _scores(self, known: Tensor, groups: Tensor, open_: Tensor, promised: Tensor) -> Tensor:
+        found = self.score(self.actor(known, groups))[..., 0]
+        return (found + self.trust.exp() * promised).masked_fill(~open_, SHUT)
+
+    def _value(self, known: Tensor, groups: Tensor) -> Tensor:
+        return self.worth(self.critic(known, groups).mean(1))[..., 0]
 
     def _parts(self, observation: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features [..., N, F], channels [..., N, X], what is open [..., M] bool, and what is promised [..., M]."""
