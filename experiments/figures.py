@@ -74,7 +74,7 @@ def colour(name: str) -> str:
 def gains(methods: Sequence[Method], reference: str) -> Figure:
     """Gain over the reference with its interval, one line per method."""
     with rc_context(STYLE):
-        figure = _canvas(0.9 + 0.36 * len(methods))
+        figure = canvas(0.9 + 0.36 * len(methods))
         ax = figure.add_subplot()
         for place, m in enumerate(reversed(methods)):
             ax.plot([m.gain.low, m.gain.high], [place, place], color=colour(m.name), lw=2.2, alpha=0.55)
@@ -92,7 +92,7 @@ def gains(methods: Sequence[Method], reference: str) -> Figure:
 def learning(curves: Sequence[Curve], reference: float | None, label: str) -> Figure:
     """Welfare against real decisions, logarithmic in decisions."""
     with rc_context(STYLE):
-        figure = _canvas(TALL + 0.25 * (len(curves) // 2))
+        figure = canvas(TALL + 0.25 * (len(curves) // 2))
         ax = figure.add_subplot()
         if reference is not None:
             ax.axhline(reference, color=COLOURS["us_federal"], lw=1.2)
@@ -136,7 +136,7 @@ def schedules(brackets: Floats, drawn: Sequence[Schedule]) -> Figure:
     edges = np.append(brackets, brackets[-1] * 1.6) / 1000  # thousand dollars
     edges[0] = edges[1] / 3  # a logarithmic axis has no zero
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = canvas()
         ax = figure.add_subplot()
         for order, s in enumerate(drawn):
             if order == 0:
@@ -148,7 +148,7 @@ def schedules(brackets: Floats, drawn: Sequence[Schedule]) -> Figure:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.set_ylabel("marginal tax rate")
         ax.set_xlabel("yearly income before tax, thousand dollars; ticks where a bracket begins")
-        _legend(ax)
+        legend(ax)
         return figure
 
 
@@ -156,7 +156,7 @@ def rates_by_year(brackets: Floats, schedule: Schedule) -> Figure:
     """The learned rate of each bracket, year by year."""
     tones = colormaps["viridis"](np.linspace(0.9, 0.0, len(brackets)))
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = canvas()
         ax = figure.add_subplot()
         years = np.arange(1, len(schedule.by_year) + 1)
         for j in range(len(brackets)):
@@ -174,7 +174,7 @@ def rates_by_year(brackets: Floats, schedule: Schedule) -> Figure:
 def responses(drawn: Sequence[Response]) -> Figure:
     """Hours, and income, against what is kept of the next dollar."""
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = canvas()
         left, right = figure.subplots(1, 2)
         for r in drawn:
             style = {"color": COLOURS["swm_ap"] if r.real else COLOURS["saez"], "ls": "-" if r.real else ":"}
@@ -188,14 +188,14 @@ def responses(drawn: Sequence[Response]) -> Figure:
         for ax in (left, right):
             ax.xaxis.set_major_formatter(PercentFormatter(1.0))
             ax.set_xlabel("kept of the next dollar")
-        _legend(left)
+        legend(left)
         return figure
 
 
 def dream_and_life(paths: Sequence[Path], gates: Sequence[Gate]) -> Figure:
     """Welfare by year, imagined and real; and the gains that the real checks compared."""
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = canvas()
         left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
         for p in paths:
             style = {"color": COLOURS["swm_ap"] if p.real else COLOURS["saez"], "ls": "-" if p.real else ":"}
@@ -206,7 +206,7 @@ def dream_and_life(paths: Sequence[Path], gates: Sequence[Gate]) -> Figure:
         left.set_xlabel("counted year")
         left.set_ylabel("welfare")
         left.set_title("Level, learned policy")
-        _legend(left)
+        legend(left)
         _gates(right, gates)
         return figure
 
@@ -229,7 +229,7 @@ def _gates(ax: Axes, gates: Sequence[Gate]) -> None:
 def courses(drawn: Sequence[Course]) -> Figure:
     """How each part of the learning went, side by side."""
     with rc_context(STYLE):
-        figure = _canvas(0.8 * TALL)
+        figure = canvas(0.8 * TALL)
         for ax, course in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
             tone = COLOURS["saez"] if course.value == "loss" else COLOURS["swm_ap"]
             ax.plot(course.steps, course.values, color=tone, lw=1.2)
@@ -243,7 +243,7 @@ def recovery(found: Recovery) -> Figure:
     """R² of declared traits from the belief, by year; solid where the best policy depends on the trait."""
     tones = ["#0b6e75", "#c67f17", "#5865b5", "#b5483c", "#6f8f3a", "#8a5aa3", "#8b9099"]
     with rc_context(STYLE):
-        figure = _canvas()
+        figure = canvas()
         ax = figure.add_subplot()
         years = np.arange(1, found.r2.shape[1] + 1)
         for i, name in enumerate(found.traits):
@@ -260,7 +260,7 @@ def recovery(found: Recovery) -> Figure:
         return figure
 
 
-def _canvas(height: float = TALL) -> Figure:
+def canvas(height: float = TALL) -> Figure:
     """All figures are of one width, so that the words in them are of one size."""
     return Figure((WIDE, height), layout="constrained")
 
@@ -283,6 +283,7 @@ def _bracket(brackets: Floats, j: int) -> str:
     return f"{brackets[j] / 1000:,.0f}k to {brackets[j + 1] / 1000:,.0f}k"
 
 
-def _legend(ax: Axes) -> None:
+def legend(ax: Axes) -> None:
+    """What the lines mean, where there are any."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=9)

@@ -3,9 +3,9 @@
 Shapes: P checkpoints, C held-out communities.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,15 +15,16 @@ from torch import Tensor
 from agents.base import Population
 from agents.scripted import ScriptedPopulation
 from experiments.errors import ROOT
+from experiments.judging import Checkpoints, Place, Tensors, judge
 from experiments.ladder import HELD_OUT_SEED
 from experiments.saving_scale import TUNING_SEED, gradient_steps, ppo_budget, ppo_horizon, swm_budget
 from learning.draws import child_seed, draws
 from mechanism.baselines.cma_es import EPISODES_A_CANDIDATE, cma_es
 from mechanism.baselines.ppo import model_free_ppo, new_policy, with_equal_updates
 from mechanism.baselines.saez import saez
-from mechanism.evaluate import welfare
 from mechanism.explore import RandomRules
 from mechanism.improve import ImproveSettings
+from mechanism.policy import Learned
 from mechanism.search import SearchSettings
 from mechanism.swm_ap import Keep, SWMSettings, swm_ap
 from personas.rosters import open_rosters
@@ -34,21 +35,11 @@ from societies.play import Fixed
 from societies.stage import Stage
 from world_model.fit import quiet
 
-Tensors = Mapping[str, Tensor]
 People = Literal["scripted", "hard", "embedded"]
 """Scripted people who tell whole distributions, scripted people who tell single actions, the embedded model."""
 
 ABLATIONS = ("no_traits", "no_beliefs", "no_penalty", "backprop", "mlp_head", "hard_actions")
 SAME_PEOPLE = ("no_beliefs", "no_penalty", "backprop")  # they take the whole method's world model
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a method learns and where it is judged. All methods of one seed meet the same training communities."""
-
-    training: Stage
-    judged: Stage
-    held_out: int  # communities
 
 
 @contextmanager
@@ -74,34 +65,17 @@ def place(who: Population, seed: int, held_out: int, tuning: bool = False) -> Pl
     return Place(Stage(society, who, rosters, training), Stage(society, who, rosters, judged), held_out)
 
 
-@dataclass
-class Checkpoints:
-    """A method's welfare as it learns."""
-
-    place: Place
-    episodes: list[int] = field(default_factory=list[int])  # real ones spent so far
-    welfare: list[Tensor] = field(default_factory=list[Tensor])  # each [C]
-
-    def add(self, episodes: int, principal: Principal) -> None:
-        """Judge it as it is now. This costs it nothing."""
-        self.episodes.append(episodes)
-        self.welfare.append(judge(self.place, principal)["welfare"][0])
-
-    def tensors(self) -> Tensors:
-        """episodes [P], welfare [P, C]"""
-        return {"episodes": torch.tensor(self.episodes), "welfare": torch.stack(self.welfare)}
-
-
-def judge(at: Place, principal: Principal, episodes: int = 0) -> Tensors:
-    """One checkpoint: episodes [1], welfare [1, C]."""
-    found = welfare(at.judged, principal, at.held_out)
-    return {"episodes": torch.tensor([episodes]), "welfare": found[None]}
-
-
-def ppo_curve(at: Place, settings: ImproveSettings, episodes: int, every: int, seed: int) -> Tensors:
+def ppo_curve(
+    at: Place,
+    settings: ImproveSettings,
+    episodes: int,
+    every: int,
+    seed: int,
+    new: Callable[[Stage, int], Learned] = new_policy,
+) -> Tensors:
     """Model-free PPO over at most that many episodes, its learning rate falling to the end, judged on the way."""
     settings, checkpoints = ppo_horizon(settings, episodes), Checkpoints(at)
-    learned = new_policy(at.training, seed)
+    learned = new(at.training, seed)
 
     def after(_: str, done: int, of: int, __: float) -> None:
         spent = settings.worlds * (done + 1)

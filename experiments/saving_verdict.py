@@ -10,14 +10,14 @@ from experiments.saving_units import CMA
 from experiments.statistics import Floats, Reach, Share, censored_median, share_interval
 
 BAR, BAR_CMA = 1 / 20, 1 / 3
-POINT = 0.95  # of the rival's whole gain over US federal
+POINT = 0.95  # of the rival's whole gain over where it starts
 
 
 @dataclass(frozen=True)
 class Saving:
     """Against PPO, by paired seed."""
 
-    us: float  # welfare under US federal, where everybody starts
+    start: float  # welfare where everybody starts: without having learned anything
     ppo_final: float  # at the end of the horizon at which PPO ends highest, mean over seeds
     ppo_highest: int  # episodes of that horizon
     point: float  # welfare at which PPO has made 95% of its whole gain
@@ -45,7 +45,7 @@ class Saving:
             "share_interval": [self.share.low, self.share.high],
             "median_decisions": {**medians},
             "point": self.point,
-            "us_federal": self.us,
+            "start": self.start,
             "ppo_final": self.ppo_final,
             "ppo_highest": self.ppo_highest,
             "ppo_longest_rises_at_the_end": self.ppo_rises_at_the_end,
@@ -76,10 +76,10 @@ def _plain(reaches: Sequence[Reach]) -> list[Json]:
     return [asdict(r) for r in reaches]
 
 
-def saving(ppo: Mapping[int, Curves], swm: Curves, us: Floats, per_episode: int) -> Saving:
-    """ppo: curves by horizon, the longest last; swm: by seed; us: [C] welfare under US federal rates."""
+def saving(ppo: Mapping[int, Curves], swm: Curves, untaught: Floats, per_episode: int) -> Saving:
+    """ppo: curves by horizon, the longest last; swm: by seed; untaught: [C] welfare of who has learned nothing."""
     longest, best = list(ppo.values())[-1], highest(ppo)
-    start, end = float(us.mean()), float(finals(ppo[best]).mean())
+    start, end = float(untaught.mean()), float(finals(ppo[best]).mean())
     point = start + POINT * (end - start)
     horizon, theirs = soonest(ppo, point, per_episode)
     ours = [reach(curve, point, per_episode) for curve in swm]

@@ -67,6 +67,38 @@ def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
     return _interval(float(data.mean()), np.einsum("ds,sc,dc->d", s, data, c, optimize=True))
 
 
+def gap_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0) -> Interval:
+    """(mean of [S, C] values - low) / (high - low): the share of the way from one yardstick [C] to another [C].
+
+    Seeds and communities are resampled as in `crossed_interval`, the yardsticks with the communities.
+    """
+    data, a, b = _finite(values, 2), _finite(low, 1), _finite(high, 1)
+    s, c = _weights(len(data), seed, "seeds"), _weights(data.shape[1], seed, "communities")
+    level = np.einsum("ds,sc,dc->d", s, data, c, optimize=True)
+    found = (level - c @ a) / (c @ b - c @ a)
+    return _interval(float((data.mean() - a.mean()) / (b.mean() - a.mean())), found)
+
+
+def interquartile_mean(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:
+    """Mean of the middle half of all scores, each task [S] having its own seeds, with the interval of a bootstrap that
+    resamples seeds within tasks (stratified: Agarwal et al. 2021, arXiv 2108.13264). ValueError: no tasks.
+    """
+    data = [_finite(task, 1) for task in tasks]
+    if not data:
+        raise ValueError("no tasks to summarise")
+    drawn = [
+        np.concatenate([task[_rows(len(task), seed, f"task {i}", start, CHUNK)] for start in range(0, DRAWS, CHUNK)])
+        for i, task in enumerate(data)
+    ]  # each [DRAWS, S]
+    return _interval(float(_middle(np.concatenate(data)[None])[0]), _middle(np.concatenate(drawn, axis=1)))
+
+
+def _middle(scores: Floats) -> Floats:
+    """[D, X] -> [D] mean without the lowest and the highest quarter."""
+    cut = scores.shape[1] // 4
+    return np.sort(scores, axis=1)[:, cut : scores.shape[1] - cut].mean(1)
+
+
 @dataclass(frozen=True)
 class Reach:
     """How much one seed spent until it reached the threshold, or until its run ended without reaching it (censored)."""

@@ -33,8 +33,8 @@ class OptionHistory:
 @dataclass(frozen=True)
 class OptionObserver:
     """Turns public steps into observations [B, N, F + X + 2 M]: the public state, X channels of what is known of each
-    agent, and, the same for all agents, which of the M options are open and what each promises. Without a world model
-    there are no beliefs in them; without a forecast nothing is promised.
+    agent (its own situation first), and, the same for all agents, which of the M options are open and what each
+    promises. Without a world model there are no beliefs in them; without a forecast nothing is promised.
     """
 
     society: Society
@@ -46,7 +46,7 @@ class OptionObserver:
     def channels(self) -> int:
         """X"""
         belief = 0 if self.model is None else 2 * self.model.settings.traits
-        return 3 * len(self.society.prospect_names) + 1 + belief
+        return len(self.society.own) + 3 * len(self.society.prospect_names) + 1 + belief
 
     def start(self, worlds: int) -> OptionHistory:
         """Nothing seen yet."""
@@ -62,7 +62,13 @@ class OptionObserver:
         nothing = self.society.default_mechanism().expand(lead[0], -1)
         standing = self._offered(seen.step, seen.features, nothing)[0]
         time = torch.full((*lead, 1), seen.step / self.society.steps)
-        channels = [standing, *(x.expand(*lead, -1) for x in (history.offered, history.chosen)), time]
+        own = [self.society.feature_names.index(name) for name in self.society.own]
+        channels = [
+            seen.features[..., own],
+            standing,
+            *(x.expand(*lead, -1) for x in (history.offered, history.chosen)),
+            time,
+        ]
         open_ = self.society.decides(seen.step, seen.features).to(seen.features.dtype)  # [B, M]
         promised = torch.zeros_like(open_)
         if self.model is not None:

@@ -89,9 +89,9 @@ class Facilities:
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
         """Homes in shares of the town's width, [0, 1], become cells; nothing is built yet and nobody went anywhere."""
-        columns = [attribute_names.index(name) for name in self.attributes_used]
+        columns = [attribute_names.index(name) for name in self.personal]
         home = self._scaled((public[..., columns] * self.side).floor().clamp(0, self.side - 1))  # [B, N, 2]
-        rest = home.new_zeros(*home.shape[:2], len(self.feature_names) - 2)
+        rest = home.new_zeros(*home.shape[:2], 5 * self.sites + 1)
         return torch.cat([home, rest], -1)
 
     def reset(self, people: People) -> State:
@@ -107,7 +107,7 @@ class Facilities:
         were there last time. Negative = nothing to tell.
         """
         site, distance = self._seen(state.features, mechanism)
-        last = state.features[..., -(self.sites + 1) :]  # [B, N, S + 1]
+        last = self._last(state.features)
         chosen = torch.where(last.sum(-1) > 0, last.argmax(-1), -1)[..., None].float()
         number = torch.arange(1.0, self.sites + 1, device=site.device).expand_as(distance)
         old = self._sites(state.features)[..., PRESENT] > 0
@@ -125,7 +125,7 @@ class Facilities:
         blocks = torch.arange(self.farthest + 1, device=site.device)
         far = (distance[..., None] == blocks).float()  # [B, N, S, 2 side - 1]
         new = site[..., PRESENT] - self._sites(features)[..., PRESENT]
-        was_here = features[..., -self.sites :]  # [B, N, S]
+        was_here = self._last(features)[..., 1:]  # [B, N, S]
         facts = torch.cat([far, torch.stack([site[..., CROWD], new, was_here], -1)], -1) * site[..., PRESENT, None]
         return torch.cat([torch.zeros_like(facts[..., :1, :]), facts], -2)
 
@@ -181,6 +181,11 @@ class Facilities:
     def _sites(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., S, 4]"""
         return features[..., 2 : 2 + 4 * self.sites].unflatten(-1, (self.sites, 4))
+
+    def _last(self, features: Tensor) -> Tensor:
+        """[..., F] -> [..., S + 1] where everyone was last time: at home, or at which site."""
+        start = 2 + 4 * self.sites
+        return features[..., start : start + self.sites + 1]
 
     def _built(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, S, 4] the sites with the new one, if any, in the first free slot."""

@@ -1,0 +1,81 @@
+"""How large the tables of the facility towns are, and the settings of every learner."""
+
+from dataclasses import dataclass, field, replace
+
+from learning.ppo import PPOSettings
+from mechanism.distil import DistilSettings
+from mechanism.improve import ImproveSettings
+from mechanism.swm_ap import SWMSettings
+from world_model.fit import FitSettings
+from world_model.model import ModelSettings
+
+TUNING_SEED = 900_002  # of the communities that settings were chosen on
+
+
+def _swm() -> SWMSettings:
+    return SWMSettings(
+        mixed_episodes=0,
+        check_episodes=0,
+        penalty=0.0,
+        model=ModelSettings(form="linear", latent="kinds", traits=2),
+        distil=DistilSettings(planned_episodes=1000),
+        improve=ImproveSettings(iterations=10, copies=4, ppo=PPOSettings(learning_rate=1e-4, entropy=1e-3)),
+    )
+
+
+def _ppo() -> ImproveSettings:
+    return ImproveSettings(worlds=32, ppo=PPOSettings(learning_rate=2e-3, entropy=3e-3))
+
+
+@dataclass(frozen=True)
+class TownScale:
+    """Episodes are real ones."""
+
+    seeds: int = 10
+    held_out: int = 200  # communities
+    best_fixed_training: int = 400  # communities that the best fixed cells are found on
+    budgets: tuple[int, ...] = (1, 2, 5, 10, 20, 50)  # of SWM-AP, each learned anew
+    ablation: int = 20  # episodes of the ablations; one of `budgets`
+    ablation_seeds: int = 5  # the first ones
+    horizons: tuple[int, ...] = (2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of PPO, each about 40% longer
+    sooner: tuple[int, ...] = (1_000, 1_400)  # shorter ones, which may reach the point sooner
+    every: int = 160  # episodes between the checkpoints of a curve
+    model_based: int = 1_000  # episodes of the other learners with a world model
+    swm: SWMSettings = field(default_factory=_swm)
+    ppo: ImproveSettings = field(default_factory=_ppo)
+
+
+def small() -> TownScale:
+    """Seconds instead of hours; proves nothing."""
+    whole, few = TownScale(), PPOSettings(epochs=1)
+    return TownScale(
+        seeds=2,
+        held_out=4,
+        best_fixed_training=2,
+        budgets=(1, 2),
+        ablation=2,
+        ablation_seeds=1,
+        horizons=(8, 12),
+        sooner=(6,),
+        every=2,
+        model_based=8,
+        swm=replace(
+            whole.swm,
+            model=replace(whole.swm.model, members=2),
+            fit=FitSettings(steps=3),
+            distil=DistilSettings(planned_episodes=4, epochs=1),
+            improve=ImproveSettings(iterations=1, worlds=4, ppo=few),
+        ),
+        ppo=ImproveSettings(worlds=2, ppo=few),
+    )
+
+
+def swm_budget(settings: SWMSettings, episodes: int) -> SWMSettings:
+    """One round of exactly that many episodes, all under random rules."""
+    return replace(settings, rounds=1, first_episodes=episodes, mixed_episodes=0, check_episodes=0)
+
+
+def policy_updates(settings: SWMSettings, steps: int) -> int:
+    """How many gradient steps SWM-AP's policy takes, in societies of that many steps an episode."""
+    taught = settings.distil.epochs * -(-settings.distil.planned_episodes * steps // settings.distil.batch)
+    return taught + settings.improve.iterations * settings.improve.ppo.epochs * settings.improve.ppo.minibatches
