@@ -60,7 +60,7 @@ class OptionObserver:
         history = self._taken_in(history, seen)
         lead = seen.features.shape[:2]
         nothing = self.society.default_mechanism().expand(lead[0], -1)
-        standing = self._offered(seen.step, seen.features, nothing)[0]
+        standing = offered(self.society, seen.step, seen.features, nothing)[0]
         time = torch.full((*lead, 1), seen.step / self.society.steps)
         own = [self.society.feature_names.index(name) for name in self.society.own]
         channels = [
@@ -80,25 +80,32 @@ class OptionObserver:
         options = torch.cat([open_, promised], -1)[:, None].expand(*lead, -1)
         return history, torch.cat([seen.features, *channels, options], -1)
 
-    def _offered(self, step: int, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prospects summed over the open choices [B, N, D]; those prospects [B, N, K, D]; what is open [B, N, K]."""
-        prospects = self.society.prospects(features, mechanism)
-        open_ = self.society.choices(step, features, mechanism)
-        return (prospects * open_[..., None]).sum(-2), prospects, open_
-
     def _taken_in(self, history: OptionHistory, seen: PublicStep) -> OptionHistory:
         if seen.last_features is None or seen.last_mechanism is None or seen.last_choice is None:
             return history
-        offered, prospects, open_ = self._offered(seen.step - 1, seen.last_features, seen.last_mechanism)
-        chosen = (prospects.mT @ seen.last_choice[..., None])[..., 0]
+        facts = (seen.step - 1, seen.last_features, seen.last_mechanism)
+        sums, prospects, open_ = offered(self.society, *facts)
+        chosen = taken(prospects, seen.last_choice)
         evidence = history.evidence
         if self.model is not None:
             read = self.model.evidence(prospects, seen.last_features, seen.last_choice, open_)
             evidence = evidence + self.model.tracker.encode(read)
-        return OptionHistory(history.count + 1, history.offered + offered, history.chosen + chosen, evidence)
+        return OptionHistory(history.count + 1, history.offered + sums, history.chosen + chosen, evidence)
 
     def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Belief | KindBelief:
         covariates = personal(self.society, seen.features)
         count = torch.full((len(covariates),), float(history.count))
         evidence = history.evidence.expand(*covariates.shape[:2], -1)
         return believed(model, self.beliefs, evidence, count, covariates)
+
+
+def offered(society: Society, step: int, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Prospects summed over the open choices [B, N, D]; those prospects [B, N, K, D]; what is open [B, N, K]."""
+    prospects = society.prospects(features, mechanism)
+    open_ = society.choices(step, features, mechanism)
+    return (prospects * open_[..., None]).sum(-2), prospects, open_
+
+
+def taken(prospects: Tensor, choice: Tensor) -> Tensor:
+    """[B, N, D] the prospects [B, N, K, D] of what was chosen, as a reply [B, N, K] tells it."""
+    return (prospects.mT @ choice[..., None])[..., 0]

@@ -13,6 +13,7 @@ from mechanism.beliefs import Beliefs
 from mechanism.forecast import forecaster
 from mechanism.observe import Observer
 from mechanism.observe_options import OptionObserver
+from mechanism.observe_sequence import SequenceObserver
 from mechanism.policy_options import OptionPolicy
 from societies.base import Options, PublicStep, Society
 from societies.mechanisms import bounds
@@ -85,7 +86,7 @@ class Learned:
     """A policy as a principal. With `explore` it samples and notes it in `taken`; without, it plays its mean."""
 
     society: Society
-    observer: Observer | OptionObserver
+    observer: Observer | OptionObserver | SequenceObserver
     policy: Policy | OptionPolicy
     explore: Draws | None = None
     taken: list[Taken] = field(default_factory=list[Taken])

@@ -19,13 +19,15 @@ SHUT = -1e4  # the score of an option that is not open
 
 
 class OptionNet(nn.Module):
-    """What is known of the agents [B, N, X] and the groups of each option [B, M, G, N] -> [B, M, H] of the options."""
+    """What is known of the agents [B, N, ...] and the groups of each option [B, M, G, N] -> [B, M, H] of the options.
 
-    def __init__(self, channels: int, groups: int, hidden: int, generator: torch.Generator) -> None:
+    `agent` encodes what is known of each agent alone as [B, N, H / 2].
+    """
+
+    def __init__(self, agent: nn.Module, groups: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
-        width = hidden // 2
-        self.agent = mlp([channels, width, width], nn.SiLU, generator=generator)
-        self.option = mlp([(groups + 1) * width, hidden, hidden], nn.SiLU, generator=generator)
+        self.agent = agent
+        self.option = mlp([(groups + 1) * (hidden // 2), hidden, hidden], nn.SiLU, generator=generator)
 
     def forward(self, known: Tensor, groups: Tensor) -> Tensor:
         encoded = self.agent(known)  # [B, N, W]
@@ -50,25 +52,39 @@ class OptionPolicy(nn.Module):
         self.features, self.size = len(society.feature_names), size(society)
         groups = self.groups(torch.zeros(1, 1, self.features)).shape[2]
         self.normaliser = Normaliser(channels, clip=5.0)
-        self.actor, self.critic = (OptionNet(channels, groups, hidden, generator) for _ in range(2))
+        self.actor, self.critic = (
+            OptionNet(self.encoder(channels, hidden // 2, generator), groups, hidden, generator) for _ in range(2)
+        )
         self.score = mlp([hidden, 1], out_gain=0.01, generator=generator)
         self.worth = mlp([hidden, 1], out_gain=0.1, generator=generator)
         self.trust = nn.Parameter(torch.tensor(math.log(self.TRUST)))
 
+    def encoder(self, channels: int, width: int, generator: torch.Generator) -> nn.Module:
+        """A new encoder of what `standard` makes of an agent's channels: -> [B, N, width]."""
+        return mlp([channels, width, width], nn.SiLU, generator=generator)
+
+    def standard(self, known: Tensor) -> Tensor:
+        """Everyone's channels [B, N, X], normalised, as an encoder takes them."""
+        return self.normaliser(known)
+
+    def evidence(self, known: Tensor) -> Tensor:
+        """Of channels [..., X], the rows that the normaliser is set by."""
+        return known
+
     def read(self, observations: Tensor) -> None:
         """Set the normaliser, for good, by observations [..., N, F + X + 2 M]."""
-        self.normaliser.update(self._parts(observations)[1])
+        self.normaliser.update(self.evidence(self._parts(observations)[1]))
         self.normaliser.freeze()
 
     def scores(self, observation: Tensor) -> Tensor:
         """[B, M] logits, of shut options SHUT."""
         features, known, open_, promised = self._parts(observation)
-        return self._scores(self.normaliser(known), self.groups(features), open_, promised)
+        return self._scores(self.standard(known), self.groups(features), open_, promised)
 
     def value(self, observation: Tensor) -> Tensor:
         """[B]"""
         features, known, *_ = self._parts(observation)
-        return self._value(self.normaliser(known), self.groups(features))
+        return self._value(self.standard(known), self.groups(features))
 
     def act(self, observation: Tensor, explore: Draws | None, step: int) -> tuple[Tensor, Tensor]:
         """The mechanism [B, M], and the action for `evaluate`, which is the same: the best option, or one drawn."""
@@ -82,7 +98,7 @@ class OptionPolicy(nn.Module):
     def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability and entropy of one-hot actions [B, M], and value, each [B]."""
         features, raw, open_, promised = self._parts(observation)
-        known, groups = self.normaliser(raw), self.groups(features)  # once for both: they cost as much as a network
+        known, groups = self.standard(raw), self.groups(features)  # once for both: they cost as much as a network
         log_p = self._scores(known, groups, open_, promised).log_softmax(-1)
         return (log_p * action).sum(-1), -(log_p.exp() * log_p).sum(-1), self._value(known, groups)
 
