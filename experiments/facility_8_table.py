@@ -1,4 +1,4 @@
-"""Claim: in towns of 8 people, SWM-AP needs a small share of PPO's real decisions and ends above every learned baseline.
+"""Claim: in towns of 8 people, SWM-AP needs few of PPO's real decisions and ends above all learned baselines.
 
 See `experiments.town_claim`.
 """

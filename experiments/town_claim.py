@@ -1,7 +1,7 @@
 """The tables of the facility towns: what a claim on one or more towns does, from the first unit to the figures.
 
-Finished parts are kept in results/curves/, with the results: they are the curves behind every figure, and a run that was
-broken off goes on from them, on another machine too.
+Finished parts are kept in results/curves/, with the results: they are the curves behind every figure, and a run that
+was broken off goes on from them, on another machine too.
 """
 
 import json
@@ -16,17 +16,16 @@ from experiments.claims import Json, Outcome, result_file, workplace
 from experiments.errors import ROOT, UserError
 from experiments.figures import svg
 from experiments.files import read_json, write_atomic, write_json
-from experiments.saving_curves import Curves, Longer, highest, longer
+from experiments.saving_curves import Curves, Longer, finals, highest, longer
 from experiments.saving_work import Unit, cpus, do_all
 from experiments.statistics import interquartile_mean
-from experiments.saving_curves import finals
 from experiments.town_figures import learning_curves
 from experiments.town_scale import TownScale, small
 from experiments.town_table import TownTable, plain
 from experiments.town_units import ablations, known, ppo_curves, rivals, swm
 from experiments.town_verdict import BAR, NEAR, RECOVERED, Verdict, verdict
 
-RIVALS = ("recurrent", "mbpo", "dreamer")
+RIVALS = ("recurrent",)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from experiments.saving_methods import ppo_at, ppo_curve
 from experiments.saving_work import Bench, Unit
 from experiments.town_methods import ABLATIONS, ablated, known_at, place, swm_at
 from experiments.town_scale import TownScale, policy_updates
+from mechanism.baselines.ppo import new_recurrent_policy
 from societies.catalog import load
 
 KNOWN = "known"
@@ -31,6 +32,11 @@ def ablations(town: str, seed: int, scale: TownScale) -> Unit:
     return Unit(f"{town}-ablations-{seed}", partial(_ablations, town, seed, scale))
 
 
+def rivals(town: str, name: str, horizon: int, seed: int, scale: TownScale) -> Unit:
+    """The one part: curve. horizon: episodes of recurrent PPO; the others have their own."""
+    return Unit(f"{town}-{name}-{seed}", partial(_rival, town, name, horizon, seed, scale))
+
+
 def _known(town: str, scale: TownScale, bench: Bench) -> None:
     bench.part("ladder", partial(known_at, town, scale))
 
@@ -38,6 +44,12 @@ def _known(town: str, scale: TownScale, bench: Bench) -> None:
 def _ppo_curve(town: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
     at = place(town, seed, scale.held_out)
     bench.part("curve", partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed))
+
+
+def _rival(town: str, name: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
+    at = place(town, seed, scale.held_out)
+    assert name == "recurrent"
+    bench.part("curve", partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed, new_recurrent_policy))
 
 
 def _swm(town: str, seed: int, scale: TownScale, bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Do a town's bars hold? Real decisions against PPO's, the end against every learned baseline, the way to exact Bayes."""
+"""Do a town's bars hold? Real decisions against PPO's, the end against learned baselines, the way to exact Bayes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
