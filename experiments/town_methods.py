@@ -14,7 +14,7 @@ from learning.draws import child_seed
 from mechanism.baselines.planning import planning
 from mechanism.beliefs import Beliefs
 from mechanism.planning import Counted
-from mechanism.swm_ap import SWMSettings, swm_ap
+from mechanism.swm_ap import Outcome, SWMSettings, swm_ap
 from personas.rosters import open_rosters
 from societies.catalog import load
 from societies.facilities import Facilities
@@ -33,6 +33,7 @@ ABLATIONS = (
     "few_dreams",
     "some_dreams",
     "ppo_in_dreams",
+    "paper",
 )
 
 
@@ -55,13 +56,21 @@ def swm_at(at: Place, settings: SWMSettings, episodes: int, seed: int) -> Tensor
     """SWM-AP with that many episodes; and planning in the world model that it has learned, `planned` [1, C]."""
     settings = swm_budget(settings, episodes)
     outcome = swm_ap(at.training, settings, child_seed(seed, "swm_ap"), quiet)
-    assert isinstance(at.judged.society, Counted)
-    planner = planning(at.judged.society, outcome.model, settings.beliefs, settings.distil.ahead)
+    imagined = torch.tensor([outcome.imagined_episodes])
     return {
         **judge(at, outcome.learned, outcome.real_episodes),
-        "planned": judge(at, planner)["welfare"],
-        "imagined": torch.tensor([outcome.imagined_episodes]),
+        **_planned(at, settings, outcome),
+        "imagined": imagined,
     }
+
+
+def _planned(at: Place, settings: SWMSettings, outcome: Outcome) -> Tensors:
+    """Planning needs kinds and utilities: nothing where the model has none."""
+    society = at.judged.society
+    if settings.model.latent != "kinds" or not isinstance(society, Counted):
+        return {}
+    planner = planning(society, outcome.model, settings.beliefs, settings.distil.ahead)
+    return {"planned": judge(at, planner)["welfare"]}
 
 
 def ablated(name: str, settings: SWMSettings) -> SWMSettings:
@@ -79,6 +88,11 @@ def ablated(name: str, settings: SWMSettings) -> SWMSettings:
         "few_dreams": replace(settings, distil=replace(distil, planned_episodes=distil.planned_episodes // 20)),
         "some_dreams": replace(settings, distil=replace(distil, planned_episodes=distil.planned_episodes // 5)),
         "ppo_in_dreams": _by_ppo_alone(settings),
+        "paper": replace(
+            _by_ppo_alone(settings),
+            use_forecast=False,
+            model=replace(model, latent="joint", traits=4, form="mlp", dynamics="learned"),
+        ),
     }
     if name not in changed:
         raise ValueError(f"there is no ablation {name!r}; choose from {', '.join(changed)}")

@@ -47,6 +47,7 @@ LABELS = {
     "few_dreams": "SWM-AP, a twentieth of the dreams",
     "some_dreams": "SWM-AP, a fifth of the dreams",
     "ppo_in_dreams": "SWM-AP by PPO in imagination alone",
+    "paper": "SWM-AP as in the paper: joint classes, learned dynamics",
 }
 
 

@@ -14,10 +14,8 @@ from mechanism.beliefs import Beliefs, believed
 from mechanism.forecast import LearnedOdds, promises
 from mechanism.planning import Minds
 from societies.base import PublicStep, Society
-from world_model.kinds import KindBelief
-from world_model.model import WorldModel
+from world_model.model import Believed, WorldModel
 from world_model.records import personal
-from world_model.traits import Belief
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class OptionObserver:
             evidence = evidence + self.model.tracker.encode(read)
         return OptionHistory(history.count + 1, history.offered + sums, history.chosen + chosen, evidence)
 
-    def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Belief | KindBelief:
+    def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Believed:
         covariates = personal(self.society, seen.features)
         count = torch.full((len(covariates),), float(history.count))
         evidence = history.evidence.expand(*covariates.shape[:2], -1)

@@ -29,8 +29,9 @@ from societies.mechanisms import bounds
 from societies.play import Fixed
 from societies.stage import Stage, joined
 from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, posterior_labels
-from world_model.fit_accounting import fit_accounting
-from world_model.fit_kinds import fit_kinds
+from world_model.fit_accounting import by_posterior, fit_accounting
+from world_model.fit_joint import fit_joint
+from world_model.fit_kinds import by_kinds, fit_kinds
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
 
@@ -138,11 +139,16 @@ def learn_people(
 ) -> Mapping[str, Tensor]:
     """Fit `dreams.model` to real episodes, then its online tracker to dreams and to the posterior. Its weights."""
     model, data = dreams.model, records(dreams.stage.society, real)
+    if settings.model.latent == "joint":
+        fit_joint(model, data, settings.fit, child_seed(seed, "fit"), progress)
+        return model.state_dict()
     if settings.model.latent == "kinds":
         fit_kinds(model, data, settings.fit, child_seed(seed, "fit"), progress)
+        fit_accounting(model, by_kinds(model, data), data, settings.fit, child_seed(seed, "accounting"), progress)
         return model.state_dict()
     posterior = fit(model, data, real.soft, settings.fit, child_seed(seed, "fit"), progress)
-    fit_accounting(model, posterior, data, settings.fit, child_seed(seed, "accounting"), progress)
+    who = by_posterior(model, posterior, data)
+    fit_accounting(model, who, data, settings.fit, child_seed(seed, "accounting"), progress)
     generator = torch.Generator().manual_seed(child_seed(seed, "labels"))
     labelled = [_dreamt_labels(dreams, settings), posterior_labels(model, posterior, data, generator)]
     fit_tracker(model, labelled, settings.fit, child_seed(seed, "tracker"), progress)
@@ -220,7 +226,7 @@ def imagined_episodes(settings: SWMSettings, options: bool = False) -> int:
     """
     tried = settings.base_search.generations * settings.base_search.candidates + 10  # and ten to start from
     judged = settings.distil.planned_episodes if options else tried * settings.base_worlds
-    tracked = 0 if settings.model.latent == "kinds" else _tracker_worlds(settings)
+    tracked = _tracker_worlds(settings) if settings.model.latent == "gaussian" else 0
     checked = 2 * _checked_worlds(settings) if settings.check_episodes else 0
     return tracked + judged + settings.improve.worlds * (settings.improve.iterations + 1) + checked
 

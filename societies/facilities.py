@@ -25,7 +25,7 @@ from societies.base import Options, Settled, State, Transition
 from societies.facility_words import news, rules
 from societies.quantal import quantal_response
 
-PRESENT, X, Y, CROWD = range(4)  # of each site
+PRESENT, X, Y, CROWD = range(4)  # of each site; present is 1 or 0, or in learned dynamics about that
 OBJECTIVES = ("visits",)
 NEVER = -1e9  # the utility of a facility that does not stand
 
@@ -81,7 +81,7 @@ class Facilities:
         """Every cell without a facility."""
         site = self._sites(features[:, 0])  # [B, S, 4]
         away = self._blocks(site[..., None, X : Y + 1] - self.cells.to(site.device))  # [B, S, M]
-        return ~((away == 0) & (site[..., PRESENT, None] > 0)).any(1)
+        return ~((away == 0) & (site[..., PRESENT, None] > 0.5)).any(1)
 
     def default_mechanism(self) -> Tensor:
         """Nothing is built."""
@@ -99,7 +99,7 @@ class Facilities:
 
     def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
         """Home, and every facility that stands once the new one is built."""
-        present = self._built(features, mechanism)[..., PRESENT] > 0  # [B, N, S]
+        present = self._built(features, mechanism)[..., PRESENT] > 0.5  # [B, N, S]
         return torch.cat([torch.ones_like(present[..., :1]), present], -1)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
@@ -110,10 +110,10 @@ class Facilities:
         last = self._last(state.features)
         chosen = torch.where(last.sum(-1) > 0, last.argmax(-1), -1)[..., None].float()
         number = torch.arange(1.0, self.sites + 1, device=site.device).expand_as(distance)
-        old = self._sites(state.features)[..., PRESENT] > 0
+        old = self._sites(state.features)[..., PRESENT] > 0.5
         crowd = torch.where(old, (100 * site[..., CROWD]).round(), -1.0)
         told = torch.stack([number, distance, crowd], -1)  # [B, N, S, 3]
-        told = torch.where(site[..., PRESENT, None] > 0, told, -1.0)
+        told = torch.where(site[..., PRESENT, None] > 0.5, told, -1.0)
         return torch.cat([chosen, told.flatten(-2)], -1)
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
@@ -134,7 +134,7 @@ class Facilities:
         site, distance = self._seen(state.features, mechanism)
         b, alpha, beta, delta = self.tastes.of(state.people)
         worth = b - alpha * (distance - delta).abs() - beta * site[..., CROWD]  # [B, N, S]
-        worth = torch.where(site[..., PRESENT] > 0, worth, NEVER)
+        worth = torch.where(site[..., PRESENT] > 0.5, worth, NEVER)
         return torch.cat([torch.zeros_like(worth[..., :1]), worth], -1)
 
     def teacher(self, state: State, mechanism: Tensor) -> Tensor:
@@ -190,10 +190,12 @@ class Facilities:
     def _built(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, S, 4] the sites with the new one, if any, in the first free slot."""
         site = self._sites(features)
-        free = torch.nn.functional.one_hot(site[..., PRESENT].sum(-1).long().clamp(max=self.sites - 1), self.sites)
+        free = torch.nn.functional.one_hot(
+            site[..., PRESENT].sum(-1).round().long().clamp(max=self.sites - 1), self.sites
+        )
         built = mechanism.sum(-1, keepdim=True)  # [B, 1] 1, or 0 where nothing is built
         new = torch.cat([built, mechanism @ self.cells.to(mechanism.device), torch.zeros_like(built)], -1)  # [B, 4]
-        return site + (free * (site[..., -1:, PRESENT] == 0))[..., None] * new[:, None, None]
+        return site + (free * (site[..., -1:, PRESENT] < 0.5))[..., None] * new[:, None, None]
 
     def _seen(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor]:
         """The sites [B, N, S, 4] with the new one, and everyone's distance to each [B, N, S] in blocks."""

@@ -8,13 +8,11 @@ from torch import Tensor
 from learning.draws import Draws
 from societies.base import Episode, Society
 from world_model.imagine import World
-from world_model.kinds import KindBelief
-from world_model.model import WorldModel
+from world_model.model import Believed, WorldModel
 from world_model.records import Records
-from world_model.traits import Belief
 
 
-def beliefs(model: WorldModel, data: Records) -> Belief | KindBelief:
+def beliefs(model: WorldModel, data: Records) -> Believed:
     """The online tracker after each of the T decisions: [B, T, N, Z]."""
     with torch.no_grad():
         return model.tracker.beliefs(
@@ -35,7 +33,7 @@ def next_choice(model: WorldModel, data: Records, step: int, samples: int, draws
     return total / samples
 
 
-def _drawn(model: WorldModel, belief: Belief | KindBelief, step: int, draws: Draws, sample: int) -> Tensor:
+def _drawn(model: WorldModel, belief: Believed, step: int, draws: Draws, sample: int) -> Tensor:
     common = draws.normal("belief of the community", sample, model.prior.community)
     own = draws.normal("belief", sample, *belief.mean.shape[2:])
     return belief.at(torch.tensor([step - 1])).draw(common[:, None], own[:, None])[:, 0]

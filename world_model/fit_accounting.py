@@ -1,5 +1,7 @@
 """Fitting learned accounting to the real episodes: supervised, on what followed and on the welfare that was told."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +11,24 @@ from world_model.latent import Posterior
 from world_model.model import WorldModel
 from world_model.records import Records
 
+Who = Callable[[Tensor, torch.Generator], Tensor]
+"""Draws z [E', N, Z] of the people of episodes [E'], by what is believed of them after the fact."""
+
+
+def by_posterior(model: WorldModel, posterior: Posterior, data: Records) -> Who:
+    """Of Gaussian traits."""
+
+    def who(episodes: Tensor, generator: torch.Generator) -> Tensor:
+        community, agents = posterior.of(episodes)
+        return model.prior(data.covariates[episodes], community.draw(generator), agents.draw(generator))
+
+    return who
+
 
 def fit_accounting(
-    model: WorldModel, posterior: Posterior, data: Records, settings: FitSettings, seed: int, progress: Progress = quiet
+    model: WorldModel, who: Who, data: Records, settings: FitSettings, seed: int, progress: Progress = quiet
 ) -> float:
-    """Fit `model.accounting` with z drawn from the posterior; returns the last loss. 0 where there is none to fit.
+    """Fit `model.accounting` with z drawn by `who`; returns the last loss. 0 where there is none to fit.
 
     The loss is the squared error of welfare, and of what changes of the public state, in spreads of what was seen;
     every member weighs the episodes by its own bootstrap.
@@ -28,8 +43,7 @@ def fit_accounting(
     for i in range(settings.accounting_steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         with torch.no_grad():
-            community, agents = posterior.of(episodes)
-            z = model.prior(data.covariates[episodes], community.draw(generator), agents.draw(generator))
+            z = who(episodes, generator)
         times = torch.randperm(data.features.shape[1], generator=generator)[: settings.slots]
         error = _error(accounting, data, (episodes[:, None], times), z.expand(model.members, *z.shape))  # [S, E']
         weight = bootstrap[:, episodes]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.fit import FitSettings, Progress, bootstrap_weights, quiet, rate
+from world_model.fit_accounting import Who
 from world_model.kinds import KindPrior, by_kind
 from world_model.model import WorldModel
 from world_model.records import Records
@@ -35,6 +36,20 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
         optimizer.step()
         schedule.step()
         progress("fitting the world model", i + 1, settings.steps, loss.item())
+
+
+def by_kinds(model: WorldModel, data: Records) -> Who:
+    """Draws everyone's kind by the exact posterior, as the model now is, after all that they did."""
+    with torch.no_grad():
+        told = model.evidence(data.prospects, data.features, data.choice, data.open).sum(1)  # [E, N, Z]
+        belief = model.tracker(told, torch.zeros(()), data.covariates)
+
+    def who(episodes: Tensor, generator: torch.Generator) -> Tensor:
+        chances = belief.mean[episodes]  # [E', N, Z]
+        row = torch.multinomial(chances.flatten(0, 1), 1, generator=generator)[:, 0].unflatten(0, chances.shape[:2])
+        return nn.functional.one_hot(row, chances.shape[-1]).to(chances.dtype)
+
+    return who
 
 
 def _loss(model: WorldModel, prior: KindPrior, data: Records, episodes: Tensor, weight: Tensor) -> Tensor:

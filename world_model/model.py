@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from societies.base import Society
 from world_model.accounting import Accounting, AccountSizes
-from world_model.kinds import KindPrior, KindTracker, by_kind
+from world_model.joint import JointBelief, JointPrior, JointTracker
+from world_model.kinds import KindBelief, KindPrior, KindTracker, by_kind
 from world_model.latent import CommunityPrior
 from world_model.records import Scaler
 from world_model.response import Form, Sizes, make_head
-from world_model.traits import Tracker
+from world_model.traits import Belief, Tracker
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,12 @@ class ModelSettings:
 
     form: Form = "utility"
     members: int = 5  # S, heads in the ensemble
-    latent: Literal["gaussian", "kinds"] = "gaussian"  # what a trait is: a point, or one of Z kinds
+    latent: Literal["gaussian", "kinds", "joint"] = (
+        "gaussian"  # a point, one of Z kinds, or a code of the roster's class
+    )
     traits: int = 6  # Z, latent trait dimensions, or kinds
     community: int = 3  # C, latent draws that a roster shares
+    classes: int = 256  # of a roster, where latent is joint
     hidden: int = 32
     tracker_hidden: int = 64
     dynamics: Literal["settled", "learned"] = "settled"  # what follows a step: by the real rules, or learned
@@ -42,15 +46,10 @@ class WorldModel(nn.Module):
         self.settings = settings
         self.own = [society.feature_names.index(name) for name in society.own]
         self.scaler = Scaler(d, o)
-        self.prior = _prior(settings, v, generator)
+        self.prior = _prior(society, settings, generator)
         sizes = Sizes(settings.members, k, 2 * d, o, settings.traits, settings.hidden)
         self.head = make_head(settings.form, sizes, generator)
-        self.tracker: Tracker | KindTracker
-        if isinstance(self.prior, KindPrior):
-            self.tracker = KindTracker(self.prior)  # no module: its prior is saved as the model's
-        else:
-            sizes_ = (k * d + k + o + 2 * d, v, settings.traits, settings.community, settings.tracker_hidden)
-            self.tracker = Tracker(*sizes_, generator)
+        self.tracker = _tracker(self.prior, (k * d + k + o + 2 * d, v), settings, generator)
         self.accounting = _accounting(society, settings, generator)  # last, so that the rest is the same without it
 
     @property
@@ -100,10 +99,29 @@ class WorldModel(nn.Module):
         self.load_state_dict(load_file(str(path)))
 
 
-def _prior(settings: ModelSettings, covariates: int, generator: torch.Generator) -> CommunityPrior | KindPrior:
+Believed = Belief | KindBelief | JointBelief
+"""What a tracker believes of everyone."""
+Prior = CommunityPrior | KindPrior | JointPrior
+
+
+def _prior(society: Society, settings: ModelSettings, generator: torch.Generator) -> Prior:
+    covariates = len(society.personal)
     if settings.latent == "kinds":
         return KindPrior(settings.traits, covariates)
+    if settings.latent == "joint":
+        return JointPrior(settings.classes, society.agents, settings.traits, generator)
     return CommunityPrior(settings.traits, settings.community, covariates, generator)
+
+
+def _tracker(
+    prior: Prior, reads: tuple[int, int], settings: ModelSettings, generator: torch.Generator
+) -> Tracker | KindTracker | JointTracker:
+    """reads: how long the evidence of a decision is, and how many covariates there are."""
+    if isinstance(prior, KindPrior):
+        return KindTracker(prior)  # no module: its prior is saved as the model's
+    if isinstance(prior, JointPrior):
+        return JointTracker(*reads, prior, settings.tracker_hidden, generator)
+    return Tracker(*reads, settings.traits, settings.community, settings.tracker_hidden, generator)
 
 
 def _accounting(society: Society, settings: ModelSettings, generator: torch.Generator) -> Accounting | None:

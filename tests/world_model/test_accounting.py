@@ -18,7 +18,7 @@ from tests.world_model.island import Island, stage
 from world_model.accounting import Accounting, Step
 from world_model.calibrate import forecast
 from world_model.fit import FitSettings, fit
-from world_model.fit_accounting import fit_accounting
+from world_model.fit_accounting import by_posterior, fit_accounting
 from world_model.imagine import Dream, World, imagine
 from world_model.latent import Posterior
 from world_model.model import ModelSettings, WorldModel
@@ -48,7 +48,7 @@ def fitted(here: Stage, sizes: ModelSettings, fits_people: bool) -> Fitted:
     posterior = Posterior(WORLDS, 6, model.prior, torch.Generator().manual_seed(0))
     if fits_people:
         posterior = fit(model, data, True, SETTINGS, 0)
-    fit_accounting(model, posterior, data, SETTINGS, 0)
+    fit_accounting(model, by_posterior(model, posterior, data), data, SETTINGS, 0)
     model.requires_grad_(False)
     with torch.no_grad():
         c, eps = posterior.of(torch.arange(WORLDS))
@@ -95,7 +95,8 @@ def test_by_default_there_is_nothing_to_learn_of_the_accounting(form: str):
     steps = list[int]()
     posterior = Posterior(4, 6, plain.prior, torch.Generator())
     data = people_of(stage("revenue"), 1, worlds=4)
-    assert fit_accounting(plain, posterior, data, SETTINGS, 0, lambda _, done, of: steps.append(done)) == 0.0
+    who = by_posterior(plain, posterior, data)
+    assert fit_accounting(plain, who, data, SETTINGS, 0, lambda _, done, of: steps.append(done)) == 0.0
     assert steps == []
 
 
@@ -264,7 +265,8 @@ def test_the_seed_decides_the_fit_and_progress_is_told():
         posterior = Posterior(4, 6, model.prior, torch.Generator().manual_seed(0))
         said = list[tuple[int, int]]()
         few = replace(SETTINGS, accounting_steps=3)
-        fit_accounting(model, posterior, data, few, seed, lambda _, done, of, loss: said.append((done, of)))
+        who = by_posterior(model, posterior, data)
+        fit_accounting(model, who, data, few, seed, lambda _, done, of, loss: said.append((done, of)))
         assert said == [(1, 3), (2, 3), (3, 3)]
         return model.state_dict()
 
