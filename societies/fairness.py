@@ -1,7 +1,7 @@
 """Fairness of one facility on the line, as predicates (Aziz, Lam, Lee & Walsh 2022, arXiv 2111.01566, section 3).
 
-A group of s among n people has a claim to a facility within 1 - s / n of it: the larger the group, the nearer. Who may
-claim differs: each one alone (IFS), everyone at the same spot (UFS), every group whose homes span r, with r on top (PF).
+A group of s among n people may claim a facility within 1 - s / n of it: the larger the group, the nearer. Who may claim
+differs: each one alone (IFS), everyone at the same spot (UFS), every group whose homes span r, with r on top (PF).
 
     PF  implies  UFS  implies  IFS, proportionality and unanimity
 

@@ -124,7 +124,7 @@ class FacilityLine:
         return Question(system, news(view, self.family, self.facilities, agents), "mark", self.choice_names)
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
-        """[B, N, P, 1 + K]: the report, and where it would bring the facilities if the others report as they last did."""
+        """[B, N, P, 1 + K]: the report, and where it would bring the facilities if the others report as last time."""
         others = self._expected(features)  # [B, N, N - 1]
         grid = self.grid.to(features.device).expand(*features.shape[:2], -1)  # [B, N, P]
         if not self.rules.uncompromising:
@@ -179,7 +179,7 @@ class FacilityLine:
         return price * (reports - people.trait("position")[..., None]).abs()
 
     def _expected(self, features: Tensor) -> Tensor:
-        """[B, N, N - 1] what the others report: what they last did, before that one in each of N - 1 equal stretches."""
+        """[B, N, N - 1] what the others report: what they last did; before that, one in each of N - 1 stretches."""
         others = _others(features[..., REPORT])
         n = others.shape[-1]
         even = (torch.arange(n, device=others.device) + 0.5) / max(n, 1)

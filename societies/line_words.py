@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 RULES: Mapping[str, str] = {
-    "phantoms": "as many fixed marks as there are people, and one more, are laid beside all answers, and the stall goes "
-    "to the middle one of them all",
+    "phantoms": "as many fixed marks as there are people, and one more, are laid beside all answers, and the stall "
+    "goes to the middle one of them all",
     "percentiles": "all answers are laid in order, lowest first, and the stall goes to the answer whose turn is told",
     "weights": "all answers are laid in order, lowest first, and the stall goes to their mean, each answer counting as "
     "many per cent as is told for its place in the order",
@@ -17,9 +17,7 @@ NAMES: Mapping[str, str] = {"phantoms": "fixed marks", "percentiles": "turn", "w
 def rules(family: str, stalls: int, marks: int) -> str:
     """The system message of a street with that many stalls and marks from 0 to `marks`."""
     many = "one market stall is" if stalls == 1 else f"{stalls} market stalls are"
-    each = (
-        "" if stalls == 1 else " This is done for each stall by itself, and you go to the one that is nearest to you."
-    )
+    each = "" if stalls == 1 else " This is done for each stall by itself, and you go to the one nearest to you."
     return (
         f"You live on a long street with marks from 0 to {marks}. Each week {many} set up on it. Everyone is asked at "
         f"which mark they live, and nobody can check the answer. Then {RULES[family]}.{each} You want a stall as near "

@@ -1,8 +1,8 @@
 """The regret meter: how much anybody could gain by misreporting, whatever the rules.
 
-It knows nothing of a society but a pure, batched `settle` from rules and reports to an outcome, and what an outcome costs
-somebody whose truth is known. Regret is measured at truthful reports of the others, as in the incentive constraint of a
-direct mechanism; a rule is strategyproof where it is 0 for every profile and every misreport.
+It knows nothing of a society but a pure, batched `settle` from rules and reports to an outcome, and what an outcome
+costs somebody whose truth is known. Regret is measured while all others are truthful, as in the incentive constraint of
+a direct mechanism; a rule is strategyproof where it is 0 for every profile and every misreport.
 """
 
 from collections.abc import Callable
