@@ -108,6 +108,8 @@ def least_total(positions: Tensor, facilities: int) -> Tensor:
     """
     ordered = positions.sort(-1).values
     n = ordered.shape[-1]
+    if facilities == 1:
+        return _spread(ordered)
     alone = {(i, j): _spread(ordered[:, i:j]) for i in range(n) for j in range(i + 1, n + 1)}  # one facility for i..j
     best = [torch.zeros_like(ordered[:, 0]), *(alone[0, j] for j in range(1, n + 1))]  # [B] for the first j people
     for _ in range(facilities - 1):

@@ -16,26 +16,35 @@ Cost = Callable[[Tensor, Tensor], Tensor]
 """(outcome [B, ...], truth [B, N]) -> what the outcome costs everyone [B, N]"""
 
 
-def regret(settle: Settle, cost: Cost, rules: Tensor, truth: Tensor, tries: Tensor) -> Tensor:
+def regret(
+    settle: Settle, cost: Cost, rules: Tensor, truth: Tensor, tries: Tensor, reports: Tensor | None = None
+) -> Tensor:
     """[B, N] the largest fall of everyone's own cost by any of the reports `tries` [G] or [B, N, G], at least 0.
 
-    rules [B, M], truth [B, N]; one person lies at a time. Differentiable. ValueError where nothing is tried, or the
-    number of profiles differs from that of the rules.
+    rules [B, M], truth [B, N, ...]; one person changes its report at a time. `reports` [B, N] is what is reported before
+    that: the truth, unless other reports are given (then no regret means an equilibrium). Differentiable. ValueError
+    where nothing is tried, or the number of profiles differs from that of the rules.
     """
     if len(rules) != len(truth) or not tries.shape[-1]:
-        raise ValueError(
-            f"regret: {len(rules)} rules for {len(truth)} profiles and {tries.shape[-1]} misreports to try"
-        )
-    honest = cost(settle(rules, truth), truth)
-    tried = tries.expand(*truth.shape, -1)  # [B, N, G]
-    columns = [_least(settle, cost, rules, truth, n, tried[:, n]) for n in range(truth.shape[1])]
-    return (honest - torch.stack(columns, -1)).clamp_min(0)
+        counts = f"{len(rules)} rules for {len(truth)} profiles and {tries.shape[-1]} misreports to try"
+        raise ValueError(f"regret: {counts}; there must be one rule for each profile, and at least 1 misreport")
+    told = truth if reports is None else reports
+    before = cost(settle(rules, told), truth)  # [B, N]
+    tried = tries.expand(*told.shape, -1)  # [B, N, G]
+    liars = range(told.shape[1])
+    least = [_least(settle, cost, rules, truth, _replaced(told, n, tried[:, n]), n) for n in liars]
+    return (before - torch.stack(least, -1)).clamp_min(0)
 
 
-def _least(settle: Settle, cost: Cost, rules: Tensor, truth: Tensor, liar: int, tried: Tensor) -> Tensor:
-    """[B] the least that one person can bring its own cost down to by `tried` [B, G]."""
-    several = tried.shape[-1]
-    told = truth.repeat_interleave(several, 0)  # [B * G, N]
-    lied = torch.cat([told[:, :liar], tried.reshape(-1, 1), told[:, liar + 1 :]], 1)
-    outcome = settle(rules.repeat_interleave(several, 0), lied)
-    return cost(outcome, told)[:, liar].reshape(-1, several).amin(-1)
+def _replaced(told: Tensor, liar: int, tried: Tensor) -> Tensor:
+    """[B, G, N] the reports [B, N] with one person's replaced by each of `tried` [B, G]."""
+    every = told[:, None].expand(-1, tried.shape[-1], -1)
+    return torch.cat([every[..., :liar], tried[..., None], every[..., liar + 1 :]], -1)
+
+
+def _least(settle: Settle, cost: Cost, rules: Tensor, truth: Tensor, reports: Tensor, liar: int) -> Tensor:
+    """[B] the least that one person's cost comes to under any of the reports [B, G, N]."""
+    several = reports.shape[1]
+    outcome = settle(rules.repeat_interleave(several, 0), reports.flatten(0, 1))
+    costs = cost(outcome, truth.repeat_interleave(several, 0))[:, liar]  # [B * G]
+    return costs.reshape(-1, several).amin(-1)
