@@ -5,6 +5,7 @@ over profiles. Scores are of fresh profiles. The regret meter is the same for al
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ TRIES = torch.linspace(0, 1, 21).double()  # misreports that learning tries
 
 @dataclass(frozen=True)
 class Task:
-    """People uniformly spread, so many facilities, rules of one family or a network; the price of regret in distance."""
+    """So many people, uniformly spread, and facilities; rules of one family or a network; what regret costs."""
 
     agents: int
     facilities: int
@@ -34,10 +35,10 @@ class Learning:
     """How a rule is learned."""
 
     steps: int = 2000
-    profiles: int = 1024  # per step
+    profiles: int = 1024  # a step
     judged: int = 128  # of them that regret is measured on
-    rate: float = 0.03
-    starts: int = 6  # the best of several, by the loss on fresh profiles
+    rate: float = 0.1  # of a network a tenth
+    starts: int = 3  # the best of several, by the loss on fresh profiles
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class NetworkRule(nn.Module):
     def __init__(self, task: Task, seed: int) -> None:
         super().__init__()
         sizes = (task.agents, HIDDEN, HIDDEN, task.facilities)
-        layers = [nn.Linear(a, b, dtype=torch.float64) for a, b in zip(sizes, sizes[1:], strict=False)]
+        layers = [nn.Linear(a, b, dtype=torch.float64) for a, b in pairwise(sizes)]
         for i, layer in enumerate(layers):
             drawn = draws(seed, 0, 1).normal("weight", i, *layer.weight.shape)[0]
             layer.weight.data = drawn.double() / layer.weight.shape[1] ** 0.5

@@ -21,9 +21,9 @@ def regret(
 ) -> Tensor:
     """[B, N] the largest fall of everyone's own cost by any of the reports `tries` [G] or [B, N, G], at least 0.
 
-    rules [B, M], truth [B, N, ...]; one person changes its report at a time. `reports` [B, N] is what is reported before
-    that: the truth, unless other reports are given (then no regret means an equilibrium). Differentiable. ValueError
-    where nothing is tried, or the number of profiles differs from that of the rules.
+    rules [B, M], truth [B, N, ...]; one person changes its report at a time. `reports` [B, N] is what is reported
+    before that: the truth, unless other reports are given (then no regret means an equilibrium). Differentiable.
+    ValueError where nothing is tried, or the number of profiles differs from that of the rules.
     """
     if len(rules) != len(truth) or not tries.shape[-1]:
         counts = f"{len(rules)} rules for {len(truth)} profiles and {tries.shape[-1]} misreports to try"
