@@ -1,10 +1,10 @@
 """Claim: rules for facilities on the line cost, divide and resist lies as is known of them.
 
-Of one facility (Aziz, Lam, Lee & Walsh 2022, arXiv 2111.01566; Procaccia & Tennenholtz 2013): the worst ratios over every
-profile of a grid, the axioms of fairness that hold on all of it, and that people who answer the mean strategically bring
-about the Uniform Phantom. Of several: what the best percentiles and the optimum cost on uniform profiles. The largest
-gain from a lie is (n - 1) / n^2 under the mean (one at 1/n, all others at 0) and 1/4 under the midpoint (one at 1/2, all
-others at 0); under medians with phantoms and under percentiles no lie pays.
+Of one facility (Aziz, Lam, Lee & Walsh 2022, arXiv 2111.01566; Procaccia & Tennenholtz 2013): the worst ratios over
+every profile of a grid, the axioms of fairness that hold on all of it, and that people who answer the mean with cunning
+bring about the Uniform Phantom. Of several: what the best percentiles and the optimum cost on uniform profiles. The
+largest gain from a lie is (n - 1) / n^2 under the mean (one at 1/n, all others at 0) and 1/4 under the midpoint (one at
+1/2, all others at 0); under medians with phantoms and under percentiles no lie pays.
 """
 
 import math

@@ -6,10 +6,11 @@ facilities y_k. What people want (with c running from .05 to .35 with the trait 
 
     U_i = -min_k |x_i - y_k| - c_i |r_i - x_i|        P(r) = exp(U_i / theta) / sum over the marks, theta = .005
 
-They reckon with the others' last reports; before there are any, with others who live evenly spread. So where a lie does
-not pay, most tell the truth but for a slip, and where it pays the candid still do. Reports and places are public;
-positions are not, and so the objectives, of true positions, are told to the principal as one number per step.
-The form of the lie's cost and its numbers are ours; a cost of lying is that of Kartik (2009).
+They reckon with what the others usually report (half of the last report, half of what was usual before it); before
+anybody reported, with others who live evenly spread. So where a lie does not pay, most tell the truth but for a slip,
+and where it pays the candid still do. (If all answered each other's last report alone, they would overshoot together.)
+Reports and places are public; positions are not, and so the objectives, of true positions, are told to the principal as
+one number per step. The price of a lie and its numbers are ours; on costly lies see Kartik (2009).
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ from societies.line_rules import FAMILIES, distances
 from societies.line_words import news, rules
 from societies.quantal import quantal_response
 
-REPORT, REPORTED = 0, 1  # features; then come the places
+REPORT, REPORTED, USUAL = 0, 1, 2  # features; then come the places
+PLACES = 3
 OBJECTIVES = ("mean_distance", "farthest")
 TEMPERATURE = 0.005  # in widths of the street
 LYING = (0.05, 0.35)  # cost of a lie per width of the street, at honesty 0 and at honesty 1
@@ -39,7 +41,7 @@ class FacilityLine:
     personal: tuple[str, ...] = ()
     attributes_used: tuple[str, ...] = ()
     traits_used: tuple[str, ...] = ("position", "honesty")
-    own: tuple[str, ...] = ("report", "reported")
+    own: tuple[str, ...] = ("report", "reported", "usual")
     welfare_is_public = False
     steps = 6
 
@@ -63,7 +65,7 @@ class FacilityLine:
         self.grid = torch.arange(points) / self.marks  # [P] the reports that can be made
         self.choice_names = tuple(str(mark) for mark in range(points))
         places = tuple(f"place_{k + 1}" for k in range(facilities))
-        self.feature_names = ("report", "reported", *places)
+        self.feature_names = ("report", "reported", "usual", *places)
         self.prospect_names = ("report", *places)
         self.mechanism = Box(0.0, 1.0, (facilities * self.rules.parameters(agents),))
 
@@ -106,13 +108,13 @@ class FacilityLine:
         return distances(places, positions)
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
-        """[B, N, O] whole numbers: own mark; the rule as told; last report, last places and the others' last reports,
-        lowest first. Negative = nothing to tell.
+        """[B, N, O] whole numbers: own mark; the rule as told; last report, last places, and what the others usually
+        report, lowest first. Negative = nothing to tell.
         """
         features, n = state.features, state.features.shape[1]
         told = self.rules.told(self._each(mechanism), n, self.marks)  # [B, K, R]
         rule = told.flatten(1)[:, None].expand(-1, n, -1)
-        past = [features[..., :1], features[..., 2:], _others(features[..., REPORT]).sort(-1).values]
+        past = [features[..., :1], features[..., PLACES:], _others(features[..., USUAL]).sort(-1).values]
         known = features[..., REPORTED, None] > 0
         past = torch.where(known, (self.marks * torch.cat(past, -1)).round(), -1.0)
         home = (self.marks * state.people.trait("position")[..., None]).round()
@@ -124,7 +126,7 @@ class FacilityLine:
         return Question(system, news(view, self.family, self.facilities, agents), "mark", self.choice_names)
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
-        """[B, N, P, 1 + K]: the report, and where it would bring the facilities if the others report as last time."""
+        """[B, N, P, 1 + K]: the report, and where it would bring the facilities if the others report as usual."""
         others = self._expected(features)  # [B, N, N - 1]
         grid = self.grid.to(features.device).expand(*features.shape[:2], -1)  # [B, N, P]
         if not self.rules.uncompromising:
@@ -152,7 +154,8 @@ class FacilityLine:
         reports = response[..., 0]
         places = self.place(mechanism, reports)
         told = places[:, None].expand(-1, response.shape[1], -1)
-        after = torch.cat([response, torch.ones_like(response), told], -1)
+        usual = torch.where(features[..., REPORTED] > 0, (features[..., USUAL] + reports) / 2, reports)
+        after = torch.cat([response, torch.ones_like(response), usual[..., None], told], -1)
         reported = distances(places, reports).mean(1)
         return Settled(after, {"report": reports.mean(1), "reported_distance": reported})
 
@@ -162,7 +165,7 @@ class FacilityLine:
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
         response = self.respond(action)
         settled = self.settle(state.features, mechanism, response)
-        away = distances(settled.features[:, 0, 2:], state.people.trait("position"))  # [B, N]
+        away = distances(settled.features[:, 0, PLACES:], state.people.trait("position"))  # [B, N]
         payoff = -away - self._lying(state.people, response)[..., 0]
         welfare = -away.mean(1) if self.objective == "mean_distance" else -away.amax(1)
         after = State(state.step + 1, settled.features, state.people)
@@ -179,8 +182,8 @@ class FacilityLine:
         return price * (reports - people.trait("position")[..., None]).abs()
 
     def _expected(self, features: Tensor) -> Tensor:
-        """[B, N, N - 1] what the others report: what they last did; before that, one in each of N - 1 stretches."""
-        others = _others(features[..., REPORT])
+        """[B, N, N - 1] what the others report: as usual; before anything is, one in each of N - 1 stretches."""
+        others = _others(features[..., USUAL])
         n = others.shape[-1]
         even = (torch.arange(n, device=others.device) + 0.5) / max(n, 1)
         return torch.where(features[..., REPORTED, None] > 0, others, even)

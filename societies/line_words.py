@@ -21,9 +21,9 @@ def rules(family: str, stalls: int, marks: int) -> str:
     return (
         f"You live on a long street with marks from 0 to {marks}. Each week {many} set up on it. Everyone is asked at "
         f"which mark they live, and nobody can check the answer. Then {RULES[family]}.{each} You want a stall as near "
-        "to your home as possible. Each week you are told where you live and this week's rule, and of last week what "
-        "you answered, where it was set up, and what the others answered, lowest first. Answer with JSON only, in the "
-        f'form {{"mark":{marks // 2}}}.'
+        "to your home as possible. Each week you are told where you live and this week's rule, what you answered "
+        "last week and where it was set up, and what the others usually answer, lowest first. Answer with JSON only, "
+        f'in the form {{"mark":{marks // 2}}}.'
     )
 
 
@@ -39,7 +39,7 @@ def news(view: Tensor, family: str, stalls: int, agents: int) -> str:
 
 def _last_week(past: list[int], stalls: int) -> str:
     answer, places, others = past[0], past[1 : 1 + stalls], past[1 + stalls :]
-    told = f" The others answered {_listed(others)}." if others else ""
+    told = f" The others usually answer {_listed(others)}." if others else ""
     return f"Last week: you answered {answer}, set up at {_listed(places)}.{told}"
 
 
