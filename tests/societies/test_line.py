@@ -1,11 +1,15 @@
 """The street: what people want by hand, lines that cannot be, and words of every family."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from agents.llm.journal import Journal
+from agents.llm.mock import MockEngine
+from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
 from mechanism.baselines.line import KNOWN, best_percentile, known
@@ -113,6 +117,17 @@ def test_schemers_bring_the_mean_near_the_uniform_phantom():
         episode = play(society, ScriptedPopulation(), cast, known(society, "mean"), draws(3, 0, 100)).episode
         gaps[honesty] = float((episode.features[:, -1, 0, 3:] - fair).abs().mean())
     assert gaps[0.0] < 0.5 * gaps[1.0]
+
+
+def test_a_language_model_is_asked_for_marks(tmp_path: Path):
+    street = FacilityLine("street", 3)
+    engine = MockEngine(lambda request: f'{{"mark":{re.findall("[0-9]+", request.question.user)[0]}}}')  # the truth
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        people = LanguagePopulation(engine, journal, way="sample")
+        episode = play(street, people, three_neighbours(), known(street, "median"), draws(0, 0, 1)).episode
+    assert episode.action[0].tolist() == [[10, 42, 80]] * street.steps
+    assert episode.returns().tolist() == pytest.approx([-(0.32 + 0 + 0.38) / 3])
+    assert not episode.fallbacks
 
 
 def test_the_regret_meter_takes_the_society_as_it_is():
