@@ -1,7 +1,7 @@
 """A street [0, 1] on which K facilities are put, week after week, by where people say they live.
 
 N agents have private positions x_i, the trait `position`. In every step the principal sets the parameters of a rule
-(`line_rules`), everyone sees them and reports one of the marks 0, 1/P, ..., 1, truly or not, and the rule places the
+(`line_rules`), everyone sees them and reports one of P marks from 0 to 1, truly or not, and the rule places the
 facilities y_k. What people want (with c running from .05 to .35 with the trait `honesty`):
 
     U_i = -min_k |x_i - y_k| - c_i |r_i - x_i|        P(r) = exp(U_i / theta) / sum over the marks, theta = .005
@@ -97,8 +97,10 @@ class FacilityLine:
     def place(self, mechanism: Tensor, reports: Tensor) -> Tensor:
         """[B, K] where the facilities go by rules [B, M] and reports [B, N]: pure, and all that `regret` needs.
 
-        ValueError for parameters or reports that are not within [0, 1].
+        ValueError for parameters or reports that are not within [0, 1], or parameters that are not M.
         """
+        if mechanism.shape[-1:] != self.mechanism.shape:
+            raise ValueError(f"{self.name}: rules of {mechanism.shape[-1]} numbers; need {self.mechanism.shape[0]}")
         self._check_inside("parameter", mechanism)
         self._check_inside("report", reports)
         return self.rules.rule(self._each(mechanism), reports)
