@@ -198,6 +198,8 @@ def test_reports_off_the_line_are_refused(report: float):
 
 
 def test_rules_off_the_line_are_refused():
+    with pytest.raises(ValueError, match=r"street: rules of 3 numbers; need 4"):
+        STREET.place(torch.zeros(1, 3), torch.zeros(1, 3))
     with pytest.raises(ValueError, match=r"street: parameter 1.2; it must lie between 0 and 1"):
         STREET.place(torch.tensor([[0.2, 1.2, 0.3, 0.4]]), torch.zeros(1, 3))
     with pytest.raises(
