@@ -27,7 +27,8 @@ from societies.library.income_tax_words import news
 
 WEAK = ("risk_aversion", "loss_aversion", "habit")
 STRANGE = "zq"  # a word that no vocabulary holds; it becomes <unk>
-WORDS_ONLY = tuple(name for name, trait in TRAITS.items() if trait.words_only)
+ELSEWHERE = ("roaming", "position")  # where one goes or lives in other towns: nobody in the lessons has them
+UNREAD = tuple(name for name in TRAITS if name not in (*IncomeTax.traits_used, *ELSEWHERE))
 COMMUNITIES = 12  # worlds of 32 people in a chunk: 256 people alone and 128 in pairs
 SINGLES, PAIRS = 256, 128
 
@@ -179,10 +180,10 @@ def _worn(persona: Persona, others: list[Persona], people: Draws, index: int) ->
     chance = max(0.0, 1.2 * next(u) - 0.6)  # of a strange word; none in half of the lives
     biography = " ".join(STRANGE if next(u, 0.5) < chance else word for word in biography.split())
     name = " ".join(STRANGE if next(u, 0.5) < 0.1 else word for word in persona.name.split())
-    extra = Draws(people.seed, people.episodes[index : index + 1]).uniform("extra", 0, 2 + 2 * len(WORDS_ONLY))[0]
+    extra = Draws(people.seed, people.episodes[index : index + 1]).uniform("extra", 0, 2 + 2 * len(UNREAD))[0]
     traits = dict(persona.traits)
     if extra[0] < 0.25:
-        traits |= {n: float(extra[2 + 2 * i]) for i, n in enumerate(WORDS_ONLY) if extra[3 + 2 * i] < extra[1]}
+        traits |= {n: float(extra[2 + 2 * i]) for i, n in enumerate(UNREAD) if extra[3 + 2 * i] < extra[1]}
     return replace(
         persona, name=name, biography=biography.strip(), attributes=_some(persona, float(extra[0])), traits=traits
     )

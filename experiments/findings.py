@@ -44,6 +44,11 @@ LABELS = {
     "random": "options at random",
     "k_median": "greedy k-median on homes",
     "planning": "planning in the learned model",
+    "median": "median",
+    "uniform_phantom": "Uniform Phantom",
+    "constrained_median": "constrained median",
+    "mean": "mean",
+    "midpoint": "midpoint",
 }
 SHOWN = 8  # decisions in the report's table, with trouble and without
 READ = 5_000  # decisions of each purpose that are looked through for trouble

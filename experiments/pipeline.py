@@ -32,6 +32,7 @@ from learning.draws import child_seed, draws
 from mechanism import planning
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.k_median import KMedian
+from mechanism.baselines.line import KNOWN, known
 from mechanism.baselines.planning import planning as plan_in
 from mechanism.baselines.saez import saez
 from mechanism.explore import RandomRules
@@ -42,6 +43,7 @@ from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Options, Principal, Sealed, Society
 from societies.catalog import load
 from societies.library.income_tax import full_time_income
+from societies.line import FacilityLine
 from societies.play import Fixed, Played
 from societies.sealed import load_sealed, sealed_path
 from societies.stage import Stage
@@ -49,7 +51,8 @@ from societies.store import episode_path, load_episodes, save, save_episode
 
 OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
 OF_OPTIONS = ("random", "k_median", "planning")
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS)
+OF_LINES = tuple(KNOWN)
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES)
 LEARNING = "learning"
 
 
@@ -206,6 +209,8 @@ def _possible_baselines(society: Society) -> tuple[str, ...]:
     """Those that can play it; planning needs options that each open one more choice."""
     if isinstance(society.mechanism, Options):
         return OF_OPTIONS if isinstance(society, planning.Counted) else OF_OPTIONS[:1]
+    if isinstance(society, FacilityLine):
+        return (*(name for name, (family, _) in KNOWN.items() if family == society.family), "flat_50")
     return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
@@ -257,6 +262,8 @@ def _principal(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]
         return outcome.learned, spent
     if name in OF_OPTIONS:
         return _of_options(name, cast, outcome, of)
+    if isinstance(cast.society, FacilityLine) and name in OF_LINES:
+        return known(cast.society, name), 0
     if name == "us_federal":
         return default(cast.society), 0
     if name == "flat_50":

@@ -87,12 +87,25 @@ _ALL = (
         _scaled(1.0),
         ("facility32", "facility32_sharp", "facility8", "facility8_sharp"),
     ),
+    Trait(
+        "position",
+        "where on a street one lives",
+        "x = u (0: at its one end, 1: at its other)",
+        _scaled(1.0),
+        ("facility_line",),
+    ),
     _words("patience", "would rather wait for more later than take less now"),
     _words("altruism", "gives up something of one's own for the good of others"),
     _words("reciprocity", "returns kindness with kindness and harm with harm"),
     _words("conformity", "does as most others do"),
     _words("trust", "expects strangers to keep their word"),
-    _words("honesty", "tells the truth when a lie would pay"),
+    Trait(
+        "honesty",
+        "tells the truth when a lie would pay",
+        "c = 0.05 + 0.3 * u (cost of a lie, per width of the street)",
+        lambda u: 0.05 + 0.3 * u,
+        ("facility_line",),
+    ),
 )
 
 TRAITS: dict[str, Trait] = {trait.name: trait for trait in _ALL}  # in the order in which they are told

@@ -56,6 +56,11 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "For an outing you like to go",
         "next door / round the corner / a few steps / a short walk / a walk / a long walk / right across town",
     ),
+    "position": _scale(
+        "Your home on the street is",
+        "at its very beginning / near its beginning / before its middle / about its middle / past its middle / "
+        "near its end / at its very end",
+    ),
     "patience": _scale(
         "For a larger reward later you would wait",
         "no time / a day / a week / a month / a year / several years / a lifetime",

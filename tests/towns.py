@@ -29,6 +29,8 @@ def home_of(society: Society) -> str:
     """The population file whose people have what the society reads."""
     if "home_x" in society.attributes_used:
         return "visitors.yaml"
+    if "position" in society.traits_used:
+        return "street.yaml"
     return "communities.yaml" if society.traits_used else "us_incomes.yaml"
 
 
@@ -54,6 +56,16 @@ def three_visitors() -> People:
         for id, name, home, roaming in told
     ]
     return gather([personas], homes, ("roaming",))
+
+
+def three_neighbours() -> People:
+    """A roster of three on a street, written by hand: a candid one, a schemer, and one between."""
+    told = [("ana", "Ana Ruiz", 0.1, 0.9), ("ben", "Ben Ward", 0.42, 0.05), ("cem", "Cem Aydin", 0.8, 0.5)]
+    personas = [
+        Persona(id, name, "", {}, frozenset(), {"position": position, "honesty": honesty})
+        for id, name, position, honesty in told
+    ]
+    return gather([personas], (), ("position", "honesty"))
 
 
 def three_people() -> People:

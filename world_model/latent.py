@@ -25,7 +25,7 @@ class CommunityPrior(nn.Module):
 
     def forward(self, covariates: Tensor, c: Tensor, eps: Tensor) -> Tensor:
         """covariates [..., N, V], c [..., C], eps [..., N, Z] -> z [..., N, Z]."""
-        w = torch.cat([torch.ones_like(covariates[..., :1]), covariates], -1)  # [..., N, 1 + V]
+        w = torch.cat([covariates.new_ones(*covariates.shape[:-1], 1), covariates], -1)  # [..., N, 1 + V]
         community = torch.einsum("...c,vcz->...vz", c, self.loading)  # [..., 1 + V, Z]
         return w @ (self.mean + community) + self.log_scale.exp() * eps
 

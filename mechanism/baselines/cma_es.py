@@ -11,6 +11,7 @@ from mechanism.search import SearchSettings, search
 from societies.base import Principal, PublicStep, Society
 from societies.play import Fixed
 from societies.stage import Stage
+from world_model.records import personal
 
 EPISODES_A_CANDIDATE = 4
 
@@ -38,7 +39,7 @@ class Linear:
             return memory, to_mechanism(self.society, base).expand(len(seen.features), -1)
         response = seen.last_response[..., 0]  # [B, N]
         mean = (mean * count + response.mean(1)) / (count + 1)
-        person = seen.features[..., self.society.feature_names.index(self.society.personal[0])].clamp(-2, 2)
+        person = personal(self.society, seen.features)[..., :1].sum(-1)  # [B, N] zero where nothing is public of people
         tilt = ((response - response.mean(1, keepdim=True)) * person).mean(1)
         logits = base + 10 * (mean - 1)[:, None] * level + 10 * tilt[:, None] * slope
         return (count + 1, mean), to_mechanism(self.society, logits)

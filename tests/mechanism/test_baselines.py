@@ -12,6 +12,7 @@ from mechanism.baselines.ppo import model_free_ppo, new_policy, with_equal_updat
 from mechanism.improve import ImproveSettings
 from mechanism.search import SearchSettings
 from societies.base import Principal, PublicStep
+from societies.line import FacilityLine
 from societies.play import Fixed
 from societies.stage import Stage
 from tests.world_model.island import BEST_RATE, Counting, Island, Islanders, stage
@@ -52,6 +53,16 @@ def test_cma_es_finds_the_best_rate_and_counts_its_episodes(adaptive: bool):
     assert told[-1][0] == episodes
     rates = here.play(found, 500, 20).mechanism[:, 1:, 0]
     assert float(rates.mean()) == pytest.approx(BEST_RATE, abs=0.03)
+
+
+def test_linear_rules_do_without_public_facts_of_people():
+    street = FacilityLine("street", 3)
+    told = torch.tensor([[0.2, 0.4, 0.9]])
+    features = torch.zeros(1, 3, len(street.feature_names))
+    seen = PublicStep(1, features, features, street.default_mechanism()[None], told[..., None], None)
+    slopes = torch.cat([torch.zeros(8), torch.ones(4)])  # the level of the response is not used, its tilt is
+    _, rules = Linear(street, slopes).propose((0, torch.zeros(1)), seen)
+    torch.testing.assert_close(rules, torch.full((1, 4), 0.5))
 
 
 def test_the_linear_rules_are_linear_in_two_aggregates():

@@ -146,7 +146,7 @@ def test_show_gives_marks_grades_words_and_the_whole_text():
     assert (traits["elasticity"].grade, traits["elasticity"].natural) == (0, "e = 0.132")
     assert traits["elasticity"].words == "When you keep less of extra pay, you hardly cut hours."
     assert traits["preferred_hours"].grade is None
-    assert [t.name for t in shown.traits if t.words_only] == ["honesty"]
+    assert not [t.name for t in shown.traits if t.words_only]
     assert [t.name for t in shown.traits if t.own_words] == ["loss_aversion"]
     assert shown.text == render(dolores)
 

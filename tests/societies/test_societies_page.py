@@ -16,11 +16,13 @@ from tests.towns import some_rules
 
 PAGE = (Path(__file__).parents[2] / "docs" / "societies.md").read_text(encoding="utf-8")
 
+EXAMPLES: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
 
 @pytest.fixture(scope="module")
 def pot() -> Society:
     """The society of the page."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    code = next(code for code in EXAMPLES if "class Pot" in code)
     names = dict[str, Any]()
     exec(code, names)
     made: Society = names["society"]()
@@ -69,6 +71,12 @@ def test_people_of_the_example_give_more_when_the_pot_grows(pot: Society) -> Non
         return float((chances @ torch.tensor([0.0, 2, 4, 6, 8, 10])).mean())
 
     assert gift(1.0) < gift(4.0)
+
+
+def test_the_regret_of_the_page_is_what_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    code = next(code for code in EXAMPLES if "import regret" in code)
+    exec(code, {})
+    assert capsys.readouterr().out.split("\n")[:-1] == re.findall(r"# \[B(?:, N)?\] (tensor.*)", code)
 
 
 def test_the_page_names_every_society_and_objective() -> None:

@@ -36,6 +36,13 @@ def test_gaussian_draws_have_its_mean_and_spread():
     torch.testing.assert_close(drawn.std(0), torch.tensor([1.0, 0.3679]), atol=0.03, rtol=0)
 
 
+def test_people_of_whom_nothing_is_public_have_a_prior_too():
+    made, c, eps = prior(covariates=0), some(4, 2), some(4, 5, 3, seed=3)
+    z = made(torch.zeros(4, 5, 0), c, eps)
+    expected = made.mean + torch.einsum("bc,cz->bz", c, made.loading[0])[:, None] + made.log_scale.exp() * eps
+    torch.testing.assert_close(z, expected)
+
+
 def test_moving_the_community_draw_moves_the_whole_roster():
     """Non-centred: at equal covariates everyone moves by the same vector, M (c' - c), whatever their own draw is."""
     law, n = prior(), 5
