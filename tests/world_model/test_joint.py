@@ -75,7 +75,7 @@ def of_one_kind(start: int, worlds: int) -> tuple[Records, Tensor]:
 def fitted() -> WorldModel:
     settings = ModelSettings(form="linear", latent="joint", classes=2, traits=2, members=2, dynamics="learned")
     model = WorldModel(TOWN, settings, 0)
-    fit_joint(model, of_one_kind(0, 100)[0], FitSettings(accounting_steps=100), 0)
+    fit_joint(model, of_one_kind(0, 100)[0], FitSettings(steps=250, tracker_steps=200, accounting_steps=100), 0)
     return model.requires_grad_(False)
 
 
