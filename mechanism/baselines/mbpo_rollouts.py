@@ -70,8 +70,8 @@ class Imagination:
             mechanism, action = self.learned.policy.act(observation, draws, seen.step)
             seen, welfare = self._step(seen, channels(society, observation), mechanism, draws)
             decided.append((observation, action, welfare))
-        parts = [torch.stack(part) for part in zip(*decided, strict=True)]
-        return Branch(*parts, self._beyond(memory, seen))
+        observation, action, reward = (torch.stack(part) for part in zip(*decided, strict=True))
+        return Branch(observation, action, reward, self._beyond(memory, seen))
 
     def _beyond(self, memory: Any, seen: PublicStep) -> Tensor:
         """[B]"""
