@@ -40,7 +40,7 @@ class MBPOSettings:
     hidden: int = 64  # units in each of their two hidden layers
     fit: AnswerFit = field(default_factory=AnswerFit)
     updates: int = 4  # of the policy after each batch, each on new rollouts
-    branches: int = 40  # rollouts begun at each of the T steps, for each update; a multiple of `members`
+    branches: int = 20  # rollouts begun at each of the T steps, for each update; a multiple of `members`
     shortest: int = 1  # steps of a rollout until `grows[0]` real episodes
     longest: int = 5  # steps of a rollout from `grows[1]` real episodes on; in between it grows evenly
     grows: tuple[int, int] = (20, 100)  # real episodes

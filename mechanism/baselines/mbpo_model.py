@@ -30,10 +30,10 @@ class Questions:
 class AnswerFit:
     """How the ensemble goes on learning after each batch of real episodes."""
 
-    steps: int = 150  # optimiser steps after each batch
+    steps: int = 100  # optimiser steps after each batch
     batch: int = 512  # decisions a step, of each member
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-2  # decoupled (AdamW)
+    weight_decay: float = 1.0  # decoupled (AdamW): with the rate above, .2% of every weight a step
 
 
 class Answers(nn.Module):
