@@ -4,8 +4,8 @@ After "When to Trust Your Model: Model-Based Policy Optimization" (Janner, Fu, Z
 Algorithm 2), with PPO in place of soft actor-critic, as the other learners here have it. In turns: play a batch of real
 episodes under the exploring policy; go on fitting an ensemble to all real data; branch rollouts from real steps drawn
 at random, with the principal's real memory, each answered by one member; update the policy on them, in the first update
-together with the batch, which it has just played itself. Where a rollout is cut, its value function stands for the
-rest. Rollouts grow longer as real data come in (the paper's schedule, appendix C).
+together with the batch, which it has just played itself. Where a rollout is cut, the policy's value function stands for
+the rest. Rollouts grow longer as real data come in (the paper's schedule, appendix C).
 
 The comparison is generous to it: its model reads the same observation as the policy, agent by agent and blind to their
 order, with sums of what each was offered and chose, and it need not learn the accounting: the next state and the reward
@@ -61,8 +61,8 @@ def mbpo(
     sets what observations are normalised by and teaches the model only.
 
     ValueError where rules are not options or are not taken in every step, where the policy sees something else than
-    `OptionObserver` shows without a world model, for branches that cannot be shared out among the members, and for
-    fewer episodes than a batch.
+    `OptionObserver` shows without a world model, for branches that cannot be shared out among the members, for fewer
+    episodes than a batch, and for a welfare that depends on hidden things.
     """
     _check(stage, learned, settings, episodes)
     loop = _begin(stage, learned, settings, seed)
