@@ -11,7 +11,7 @@ from learning.draws import draws
 from learning.ppo import Batch, PPOSettings, ppo_update
 from learning.returns import gae
 from mechanism.policy import Learned, Policy
-from societies.base import Principal
+from societies.base import Episode, Principal
 from societies.stage import Stage
 from world_model.fit import Progress
 
@@ -37,8 +37,12 @@ class Lived:
         """As `Rewards`. ValueError for copies."""
         if copies != 1:
             raise ValueError("real people live once: copies must be 1")
-        episode = self.stage.play(principal, start, worlds)
+        episode = self.play(principal, start, worlds)
         return episode.welfare * episode.counted
+
+    def play(self, principal: Principal, start: int, worlds: int) -> Episode:
+        """The public record of episodes number start .. start + worlds - 1."""
+        return self.stage.play(principal, start, worlds)
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,22 @@ def ppo_round(
         earned = _earned(reward, [t.step for t in explorer.taken])
         observation = torch.stack([t.observation for t in explorer.taken])  # [T', B, ...]
         action = torch.stack([t.action for t in explorer.taken])  # [T', B, M]
-        told = learner.policy.evaluate(observation.flatten(0, 1), action.flatten(0, 1))
-        log_prob, _, value = (x.unflatten(0, action.shape[:2]) for x in told)  # [T', B]
         scaled = ((earned - scale[0]) / scale[1]).T  # [T', B]
-        ahead = torch.cat([value, torch.zeros_like(value[:1])])
-        own = gae(scaled, ahead, settings.ppo.discount, settings.ppo.lam)
-        advantage = _against_copies(own, settings.copies)
-    batch = Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
+        batch = laid_out(learner, observation, action, scaled, torch.zeros_like(scaled[0]), settings)
     return batch, reward.mean().item()
+
+
+def laid_out(
+    learner: Learned, observation: Tensor, action: Tensor, reward: Tensor, beyond: Tensor, settings: ImproveSettings
+) -> Batch:
+    """Samples for PPO of decisions that the learner has just made: observations [T', B, ...], actions [T', B, M] and
+    scaled rewards [T', B]. `beyond` [B] is what is still expected after the last of them: 0 where the episode ends.
+    """
+    told = learner.policy.evaluate(observation.flatten(0, 1), action.flatten(0, 1))
+    log_prob, _, value = (x.unflatten(0, action.shape[:2]) for x in told)  # [T', B]
+    own = gae(reward, torch.cat([value, beyond[None]]), settings.ppo.discount, settings.ppo.lam)
+    advantage = _against_copies(own, settings.copies)
+    return Batch(*[x.flatten(0, 1) for x in (observation, action, log_prob, advantage, own + value)])
 
 
 def _earned(reward: Tensor, steps: list[int]) -> Tensor:

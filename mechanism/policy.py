@@ -95,9 +95,13 @@ class Learned:
         """Its memory is the observer's history."""
         return self.observer.start(worlds)
 
+    def watch(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
+        """The memory with what the last step showed, and the observation for the next decision."""
+        return self.observer.observe(memory, seen)
+
     def propose(self, memory: Any, seen: PublicStep) -> tuple[Any, Tensor]:
         """[B, M]"""
-        memory, observation = self.observer.observe(memory, seen)
+        memory, observation = self.watch(memory, seen)
         if not bool(self.society.decides(seen.step, seen.features).any()):
             return memory, self.society.default_mechanism().expand(len(observation), -1)
         mechanism, action = self.policy.act(observation, self.explore, seen.step)
