@@ -70,13 +70,16 @@ def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
 def gap_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0) -> Interval:
     """(mean of [S, C] values - low) / (high - low): the share of the way from one yardstick [C] to another [C].
 
-    Seeds and communities are resampled as in `crossed_interval`, the yardsticks with the communities.
+    Seeds and communities are resampled as in `crossed_interval`, the yardsticks with the communities; resamples in
+    which there is no way to go are left out. ValueError where there is none in the whole.
     """
     data, a, b = _finite(values, 2), _finite(low, 1), _finite(high, 1)
     s, c = _weights(len(data), seed, "seeds"), _weights(data.shape[1], seed, "communities")
-    level = np.einsum("ds,sc,dc->d", s, data, c, optimize=True)
-    found = (level - c @ a) / (c @ b - c @ a)
-    return _interval(float((data.mean() - a.mean()) / (b.mean() - a.mean())), found)
+    if a.mean() == b.mean():
+        raise ValueError("the two yardsticks are the same: there is no share of the way between them")
+    level, way = np.einsum("ds,sc,dc->d", s, data, c, optimize=True) - c @ a, c @ b - c @ a
+    there = way != 0
+    return _interval(float((data.mean() - a.mean()) / (b.mean() - a.mean())), level[there] / way[there])
 
 
 def interquartile_mean(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:

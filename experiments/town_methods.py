@@ -7,11 +7,13 @@ import torch
 
 from agents.scripted import ScriptedPopulation
 from experiments.facility_ladder import HELD_OUT_SEED, ROSTERS, climb, ladder
-from experiments.judging import Place, Tensors, judge
+from experiments.judging import Checkpoints, Place, Tensors, judge
 from experiments.open_town import OpenTown, Told
 from experiments.town_scale import TUNING_SEED, TownScale, swm_budget
 from learning.draws import child_seed
+from mechanism.baselines.mbpo import MBPOSettings, mbpo
 from mechanism.baselines.planning import planning
+from mechanism.baselines.ppo import new_policy
 from mechanism.beliefs import Beliefs
 from mechanism.planning import Counted
 from mechanism.swm_ap import Outcome, SWMSettings, swm_ap
@@ -71,6 +73,23 @@ def _planned(at: Place, settings: SWMSettings, outcome: Outcome) -> Tensors:
         return {}
     planner = planning(society, outcome.model, settings.beliefs, settings.distil.ahead)
     return {"planned": judge(at, planner)["welfare"]}
+
+
+def mbpo_curve(at: Place, settings: MBPOSettings, episodes: int, every: int, seed: int) -> Tensors:
+    """MBPO over at most that many episodes, judged on the way."""
+    checkpoints, learned = Checkpoints(at), new_policy(at.training, seed)
+
+    def after(spent: int) -> None:
+        if due(spent, settings.worlds, every, episodes):
+            checkpoints.add(spent, learned)
+
+    mbpo(at.training, learned, settings, episodes, seed, quiet, after)
+    return checkpoints.tensors()
+
+
+def due(spent: int, batch: int, every: int, episodes: int) -> bool:
+    """Is it time to judge, after another batch: every so many episodes, and at the end?"""
+    return spent + batch > episodes or spent // every > (spent - batch) // every
 
 
 def ablated(name: str, settings: SWMSettings) -> SWMSettings:

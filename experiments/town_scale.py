@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 from learning.ppo import PPOSettings
+from mechanism.baselines.mbpo import MBPOSettings
+from mechanism.baselines.mbpo_model import AnswerFit
 from mechanism.distil import DistilSettings
 from mechanism.improve import ImproveSettings
 from mechanism.swm_ap import SWMSettings
@@ -41,8 +43,10 @@ class TownScale:
     sooner: tuple[int, ...] = (1_000, 1_400)  # shorter ones, which may reach the point sooner
     every: int = 160  # episodes between the checkpoints of a curve
     model_based: int = 1_000  # episodes of the other learners with a world model
+    model_based_every: int = 40  # episodes between the checkpoints of their curves
     swm: SWMSettings = field(default_factory=_swm)
     ppo: ImproveSettings = field(default_factory=_ppo)
+    mbpo: MBPOSettings = field(default_factory=MBPOSettings)
 
 
 def small() -> TownScale:
@@ -59,10 +63,12 @@ def small() -> TownScale:
         sooner=(6,),
         every=2,
         model_based=8,
+        model_based_every=2,
+        mbpo=MBPOSettings(worlds=2, members=2, fit=AnswerFit(steps=2), branches=2, updates=1, ppo=few),
         swm=replace(
             whole.swm,
             model=replace(whole.swm.model, members=2),
-            fit=FitSettings(steps=3),
+            fit=FitSettings(steps=3, tracker_steps=2, accounting_steps=2),
             distil=DistilSettings(planned_episodes=4, epochs=1),
             improve=ImproveSettings(iterations=1, worlds=4, ppo=few),
         ),
