@@ -56,6 +56,11 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "For an outing you like to go",
         "next door / round the corner / a few steps / a short walk / a walk / a long walk / right across town",
     ),
+    "strength": _scale(
+        "Your hands are made for",
+        "the lightest / very light / light / middling / heavy / very heavy / the heaviest",
+        " work",
+    ),
     "patience": _scale(
         "For a larger reward later you would wait",
         "no time / a day / a week / a month / a year / several years / a lifetime",
