@@ -30,7 +30,7 @@ from societies.stage import Stage, joined
 from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, posterior_labels
 from world_model.fit_accounting import fit_accounting
 from world_model.fit_kinds import fit_kinds
-from world_model.model import ModelSettings, WorldModel
+from world_model.model import ModelSettings, WorldModel, check_learnable
 from world_model.records import Records, records
 
 
@@ -96,9 +96,11 @@ def made_now(name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str
 def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, keep: Keep = made_now) -> Outcome:
     """Learn a principal from `stage`, spending only the real episodes that `settings` allows.
 
-    ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly.
+    ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly, and for a
+    society that no world model can learn.
     """
     share_out(settings)
+    check_learnable(stage.society)
     society = stage.society
     explorer = RandomRules(society, draws(stage.seed, 0, settings.first_episodes))
     seen = [stage.play(explorer, 0, settings.first_episodes)]
