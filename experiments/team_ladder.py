@@ -34,6 +34,7 @@ from personas.rosters import Rosters, open_rosters
 from societies.base import Principal
 from societies.catalog import load
 from societies.library.team_formation import TeamFormation
+from societies.mechanisms import option
 from societies.play import Fixed, play
 from societies.stage import Stage
 from societies.teams import ALL_TOGETHER, DECISIONS, STEPS, partition_name
@@ -90,7 +91,7 @@ def climb(ladder: Ladder, fixed: Tensor) -> dict[str, Tensor]:
 
     rungs: dict[str, Callable[[int], Principal]] = {
         "random": lambda start: RandomRules(society, worlds(start)),
-        "together": lambda start: Fixed(torch.eye(OPTIONS)[ALL_TOGETHER]),
+        "together": lambda start: Fixed(option(society, partition_name(ALL_TOGETHER))),
         "blind": lambda start: planner(prior, start, MORE_DRAWS, False),
         "best_fixed": lambda start: Fixed(fixed),
         "bayes_no_probe": lambda start: planner(posterior, start, MORE_DRAWS, False),

@@ -96,14 +96,14 @@ class Events:
         return Events(moves, took[..., 0], crafted[..., 0], stored)
 
 
-def start(worlds: int) -> TeamState:
+def start(worlds: int, device: torch.device | str = "cpu") -> TeamState:
     """B worlds before the first step, everyone alone."""
     return TeamState(
-        positions=STARTS.repeat(worlds, 1, 1),
-        hands=torch.zeros(worlds, AGENTS, BASICS),
-        corners=torch.full((worlds, BASICS), float(STOCK)),
-        earnings=torch.zeros(worlds, AGENTS),
-        together=torch.eye(AGENTS).repeat(worlds, 1, 1),
+        positions=STARTS.to(device).repeat(worlds, 1, 1),
+        hands=torch.zeros(worlds, AGENTS, BASICS, device=device),
+        corners=torch.full((worlds, BASICS), float(STOCK), device=device),
+        earnings=torch.zeros(worlds, AGENTS, device=device),
+        together=torch.eye(AGENTS, device=device).repeat(worlds, 1, 1),
     )
 
 

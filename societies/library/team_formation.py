@@ -95,7 +95,7 @@ class TeamFormation:
             raise ValueError(f"{self.name}: {public.shape[1]} agents; there must be {AGENTS}")
         arrival = public[..., attribute_names.index("arrival")]
         seat = torch.eye(AGENTS, device=public.device)[ranks(arrival)]  # [B, N, 4]
-        return features_of(start(len(public)), seat)
+        return features_of(start(len(public), public.device), seat)
 
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
@@ -110,12 +110,13 @@ class TeamFormation:
         Negative = nothing to tell.
         """
         teams, duty = self._at_work(state, mechanism)
-        numbers = torch.arange(1.0, AGENTS + 1, device=duty.roles.device)
-        mates = torch.where((teams.together > 0) & ~torch.eye(AGENTS, dtype=torch.bool), numbers, -1.0)
+        device = duty.roles.device
+        numbers, oneself = torch.arange(1.0, AGENTS + 1, device=device), torch.eye(AGENTS, device=device)
+        mates = torch.where(teams.together > oneself, numbers, -1.0)
         one = torch.ones_like(duty.corner[..., :1])
         good = duty.roles[..., None] + 1.0
         wanted = torch.where(duty.useful[..., None], good, -1.0)
-        keeps = STORES.to(duty.roles.device)[duty.roles][..., None] + 1.0
+        keeps = STORES.to(device)[duty.roles][..., None] + 1.0
         stock = teams.corners[:, None].expand(-1, AGENTS, -1)
         seat = numbers[:, None].expand_as(one)
         held = teams.together @ teams.hands  # [B, N, 4]

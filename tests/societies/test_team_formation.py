@@ -10,6 +10,7 @@ from torch import Tensor
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
 from personas.people import People
+from societies import mechanisms
 from societies.base import Options
 from societies.library.team_formation import TeamFormation
 from societies.mechanisms import check, in_force
@@ -23,8 +24,7 @@ TEAM, IID = TeamFormation(), TeamFormation("team_formation_iid", roles="independ
 
 def option(name: str) -> Tensor:
     """[15]"""
-    assert isinstance(TEAM.mechanism, Options)
-    return torch.eye(15)[TEAM.mechanism.names.index(name)]
+    return mechanisms.option(TEAM, name)
 
 
 def played(rules: Tensor, people: People, seed: int = 1) -> Played:
@@ -116,6 +116,14 @@ def test_private_payoffs_add_up_to_welfare():
 def test_what_is_no_partition_is_refused(proposed: Tensor, message: str):
     with pytest.raises(ValueError, match=message):
         check(TEAM, 5, proposed, 1)
+
+
+@pytest.mark.parametrize("name", ["1+2, 3, 4, 5", "1+2, 3", "2+1, 3, 4", ""])
+def test_partitions_of_another_size_are_refused_by_name(name: str):
+    with pytest.raises(
+        ValueError, match=rf"team_formation: '{re.escape(name)}' is none of its 15 options: 1\+2\+3\+4; "
+    ):
+        option(name)
 
 
 @pytest.mark.parametrize("agents", [3, 5])
