@@ -72,7 +72,7 @@ def _figures(
     return {
         "held_out_communities": len(found["oracle"]),
         "unit": rungs.unit,
-        "ladder": [_row(rung, label, found, levels[rung]) for rung, label in rungs.labels.items()],
+        "ladder": [_row(rung, label, found, levels[rung], reference) for rung, label in rungs.labels.items()],
         "reference": {rung: list(level) for rung, level in reference.items()},
         "value_of_traits": _plain(gap),
         "worth_to": "one who plans without learning who is who",
@@ -81,9 +81,10 @@ def _figures(
     }
 
 
-def _row(rung: str, label: str, found: Mapping[str, Tensor], level: Interval) -> dict[str, Json]:
+def _row(rung: str, label: str, found: Mapping[str, Tensor], level: Interval, reference: Reference) -> dict[str, Json]:
     gain = _paired(found, rung, "best_fixed")
-    return {"name": rung, "label": label, "welfare": _plain(level), "gain": _plain(gain)}
+    agrees = _overlap(level, reference[rung]) if rung in reference else None  # None: nothing is known of it
+    return {"name": rung, "label": label, "welfare": _plain(level), "gain": _plain(gain), "agrees": agrees}
 
 
 def _paired(found: Mapping[str, Tensor], ours: str, theirs: str) -> Interval:

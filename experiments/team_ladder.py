@@ -52,7 +52,7 @@ LABELS = {
 ORDER = ("random", "best_fixed", "bayes", "oracle")
 UNIT = f"earnings less upkeep, summed over {STEPS} steps"
 WATCHED = 250  # rosters on which exact beliefs are followed
-DRAWS, MORE_DRAWS = 4, 5  # role vectors that a plan is made for; those without a probe need more
+DRAWS, MORE_DRAWS = 4, 5  # role vectors that a plan is made for; as in the prototype, more for Bayes without a probe
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def climb(ladder: Ladder, fixed: Tensor) -> dict[str, Tensor]:
     rungs: dict[str, Callable[[int], Principal]] = {
         "random": lambda start: RandomRules(society, worlds(start)),
         "together": lambda start: Fixed(option(society, partition_name(ALL_TOGETHER))),
-        "blind": lambda start: planner(prior, start, MORE_DRAWS, False),
+        "blind": lambda start: planner(prior, start, DRAWS, False),
         "best_fixed": lambda start: Fixed(fixed),
         "bayes_no_probe": lambda start: planner(posterior, start, MORE_DRAWS, False),
         "bayes": lambda start: planner(posterior, start, DRAWS, True),
@@ -104,13 +104,20 @@ def climb(ladder: Ladder, fixed: Tensor) -> dict[str, Tensor]:
 def best_fixed(ladder: Ladder) -> Tensor:
     """[T, M] the partitions that do best whoever the agents are, by coordinate search on training rosters.
 
-    It starts from all together throughout, and ends where no other partition at one decision alone does better.
+    Early partitions can make up for late ones, so the search goes through the decisions in both orders, and the better
+    end counts.
     """
+    ends = torch.stack([_climbed(ladder, DECISIONS), _climbed(ladder, DECISIONS[::-1])])
+    return ends[_welfare(ladder, ends).argmax()]
+
+
+def _climbed(ladder: Ladder, order: tuple[int, ...]) -> Tensor:
+    """[T, M] from all together throughout to where no other partition at one decision alone does better."""
     path, before = torch.zeros(STEPS, OPTIONS), None
     path[list(DECISIONS), ALL_TOGETHER] = 1.0
     while before is None or not torch.equal(before, path):
         before = path.clone()
-        for t in DECISIONS:
+        for t in order:
             tried = path.repeat(OPTIONS, 1, 1)  # [M, T, M] with every partition in turn at step t
             tried[:, t] = torch.eye(OPTIONS)
             path[t] = torch.eye(OPTIONS)[_welfare(ladder, tried).argmax()]
@@ -137,7 +144,7 @@ def known(ladder: Ladder) -> list[Json]:
 
 def outcome(name: str, reference: Reference, smoke: bool) -> Outcome:
     """The ladder of a team society, and whether it stands as it was measured before."""
-    teams = ladder(name, 6, 2) if smoke else ladder(name, 1000, 400)
+    teams = ladder(name, 6, 2) if smoke else ladder(name, 1000, 1000)
     fixed = best_fixed(teams)
     found = climb(teams, fixed)
     result = standing.outcome(name, Rungs(LABELS, ORDER, "blind", UNIT), found, reference, smoke)
