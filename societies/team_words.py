@@ -1,8 +1,14 @@
-"""Team formation in words. `look` and these sentences carry the same numbers."""
+"""What each agent is told in team formation, as numbers and as words.
 
+Told are goods instead of basics and items: basic k is good k + 1, and the advanced item is good 5.
+"""
+
+import torch
 from torch import Tensor
 
-FINISHED = 5  # the number of the good that is made of 1 and 2
+from societies.team_roles import STORES, Duties
+from societies.teams import AGENTS, TeamState
+
 RULES = (
     "Four people work on a field of 8 rows and 8 columns, in teams that others form. Each corner holds units of one "
     "good, and there will be no more of it: good 1 in row 1, column 1; good 2 in row 1, column 8; good 3 in row 8, "
@@ -13,6 +19,20 @@ RULES = (
     "nothing is wanted of you or its corner is empty, there is nothing to walk for. Each round you are told where you "
     'are and choose a move: up, down, left, right or stay. Answer with JSON only, in the form {"move":"stay"}.'
 )
+
+
+def view(step: int, state: TeamState, duty: Duties) -> Tensor:
+    """[B, N, 19] whole numbers, seat by seat: see `TeamFormation.look`."""
+    device = duty.roles.device
+    numbers, oneself = torch.arange(1.0, AGENTS + 1, device=device), torch.eye(AGENTS, device=device)
+    good = duty.roles[..., None] + 1.0  # [B, N, 1]
+    keeps = STORES.to(device)[duty.roles][..., None] + 1.0
+    wanted = torch.where(duty.useful[..., None], good, -1.0)
+    stock = state.corners[:, None].expand(-1, AGENTS, -1)
+    held = state.together @ state.hands  # [B, N, 4]
+    mates = torch.where(state.together > oneself, numbers, -1.0)
+    round_, seat = torch.full_like(good, step + 1), numbers[:, None].expand_as(good)
+    return torch.cat([round_, seat, state.positions + 1, good, keeps, wanted, stock, held, mates], -1)
 
 
 def news(view: Tensor) -> str:

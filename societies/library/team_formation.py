@@ -32,8 +32,8 @@ from societies.team_features import (
     seats_of,
     state_of,
 )
-from societies.team_roles import STORES, Duties, duties, happen, scripted
-from societies.team_words import RULES, news
+from societies.team_roles import Duties, duties, happen, scripted
+from societies.team_words import RULES, news, view
 from societies.teams import (
     AGENTS,
     BASICS,
@@ -109,19 +109,7 @@ class TeamFormation:
         that its team wants of it; units left in each corner; units of each good that its team holds; teammates' seats.
         Negative = nothing to tell.
         """
-        teams, duty = self._at_work(state, mechanism)
-        device = duty.roles.device
-        numbers, oneself = torch.arange(1.0, AGENTS + 1, device=device), torch.eye(AGENTS, device=device)
-        mates = torch.where(teams.together > oneself, numbers, -1.0)
-        one = torch.ones_like(duty.corner[..., :1])
-        good = duty.roles[..., None] + 1.0
-        wanted = torch.where(duty.useful[..., None], good, -1.0)
-        keeps = STORES.to(device)[duty.roles][..., None] + 1.0
-        stock = teams.corners[:, None].expand(-1, AGENTS, -1)
-        seat = numbers[:, None].expand_as(one)
-        held = teams.together @ teams.hands  # [B, N, 4]
-        facts = [(state.step + 1) * one, seat, teams.positions + 1, good, keeps, wanted, stock, held, mates]
-        return by_roster(torch.cat(facts, -1), seats_of(state.features))
+        return by_roster(view(state.step, *self._at_work(state, mechanism)), seats_of(state.features))
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
         return Question(f"{RULES}\n{render(persona)}", news(view), "move", self.choice_names)
