@@ -2,11 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from agents.llm.engine import Request
+from agents.llm.journal import Journal
+from agents.llm.mock import MockEngine
+from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
 from personas.people import People
@@ -15,8 +20,9 @@ from societies.base import Options
 from societies.library.team_formation import TeamFormation
 from societies.mechanisms import check, in_force
 from societies.play import Fixed, Played, play
-from societies.team_features import features_of, seats_of, state_of
-from societies.teams import ALL_TOGETHER, DECISIONS, STEPS, partition_name
+from societies.team_features import by_seat, features_of, seats_of, state_of
+from societies.team_roles import advance, duties, intended
+from societies.teams import ALL_TOGETHER, DECISIONS, STAY, STEPS, partition_name, start
 from tests.towns import four_gatherers, town
 
 TEAM, IID = TeamFormation(), TeamFormation("team_formation_iid", roles="independent")
@@ -178,3 +184,38 @@ def test_groups_are_the_teams_by_seat():
     assert team[0] == team[1]
     assert len(set(team.tolist())) == 3
     assert partition_name(ALL_TOGETHER) == "1+2+3+4"
+
+
+# language models
+
+
+def reader(request: Request) -> int:
+    """A model that knows nothing but the words, and walks where it is wanted."""
+    told = request.question.user
+    row, column = (int(x) for x in re.findall(r"in row (\d), column (\d)", told)[0])
+    stock = [int(x) for x in re.findall(r"Left in the corners: ([\d, ]+)", told)[0].split(", ")]
+    wanted = re.findall(r"Wanted of you: good (\d)", told)
+    if not wanted or not stock[int(wanted[0]) - 1]:
+        return STAY
+    corners = re.findall(r"good (\d) in row (\d), column (\d)", request.question.system)
+    down, right = next((int(r) - row, int(c) - column) for good, r, c in corners if good == wanted[0])
+    if (down, right) == (0, 0):
+        return STAY
+    return (1 if down > 0 else 0) if abs(down) >= abs(right) else (3 if right > 0 else 2)
+
+
+@pytest.mark.parametrize("society", [TEAM, IID], ids=lambda society: society.name)
+def test_a_model_that_reads_the_words_plays_like_who_never_slips(society: TeamFormation, tmp_path: Path):
+    people, rules = town(society, 3, 1), Fixed(option("1+2+3+4"))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        language = LanguagePopulation(MockEngine(reader), journal)
+        episode = play(society, language, people, rules, draws(1, 3, 1)).episode
+    assert not episode.fallbacks
+    seats = seats_of(episode.features[:, 0])
+    state, roles, total = start(1), by_seat(society.roles_of(people), seats), 0.0
+    for t in range(STEPS):
+        state = state.under(episode.mechanism[:, t])
+        duty = duties(roles, state.together)
+        state, welfare = advance(t, state, duty, intended(state, duty))
+        total += float(welfare)
+    assert float(STEPS * episode.returns()) == pytest.approx(total, abs=1e-3)
