@@ -48,6 +48,7 @@ from societies.play import Fixed, Played
 from societies.sealed import load_sealed, sealed_path
 from societies.stage import Stage
 from societies.store import episode_path, load_episodes, save, save_episode
+from world_model.model import check_learnable
 
 OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
 OF_OPTIONS = ("random", "k_median", "planning")
@@ -182,6 +183,7 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
 
 def _check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
+    check_learnable(society)
     for name in config.baselines:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")

@@ -32,7 +32,7 @@ from world_model.fit import FitSettings, Labelled, Progress, fit, fit_tracker, p
 from world_model.fit_accounting import by_posterior, fit_accounting
 from world_model.fit_joint import fit_joint
 from world_model.fit_kinds import by_kinds, fit_kinds
-from world_model.model import ModelSettings, WorldModel
+from world_model.model import ModelSettings, WorldModel, check_learnable
 from world_model.records import Records, records
 
 
@@ -98,9 +98,11 @@ def made_now(name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str
 def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, keep: Keep = made_now) -> Outcome:
     """Learn a principal from `stage`, spending only the real episodes that `settings` allows.
 
-    ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly.
+    ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly, and for a
+    society that no world model can learn.
     """
     share_out(settings)
+    check_learnable(stage.society)
     society = stage.society
     explorer = RandomRules(society, draws(stage.seed, 0, settings.first_episodes))
     seen = [stage.play(explorer, 0, settings.first_episodes)]

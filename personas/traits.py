@@ -94,6 +94,13 @@ _ALL = (
         _scaled(1.0),
         ("facility_line",),
     ),
+    Trait(
+        "strength",
+        "how heavy the work is that one is made for; one's role in a team goes with it",
+        "s = u (0: the lightest work, 1: the heaviest)",
+        _scaled(1.0),
+        ("team_formation", "team_formation_iid"),
+    ),
     _words("patience", "would rather wait for more later than take less now"),
     _words("altruism", "gives up something of one's own for the good of others"),
     _words("reciprocity", "returns kindness with kindness and harm with harm"),

@@ -61,6 +61,11 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         "at its very beginning / near its beginning / before its middle / about its middle / past its middle / "
         "near its end / at its very end",
     ),
+    "strength": _scale(
+        "Your hands are made for",
+        "the lightest / very light / light / middling / heavy / very heavy / the heaviest",
+        " work",
+    ),
     "patience": _scale(
         "For a larger reward later you would wait",
         "no time / a day / a week / a month / a year / several years / a lifetime",

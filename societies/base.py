@@ -73,6 +73,7 @@ class Society(Protocol):
     traits_used: tuple[str, ...]  # what the scripted people read
     objective: str  # what counts as welfare, by name
     welfare_is_public: bool  # is the objective a function of the accounts alone?
+    response_is_choice: bool  # does the response follow from the choices alone, or do hidden traits take part in it?
 
     @property
     def mechanism(self) -> Box | Options:
@@ -123,7 +124,7 @@ class Society(Protocol):
         ...
 
     def respond(self, action: Tensor) -> Tensor:
-        """Choice indices [B, N] -> the public response [B, N, R]."""
+        """Choice indices [B, N] -> the public response [B, N, R], as far as it follows from the choices alone."""
         ...
 
     def settle(self, features: Tensor, mechanism: Tensor, response: Tensor) -> Settled:

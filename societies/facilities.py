@@ -55,6 +55,7 @@ class Facilities:
     traits_used: tuple[str, ...] = ("roaming",)
     own: tuple[str, ...] = ()
     welfare_is_public = True
+    response_is_choice = True
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
         if objective not in OBJECTIVES:

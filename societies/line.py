@@ -43,6 +43,7 @@ class FacilityLine:
     traits_used: tuple[str, ...] = ("position", "honesty")
     own: tuple[str, ...] = ("report", "reported", "usual")
     welfare_is_public = False
+    response_is_choice = True
     steps = 6
 
     def __init__(

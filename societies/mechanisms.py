@@ -28,6 +28,14 @@ def options(society: Society) -> Options:
     return society.mechanism
 
 
+def option(society: Society, name: str) -> Tensor:
+    """[M] the mark of the option of that name. ValueError where there is none, or where rules are numbers."""
+    names = options(society).names
+    if name not in names:
+        raise ValueError(f"{society.name}: {name!r} is none of its {len(names)} options: {'; '.join(names)}")
+    return torch.eye(len(names))[names.index(name)]
+
+
 def check(society: Society, step: int, proposed: Tensor, worlds: int) -> None:
     """Before anybody is asked under such rules. ValueError where they are not [B, M] or [M], or not allowed at all."""
     m, shape = size(society), tuple(proposed.shape)

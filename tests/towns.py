@@ -31,7 +31,14 @@ def home_of(society: Society) -> str:
         return "visitors.yaml"
     if "position" in society.traits_used:
         return "street.yaml"
+    if "arrival" in society.attributes_used:
+        return "gatherers.yaml"
     return "communities.yaml" if society.traits_used else "us_incomes.yaml"
+
+
+def crowd(society: Society, usual: int = 7) -> int:
+    """How many people to test it with: not the standard roster, unless it seats no other number."""
+    return society.agents if "arrival" in society.attributes_used else usual
 
 
 def some_rules(society: Society, worlds: int, seed: int = 0) -> Tensor:
@@ -66,6 +73,17 @@ def three_neighbours() -> People:
         for id, name, position, honesty in told
     ]
     return gather([personas], (), ("position", "honesty"))
+
+
+def four_gatherers(strength: tuple[float, ...] = (0.1, 0.3, 0.4, 0.9)) -> People:
+    """A roster of four who came in that order, by hand; by default of roles 0, 1, 2, 3, if independent 0, 1, 1, 3."""
+    names = ("Ana Ruiz", "Ben Ward", "Cem Aydin", "Dora Lind")
+    told = zip(names, (0.2, 0.4, 0.6, 0.8), strength, strict=True)
+    personas = [
+        Persona(name[:3].lower(), name, "", {"arrival": arrival}, frozenset({"arrival"}), {"strength": u})
+        for name, arrival, u in told
+    ]
+    return gather([personas], ("arrival",), ("strength",))
 
 
 def three_people() -> People:

@@ -36,10 +36,11 @@ class ModelSettings:
 
 
 class WorldModel(nn.Module):
-    """How these people answer rules, and how to tell who they are from what they did."""
+    """How these people answer rules, and how to tell who they are from what they did. ValueError: `check_learnable`."""
 
     def __init__(self, society: Society, settings: ModelSettings, seed: int) -> None:
         super().__init__()
+        check_learnable(society)
         generator = torch.Generator().manual_seed(seed)
         d, o = len(society.prospect_names), len(society.own)
         k, v = len(society.choice_names), len(society.personal)
@@ -102,6 +103,15 @@ class WorldModel(nn.Module):
 Believed = Belief | KindBelief | JointBelief
 """What a tracker believes of everyone."""
 Prior = CommunityPrior | KindPrior | JointPrior
+
+
+def check_learnable(society: Society) -> None:
+    """ValueError where choices do not make the response: such a model would imagine steps in which nothing happens."""
+    if not society.response_is_choice:
+        raise ValueError(
+            f"{society.name}: what is seen of people does not follow from their choices alone, "
+            "and a world model learns nothing but choices"
+        )
 
 
 def _prior(society: Society, settings: ModelSettings, generator: torch.Generator) -> Prior:

@@ -73,6 +73,7 @@ class IncomeTax:
     prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used = ("elasticity", "fairness", "risk_aversion", "loss_aversion", "habit", "preferred_hours")
+    response_is_choice = True
 
     def __init__(self, objective: str = "equality_productivity") -> None:
         if objective not in OBJECTIVES:

@@ -53,6 +53,7 @@ class LLMEconomist:
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
+    response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], skills: str = SKILLS[0], brackets: str = "three") -> None:
         for value, known in ((objective, OBJECTIVES), (skills, SKILLS), (brackets, tuple(BRACKETS))):

@@ -47,6 +47,7 @@ class OneStep:
     choice_names = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
+    response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], labour_cost: float = 1.0, labour_power: float = 2.0) -> None:
         if objective not in OBJECTIVES:

@@ -1,4 +1,4 @@
-"""One world of three people, played through every society and written down for people to read.
+"""One world of three or four people, played through every society and written down for people to read.
 
 A change of a society shows as a change of these files: `pytest tests/golden --regold` rewrites them, and the diff is
 what a reviewer reads.
@@ -17,7 +17,7 @@ from societies import catalog
 from societies.base import Options, PublicStep, Society, State
 from societies.mechanisms import bounds, size
 from societies.play import Played, play
-from tests.towns import three_neighbours, three_people, three_visitors
+from tests.towns import four_gatherers, three_neighbours, three_people, three_visitors
 
 HERE = Path(__file__).parent
 
@@ -42,6 +42,8 @@ class _Stairs:
 def _people(society: Society) -> People:
     if "position" in society.traits_used:
         return three_neighbours()
+    if "arrival" in society.attributes_used:
+        return four_gatherers()
     return three_visitors() if "home_x" in society.attributes_used else three_people()
 
 

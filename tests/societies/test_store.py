@@ -15,13 +15,13 @@ from societies.play import Fixed, Played, play
 from societies.sealed import load_sealed, sealed_path
 from societies.stage import joined
 from societies.store import episode_path, load_episodes, save, save_episode
-from tests.towns import town
+from tests.towns import crowd, town
 
 
 def _played(name: str = "income_tax", start: int = 0, worlds: int = 3) -> Played:
     society = catalog.load(name)
     rules = Fixed(society.default_mechanism())
-    people = town(society, start, worlds, 5)
+    people = town(society, start, worlds, crowd(society, 5))
     played = play(society, ScriptedPopulation(), people, rules, draws(1, start, worlds))
     fallbacks = (Fallback(1, 4, "repeat_last", 'unreadable reply: "{"'), Fallback(0, 2, "uniform", "не число"))
     return replace(played, episode=replace(played.episode, fallbacks=fallbacks))

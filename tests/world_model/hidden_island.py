@@ -19,6 +19,7 @@ class HiddenIsland(Island):
     """See the module."""
 
     welfare_is_public = False
+    response_is_choice = True
 
     def public_welfare(self, accounts: object) -> Tensor:
         raise ValueError("what the islanders feel is hidden")

@@ -38,6 +38,7 @@ class Island:
     choice_names = ("none", "a little", "half", "much", "all")
     traits_used = ("taste",)
     welfare_is_public = True
+    response_is_choice = True
 
     def __init__(self, objective: Objective = "quadratic", agents: int = 6, steps: int = 5, gaps: int = 1) -> None:
         self.objective, self.agents, self.steps, self.gaps = objective, agents, steps, gaps

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from societies.catalog import load
 from tests.world_model.island import Island
 from world_model.model import ModelSettings, WorldModel
 
@@ -56,3 +57,8 @@ def test_weights_of_other_sizes_are_refused(tmp_path: Path):
     WorldModel(Island(), SETTINGS, 1).save(tmp_path / "people.safetensors")
     with pytest.raises(RuntimeError, match="size mismatch"):
         WorldModel(Island(), ModelSettings(members=3, traits=4), 1).restore(tmp_path / "people.safetensors")
+
+
+def test_a_society_whose_response_is_more_than_choices_is_refused():
+    with pytest.raises(ValueError, match=r"team_formation: .* does not follow from their choices alone"):
+        WorldModel(load("team_formation"), SETTINGS, 0)
