@@ -55,7 +55,7 @@ class Dreamer:
         if memory is None or seen.last_features is None or seen.last_mechanism is None:
             h = self.model.before(*seen.features.shape[:2])
         else:
-            moved = felt(self.society, seen.last_features, seen.last_mechanism)
+            moved = felt(options(self.society).groups(seen.last_features), seen.last_mechanism)
             h = self.model.carried(memory, moved, torch.eye(self.society.steps)[seen.step - 1])
         return Latent(h, likeliest(self.model.believed(h, observed(self.society, seen))))
 

@@ -90,15 +90,17 @@ class Imagination:
         self.levels = society.respond(torch.arange(len(society.choice_names))[None])[0]  # [K, R]
 
     def roll(self, steps: Steps, unrolled: Unrolled, generator: torch.Generator) -> Imagined:
-        """Start from every replayed state of a stretch of `horizon` steps, and imagine to the end of the stretch."""
+        """Start from every state of a stretch of `horizon` steps of the first `imagined` episodes, and go on to its end."""
         latest = max(0, steps.felt.shape[1] - self.settings.horizon)
         first = int(torch.randint(latest + 1, (1,), generator=generator))
         stretch = range(first, min(first + self.settings.horizon, steps.felt.shape[1]))
-        latent, features = unrolled.at(first), steps.features[:, first]
+        few = slice(self.settings.imagined)
+        latent, features = unrolled.at(first, few), steps.features[few, first]
         told = list[tuple[Tensor, ...]]()
         for t in stretch:
             if t > first:
-                latent, features = _joined(latent, unrolled.at(t)), torch.cat([features, steps.features[:, t]])
+                latent = _joined(latent, unrolled.at(t, few))
+                features = torch.cat([features, steps.features[few, t]])
             latent, features, thought = self._step(t, latent, features, generator)
             told.append(thought)
         last = self._worth_after(stretch.stop, latent, features)
@@ -108,16 +110,16 @@ class Imagination:
         self, t: int, latent: Latent, features: Tensor, generator: torch.Generator
     ) -> tuple[Latent, Tensor, tuple[Tensor, ...]]:
         """One imagined step; also what was thought of it, each [R] or [R, J]."""
-        groups = options(self.society).groups(features)
-        log_p = self.mind.scores(latent, t, groups, self.society.decides(t, features)).log_softmax(-1)
+        groups, open_ = options(self.society).groups(features), self.society.decides(t, features)
+        log_p = self.mind.scores(latent, t, groups, open_).log_softmax(-1)
         place = torch.multinomial(log_p.detach().exp(), 1, generator=generator)  # [R, 1]
         entropy = -(log_p.exp() * log_p).sum(-1)
         critic = self.mind.critic.of_all(latent, t, groups)
         with torch.no_grad():
             value = self.mind.two_hot.decode(self.mind.slow.of_all(latent, t, groups))
-            taken = one_hot(place[:, 0], log_p.shape[-1]).to(features.dtype) * self.society.decides(t, features)
+            taken = one_hot(place[:, 0], log_p.shape[-1]).to(features.dtype) * open_
             clock = torch.eye(self.society.steps)[t]
-            latent = self.model.imagined(latent, felt(self.society, features, taken), clock, generator)
+            latent = self.model.imagined(latent, felt(groups, taken), clock, generator)
             reward = self.model.two_hot.decode(self.model.reward(latent.known))
             features = self._settled(features, taken, latent)
         return latent, features, (log_p.gather(1, place)[:, 0], entropy, critic, value, reward)

@@ -40,9 +40,9 @@ class Unrolled:
     posterior: Tensor  # [B, T + 1, N, C, L] log-probabilities
     prior: Tensor  # [B, T + 1, N, C, L]
 
-    def at(self, step: int) -> Latent:
-        """As constants."""
-        return Latent(self.h[:, step].detach(), self.z[:, step].detach())
+    def at(self, step: int, worlds: slice) -> Latent:
+        """Those worlds' states as constants."""
+        return Latent(self.h[worlds, step].detach(), self.z[worlds, step].detach())
 
 
 class LatentModel(nn.Module):

@@ -62,10 +62,12 @@ def chosen_prospects(society: Society, features: Tensor, mechanism: Tensor, choi
     return (society.prospects(features, mechanism).mT @ choice[..., None])[..., 0]
 
 
-def felt(society: Society, features: Tensor, mechanism: Tensor) -> Tensor:
-    """[B, N, G] the group in which the taken option [B, M] puts each agent; zeros where none is taken."""
-    groups = options(society).groups(features)  # [B, M, G, N]
-    return torch.einsum("bm,bmgn->bng", mechanism, groups)
+def felt(groups: Tensor, mechanism: Tensor) -> Tensor:
+    """[B, N, G] the group in which the taken option puts each agent, of groups [B, M, G, N] and the one-hot mechanism
+    [B, M]; zeros where none is taken.
+    """
+    column = groups[torch.arange(len(groups)), mechanism.argmax(-1)]  # [B, G, N]
+    return (column * mechanism.sum(-1)[:, None, None]).mT
 
 
 def as_steps(society: Society, episode: Episode) -> Steps:
@@ -73,7 +75,7 @@ def as_steps(society: Society, episode: Episode) -> Steps:
     f, m, choice = episode.features, episode.mechanism, episode.choice
     times = range(m.shape[1])
     chosen = torch.stack([chosen_prospects(society, f[:, t], m[:, t], choice[:, t]) for t in times], 1)
-    moved = torch.stack([felt(society, f[:, t], m[:, t]) for t in times], 1)
+    moved = torch.stack([felt(options(society).groups(f[:, t]), m[:, t]) for t in times], 1)
     facts = torch.cat([choice, chosen], -1)
     facts = torch.cat([torch.zeros_like(facts[:, :1]), facts], 1)  # nothing is known before the first step
     observation = torch.cat([personal(society, f), facts], -1)

@@ -13,6 +13,7 @@ class DreamerSettings:
     train_ratio: float = 32.0  # replayed steps per real step
     replay_episodes: int = 10_000  # the newest that are kept
     batch: int = 16  # episodes in a replayed batch
+    imagined: int = 8  # episodes of that batch from whose every state imagination starts
     horizon: int = 15  # imagined steps at most
 
     deter: int = 64  # H, units of an agent's deterministic state
