@@ -90,7 +90,7 @@ class Imagination:
         self.levels = society.respond(torch.arange(len(society.choice_names))[None])[0]  # [K, R]
 
     def roll(self, steps: Steps, unrolled: Unrolled, generator: torch.Generator) -> Imagined:
-        """Start from every state of a stretch of `horizon` steps of the first `imagined` episodes, and go on to its end."""
+        """From every state in a stretch of `horizon` steps of the first `imagined` episodes, on to its end."""
         latest = max(0, steps.felt.shape[1] - self.settings.horizon)
         first = int(torch.randint(latest + 1, (1,), generator=generator))
         stretch = range(first, min(first + self.settings.horizon, steps.felt.shape[1]))

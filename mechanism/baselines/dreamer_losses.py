@@ -84,6 +84,7 @@ class ReturnRange:
     def update(self, returns: Tensor) -> float:
         """Take in returns [...]; what to divide by."""
         low, high = torch.quantile(returns.detach().flatten(), torch.tensor([0.05, 0.95])).tolist()
-        seen = high - low
-        self.range = seen if self.range is None else self.decay * self.range + (1 - self.decay) * seen
-        return max(self.range, self.floor)
+        before = high - low if self.range is None else self.range
+        now = self.decay * before + (1 - self.decay) * (high - low)
+        self.range = now
+        return max(now, self.floor)
