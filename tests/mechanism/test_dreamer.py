@@ -23,7 +23,7 @@ from mechanism.baselines.dreamer_replay import Replay, Steps, as_steps
 from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.explore import RandomRules
 from personas.rosters import open_rosters
-from societies.base import Episode, State
+from societies.base import Episode
 from societies.facilities import Facilities, Tastes
 from societies.mechanisms import options
 from societies.stage import Stage
@@ -40,7 +40,7 @@ TINY = DreamerSettings(
 
 
 class Toy(Facilities):
-    """One decision between two opposite corners of four cells; nineteen in twenty go where they live, others nowhere."""
+    """One decision between two opposite corners of four cells; nineteen in twenty who live there go there."""
 
     def decides(self, step: int, features: Tensor) -> Tensor:
         return torch.tensor([True, False, False, True]).expand(len(features), -1)
