@@ -1,0 +1,128 @@
+"""Model-based reinforcement learning without a word about people: DreamerV3 (Hafner et al. 2023, arXiv 2301.04104).
+
+A latent world model is learned from real episodes, and an actor and a critic learn in what it imagines. It is given the
+encoding that every learner of options has here: agents are encoded alike, options are read through their groups
+(`mechanism.policy_options`). What it is not given is that people choose among prospects, the rules by which a reply
+becomes a public state, or what welfare is: it has to learn those. For societies whose rules are options.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from learning.draws import Draws, child_seed, draws
+from mechanism.baselines.dreamer_actor import ActorCritic, Imagination, behaviour_loss
+from mechanism.baselines.dreamer_losses import ReturnRange
+from mechanism.baselines.dreamer_model import Latent, LatentModel, likeliest
+from mechanism.baselines.dreamer_replay import Replay, as_steps, felt, observed, sizes
+from mechanism.baselines.dreamer_settings import DreamerSettings
+from mechanism.explore import RandomRules, one_of
+from societies.base import PublicStep, Society
+from societies.mechanisms import options
+from societies.stage import Stage
+from world_model.fit import Progress
+
+
+@dataclass(frozen=True)
+class Dreamer:
+    """Latent world model and actor as a principal. It believes the likeliest latent of each observation, and takes the
+    best option; with `explore`, one drawn from its actor.
+    """
+
+    society: Society
+    model: LatentModel
+    mind: ActorCritic
+    explore: Draws | None = None
+
+    def start(self, worlds: int) -> Latent | None:
+        """Its memory is everyone's latent state; None before the first step."""
+        return None
+
+    def propose(self, memory: Latent | None, seen: PublicStep) -> tuple[Latent, Tensor]:
+        """[B, M]"""
+        with torch.no_grad():
+            latent = self._taken_in(memory, seen)
+            open_ = self.society.decides(seen.step, seen.features)
+            scores = self.mind.scores(latent, seen.step, options(self.society).groups(seen.features), open_)
+        if self.explore is not None:
+            lots = self.explore.uniform("principal", seen.step, scores.shape[-1])
+            scores = scores - (-lots.log()).log()  # Gumbel noise: the best of these is a draw from the softmax
+        return latent, one_of(scores, open_)
+
+    def _taken_in(self, memory: Latent | None, seen: PublicStep) -> Latent:
+        if memory is None or seen.last_features is None or seen.last_mechanism is None:
+            h = self.model.before(*seen.features.shape[:2])
+        else:
+            moved = felt(options(self.society).groups(seen.last_features), seen.last_mechanism)
+            h = self.model.carried(memory, moved, torch.eye(self.society.steps)[seen.step - 1])
+        return Latent(h, likeliest(self.model.believed(h, observed(self.society, seen))))
+
+
+class Trainer:
+    """World model, actor and critic with their optimisers, learning from replayed episodes."""
+
+    def __init__(self, society: Society, settings: DreamerSettings, seed: int) -> None:
+        """ValueError where the society's rules are numbers."""
+        found, self.settings = sizes(society), settings
+        weights = torch.Generator().manual_seed(child_seed(seed, "dreamer's weights"))
+        self.generator = torch.Generator().manual_seed(child_seed(seed, "dreamer's training"))
+        self.model = LatentModel(found, settings, weights)
+        self.mind = ActorCritic(found, settings, weights)
+        self.imagination = Imagination(society, self.model, self.mind, settings)
+        self.range = ReturnRange(settings.return_decay, settings.return_floor)
+        self.replay = Replay(settings.replay_episodes)
+        self.principal = Dreamer(society, self.model, self.mind)
+        self.model_optimizer = torch.optim.Adam(self.model.parameters(), settings.model_rate, fused=True)
+        rates = {self.mind.actor: settings.actor_rate, self.mind.critic: settings.critic_rate}
+        behaviour = [{"params": [*net.parameters()], "lr": rate} for net, rate in rates.items()]
+        self.mind_optimizer = torch.optim.Adam(behaviour, fused=True)
+
+    def update(self) -> None:
+        """One gradient step of the world model on replayed episodes, and one of actor and critic imagined from them."""
+        s = self.settings
+        steps = self.replay.sample(s.batch, self.generator)
+        unrolled = self.model.unrolled(steps, self.generator)
+        _step(self.model_optimizer, self.model.loss(steps, unrolled), s.model_clip)
+        dream = self.imagination.roll(steps, unrolled, self.generator)
+        _step(self.mind_optimizer, behaviour_loss(dream, self.mind, self.range, s), s.actor_clip)
+        self.mind.follow(s.slow_decay)
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for group in optimizer.param_groups:
+        nn.utils.clip_grad_norm_(group["params"], clip)
+    optimizer.step()
+
+
+def dreamer(
+    stage: Stage,
+    settings: DreamerSettings,
+    episodes: int,
+    seed: int,
+    progress: Progress,
+    after: Callable[[int, Dreamer], None] | None = None,
+) -> Dreamer:
+    """Play real episodes 0 .. episodes - 1 in batches, the first under random options, and learn after each of them.
+
+    `after` is told how many real episodes there were so far, and is lent the greedy principal as it then is (it goes on
+    learning). Returns that principal. ValueError where the society's rules are numbers, not options.
+    """
+    trainer, debt = Trainer(stage.society, settings, seed), 0.0
+    for start in range(0, episodes, settings.batch_episodes):
+        worlds = min(settings.batch_episodes, episodes - start)
+        lots = draws(child_seed(seed, "dreamer's exploration"), start, worlds)
+        random, acting = RandomRules(stage.society, lots), replace(trainer.principal, explore=lots)
+        episode = stage.play(acting if start else random, start, worlds)
+        trainer.replay.add(as_steps(stage.society, episode))
+        debt += settings.train_ratio * worlds / settings.batch  # updates that are due
+        for _ in range(int(debt)):
+            trainer.update()
+        debt -= int(debt)
+        progress("learning in latent imagination", start + worlds, episodes, float(episode.returns().mean()))
+        if after is not None:
+            after(start + worlds, trainer.principal)
+    return trainer.principal
