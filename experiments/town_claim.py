@@ -25,7 +25,7 @@ from experiments.town_table import TownTable, plain
 from experiments.town_units import ablations, known, ppo_curves, rivals, swm
 from experiments.town_verdict import BAR, NEAR, RECOVERED, Verdict, verdict
 
-RIVALS = ("recurrent", "mbpo")
+RIVALS = ("recurrent", "mbpo", "dreamer")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ TONES = {
     "ppo": COLOURS["ppo"],
     "recurrent": "#d98c7f",
     "mbpo": "#8a5aa3",
+    "dreamer": "#c67f17",
 }
 YARDSTICKS = ("blind", "bayes", "oracle")
 

@@ -11,6 +11,8 @@ from experiments.judging import Checkpoints, Place, Tensors, judge
 from experiments.open_town import OpenTown, Told
 from experiments.town_scale import TUNING_SEED, TownScale, swm_budget
 from learning.draws import child_seed
+from mechanism.baselines.dreamer import dreamer
+from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.baselines.mbpo import MBPOSettings, mbpo
 from mechanism.baselines.planning import planning
 from mechanism.baselines.ppo import new_policy
@@ -18,6 +20,7 @@ from mechanism.beliefs import Beliefs
 from mechanism.planning import Counted
 from mechanism.swm_ap import Outcome, SWMSettings, swm_ap
 from personas.rosters import open_rosters
+from societies.base import Principal
 from societies.catalog import load
 from societies.facilities import Facilities
 from societies.stage import Rosters, Stage
@@ -84,6 +87,18 @@ def mbpo_curve(at: Place, settings: MBPOSettings, episodes: int, every: int, see
             checkpoints.add(spent, learned)
 
     mbpo(at.training, learned, settings, episodes, seed, quiet, after)
+    return checkpoints.tensors()
+
+
+def dreamer_curve(at: Place, settings: DreamerSettings, episodes: int, every: int, seed: int) -> Tensors:
+    """The DreamerV3-style learner over that many episodes, judged on the way."""
+    checkpoints = Checkpoints(at)
+
+    def after(spent: int, principal: Principal) -> None:
+        if due(spent, settings.batch_episodes, every, episodes):
+            checkpoints.add(spent, principal)
+
+    dreamer(at.training, settings, episodes, seed, quiet, after)
     return checkpoints.tensors()
 
 

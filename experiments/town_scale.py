@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from learning.ppo import PPOSettings
+from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.baselines.mbpo import MBPOSettings
 from mechanism.baselines.mbpo_model import AnswerFit
 from mechanism.distil import DistilSettings
@@ -47,6 +48,7 @@ class TownScale:
     swm: SWMSettings = field(default_factory=_swm)
     ppo: ImproveSettings = field(default_factory=_ppo)
     mbpo: MBPOSettings = field(default_factory=MBPOSettings)
+    dreamer: DreamerSettings = field(default_factory=DreamerSettings)
 
 
 def small() -> TownScale:
@@ -65,6 +67,7 @@ def small() -> TownScale:
         model_based=8,
         model_based_every=2,
         mbpo=MBPOSettings(worlds=2, members=2, fit=AnswerFit(steps=2), branches=2, updates=1, ppo=few),
+        dreamer=DreamerSettings(batch_episodes=2, train_ratio=1.0, batch=2, imagined=1, deter=4, hidden=4),
         swm=replace(
             whole.swm,
             model=replace(whole.swm.model, members=2),

@@ -34,6 +34,7 @@ LABELS = {
     "ppo": "model-free PPO",
     "recurrent": "model-free PPO, recurrent",
     "mbpo": "MBPO",
+    "dreamer": "DreamerV3-style latent model",
     "equal_updates": "model-free PPO, equal gradient updates (no imagination)",
     "no_traits": "SWM-AP, a world model without traits",
     "three_kinds": "SWM-AP, three kinds instead of two",

@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.saving_methods import ppo_at, ppo_curve
 from experiments.saving_work import Bench, Unit
-from experiments.town_methods import ABLATIONS, ablated, known_at, mbpo_curve, place, swm_at
+from experiments.town_methods import ABLATIONS, ablated, dreamer_curve, known_at, mbpo_curve, place, swm_at
 from experiments.town_scale import TownScale, policy_updates
 from mechanism.baselines.ppo import new_recurrent_policy
 from societies.catalog import load
@@ -48,11 +48,13 @@ def _ppo_curve(town: str, horizon: int, seed: int, scale: TownScale, bench: Benc
 
 def _rival(town: str, name: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
     at = place(town, seed, scale.held_out)
-    if name == "recurrent":
-        bench.part("curve", partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed, new_recurrent_policy))
-    else:
-        few = (scale.model_based, scale.model_based_every, seed)
-        bench.part("curve", partial(mbpo_curve, at, scale.mbpo, *few))
+    few = (scale.model_based, scale.model_based_every, seed)
+    make = {
+        "recurrent": partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed, new_recurrent_policy),
+        "mbpo": partial(mbpo_curve, at, scale.mbpo, *few),
+        "dreamer": partial(dreamer_curve, at, scale.dreamer, *few),
+    }
+    bench.part("curve", make[name])
 
 
 def _swm(town: str, seed: int, scale: TownScale, bench: Bench) -> None:

@@ -26,7 +26,9 @@ class Head(nn.Module):
     def __init__(self, sizes: Sizes, settings: DreamerSettings, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
         channels = settings.deter + settings.categoricals * settings.classes + sizes.steps + 1
-        self.options = OptionNet(channels, sizes.felt, settings.hidden, generator)
+        width = settings.hidden // 2
+        agent = mlp([channels, width, width], nn.SiLU, generator=generator)
+        self.options = OptionNet(agent, sizes.felt, settings.hidden, generator)
         self.out = mlp([settings.hidden, outputs], out_gain=0.0, generator=generator)
         self.register_buffer("clocks", torch.eye(sizes.steps + 1), persistent=False)
         self.clocks: Tensor
