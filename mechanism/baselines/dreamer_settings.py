@@ -1,6 +1,6 @@
 """All that can be set in the baseline `mechanism.baselines.dreamer`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -10,10 +10,10 @@ class DreamerSettings:
     """
 
     batch_episodes: int = 20  # real episodes between two rounds of training, the first of them under random options
-    train_ratio: float = 32.0  # replayed steps per real step
+    train_ratio: float = 16.0  # replayed steps per real step; `with_updates` finds it for a budget
     replay_episodes: int = 10_000  # the newest that are kept
-    batch: int = 16  # episodes in a replayed batch
-    imagined: int = 8  # episodes of that batch from whose every state imagination starts
+    batch: int = 8  # episodes in a replayed batch
+    imagined: int = 4  # episodes of that batch from whose every state imagination starts
     horizon: int = 15  # imagined steps at most
 
     deter: int = 64  # H, units of an agent's deterministic state
@@ -26,7 +26,7 @@ class DreamerSettings:
     representation: float = 0.1  # weight of KL(posterior, sg(prior))
     free_bits: float = 1.0  # nats of the whole town's latents in a step that cost nothing
     reward_weight: float = 1.0  # of the reward head's loss, beside the mean loss of an agent
-    model_rate: float = 1e-3  # Adam's learning rate of the world model
+    model_rate: float = 2e-3  # Adam's learning rate of the world model
     model_clip: float = 10.0  # greatest gradient norm of the world model
 
     bins: int = 61  # of the two-hot heads
@@ -38,6 +38,11 @@ class DreamerSettings:
     return_floor: float = 0.1  # least range that returns are divided by (units of welfare)
     return_decay: float = 0.99  # of the running range of returns, per update
     slow_decay: float = 0.98  # of the slow critic's weights, per update
-    actor_rate: float = 1e-3  # Adam's learning rate of the actor
-    critic_rate: float = 1e-3  # Adam's learning rate of the critic
+    actor_rate: float = 2e-3  # Adam's learning rate of the actor
+    critic_rate: float = 2e-3  # Adam's learning rate of the critic
     actor_clip: float = 1.0  # greatest gradient norm of actor and critic
+
+
+def with_updates(settings: DreamerSettings, episodes: int, updates: int) -> DreamerSettings:
+    """The same settings with the train ratio at which `episodes` real ones bring about `updates` gradient steps."""
+    return replace(settings, train_ratio=settings.batch * updates / episodes)

@@ -20,7 +20,7 @@ from mechanism.baselines.dreamer_losses import (
 )
 from mechanism.baselines.dreamer_model import Latent, drawn
 from mechanism.baselines.dreamer_replay import Replay, Steps, as_steps
-from mechanism.baselines.dreamer_settings import DreamerSettings
+from mechanism.baselines.dreamer_settings import DreamerSettings, with_updates
 from mechanism.explore import RandomRules
 from personas.rosters import open_rosters
 from societies.base import Episode
@@ -249,12 +249,15 @@ def test_a_seed_says_it_all():
     assert not all(torch.equal(x, y) for x, y in zip(weights[0], weights[2], strict=True))
 
 
-def test_the_number_of_updates_follows_the_train_ratio(monkeypatch: pytest.MonkeyPatch):
-    """Nine episodes at four replayed steps a real step, in batches of four: nine updates."""
-    updates = list[int]()
-    monkeypatch.setattr(Trainer, "update", lambda self: updates.append(1))  # pyright: ignore
-    dreamer(stage_of(SMALL), TINY, 9, 0, quiet)
-    assert len(updates) == 9
+@pytest.mark.parametrize(("settings", "updates"), [(TINY, 9), (with_updates(TINY, 9, 20), 20)])
+def test_the_number_of_updates_follows_the_train_ratio(
+    settings: DreamerSettings, updates: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Nine episodes at four replayed steps a real step, in batches of four episodes: nine updates."""
+    made = list[int]()
+    monkeypatch.setattr(Trainer, "update", lambda self: made.append(1))  # pyright: ignore
+    dreamer(stage_of(SMALL), settings, 9, 0, quiet)
+    assert len(made) == updates
 
 
 def test_rules_that_are_numbers_are_refused():
