@@ -1,14 +1,15 @@
 """Learning curves of a town's methods with bands over seeds, beside the yardsticks that need no learning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.figures import COLOURS, OTHER, canvas, legend
+from experiments.figures import COLOURS, OTHER, STYLE, canvas, legend
 from experiments.saving_curves import Curves
-from experiments.statistics import mean_interval
+from experiments.statistics import Floats, mean_interval
 from experiments.town_table import LABELS, TownTable
 
 TONES = {
@@ -24,17 +25,20 @@ YARDSTICKS = ("blind", "bayes", "oracle")
 
 def learning_curves(table: TownTable, learned: Mapping[str, Curves]) -> Figure:
     """Levels over real episodes, on a logarithmic axis; bands are 95% intervals of the mean over seeds."""
-    figure = canvas(4.2)
-    ax = figure.add_subplot()
-    for name in YARDSTICKS:
-        level = float(table.known(name).mean())
-        ax.axhline(level, color=OTHER, lw=0.9, ls=(0, (4, 3)))
-        ax.annotate(LABELS[name], (1, level), xycoords=("axes fraction", "data"), va="bottom", ha="right", fontsize=8)
-    for name, curves in learned.items():
-        _curve(ax, name, curves)
-    ax.set(xscale="log", xlabel="real episodes", ylabel=f"visits, summed over {table.steps} steps", title=table.town)
-    legend(ax)
-    return figure
+    with rc_context(STYLE):
+        figure = canvas(4.2)
+        ax = figure.add_subplot()
+        for name in YARDSTICKS:
+            level, place = float(table.known(name).mean()), ("axes fraction", "data")
+            ax.axhline(level, color=OTHER, lw=0.9, ls=(0, (4, 3)))
+            ax.annotate(LABELS[name], (1, level), xycoords=place, va="bottom", ha="right", fontsize=8)
+        for name, curves in learned.items():
+            _curve(ax, name, curves)
+        ax.set(
+            xscale="log", xlabel="real episodes", ylabel=f"visits, summed over {table.steps} steps", title=table.town
+        )
+        legend(ax)
+        return figure
 
 
 def _curve(ax: Axes, name: str, curves: Curves) -> None:
@@ -44,3 +48,18 @@ def _curve(ax: Axes, name: str, curves: Curves) -> None:
     tone = TONES[name]
     ax.plot(episodes, [f.value for f in found], color=tone, lw=1.8, label=LABELS[name], marker="o", ms=2.5)
     ax.fill_between(episodes, [f.low for f in found], [f.high for f in found], color=tone, alpha=0.18, lw=0)
+
+
+def confusion(town: str, tables: Sequence[Floats]) -> Figure:
+    """Who was taken for whom after every step: of each true value (row), the share believed to be of each (column)."""
+    with rc_context(STYLE):
+        figure = canvas(2.4)
+        for step, (ax, table) in enumerate(zip(figure.subplots(1, len(tables)), tables, strict=True), 1):
+            ax.imshow(table, cmap="GnBu", vmin=0, vmax=1.4)
+            for row, column in np.ndindex(*table.shape):
+                ax.text(column, row, f"{table[row, column]:.2f}", ha="center", va="center", fontsize=9)
+            ax.set(title=f"{step} step{'s' * (step > 1)} seen", xticks=[0, 1], yticks=[0, 1], xlabel="believed")
+            ax.grid(visible=False)
+        figure.axes[0].set_ylabel("true")
+        figure.suptitle(town, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        return figure
