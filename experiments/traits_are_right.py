@@ -1,8 +1,8 @@
 """Claim: who people are is read from what they do about as well as the exact posterior could, and with honest doubt.
 
 In every facility town a world model of kinds is fitted to a few real episodes and then plans for held-out towns. Its
-beliefs after every step are set beside the exact posterior, which knows the true choice rule, and beside the truth. Kinds
-have no names: they are matched to trait values on the training towns, by the exact posterior there.
+beliefs after every step are set beside the exact posterior, which knows the true choice rule, and beside the truth.
+Kinds have no names: they are matched to trait values on the training towns, by the exact posterior there.
 
 Shapes: C held-out towns, T steps, N agents; chances are those of trait value 1.
 """
@@ -145,6 +145,10 @@ class Town:
         same = [((p[name] > 0.5).float() == p["truth"][:, None]).double().mean((0, 2)) for p in self.parts]
         return torch.stack(same).numpy()
 
+    def at_the_end(self, name: str) -> float:
+        """The share right after the last step, mean over seeds."""
+        return float(self.right(name)[:, -1].mean())
+
     def divergence(self) -> Floats:
         """[S, T] mean KL(exact, learned) of one person, in nats."""
         return np.stack([_kl(p["exact"].double(), p["chance"].double()).mean((0, 2)).numpy() for p in self.parts])
@@ -186,9 +190,7 @@ def _confusion(parts: Sequence[Tensors], step: int) -> Floats:
 def _outcome(towns: dict[str, Town], size: Size, smoke: bool) -> Outcome:
     worst = max(towns, key=lambda town: float(towns[town].calibration().mean()))
     error = float(towns[worst].calibration().mean())
-    ends = [
-        f"{n} {t.right('chance')[:, -1].mean():.3f} ({t.right('exact')[:, -1].mean():.3f})" for n, t in towns.items()
-    ]
+    ends = [f"{name} {own.at_the_end('chance'):.3f} ({own.at_the_end('exact'):.3f})" for name, own in towns.items()]
     return Outcome(
         claim="beliefs about people are near the exact posterior, and what is believed at 70% is so in 70% of cases",
         passed=error <= BAR,
