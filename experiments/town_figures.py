@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from experiments.figures import COLOURS, OTHER, STYLE, canvas, legend
 from experiments.saving_curves import Curves
@@ -37,6 +38,9 @@ def learning_curves(table: TownTable, learned: Mapping[str, Curves]) -> Figure:
         ax.set(
             xscale="log", xlabel="real episodes", ylabel=f"visits, summed over {table.steps} steps", title=table.town
         )
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        ax.xaxis.set_minor_locator(NullLocator())
         legend(ax)
         return figure
 
