@@ -34,7 +34,7 @@ from personas.people import Persona
 from personas.rosters import Village
 from societies.base import Episode, Principal
 
-REFERENCE = "us_federal"
+REFERENCES = ("us_federal", "random", "uniform_phantom")  # what a society has where nobody has learned anything
 LABELS = {
     "swm_ap": "SWM-AP",
     "us_federal": "US federal",
@@ -114,7 +114,7 @@ def _people(config: Config) -> str:
 
 
 def _reference(finished: Finished) -> Evaluated:
-    return next((e for e in finished.evaluated if e.name == REFERENCE), finished.evaluated[-1])
+    return next((e for e in finished.evaluated if e.name in REFERENCES), finished.evaluated[-1])
 
 
 def reference(finished: Finished) -> str:
@@ -135,7 +135,7 @@ def methods(finished: Finished) -> tuple[Method, ...]:
 
 def _curve(finished: Finished) -> Curve:
     """Ours: from the default rules, which cost nothing, if they were played, to what this run's decisions reached."""
-    ours, start = methods(finished)[0], [m for m in methods(finished) if m.name == REFERENCE]
+    ours, start = methods(finished)[0], [m for m in methods(finished) if m.name in REFERENCES]
     points = [(0.0, m.welfare) for m in start] + [(float(ours.decisions or 0), ours.welfare)]
     return Curve(
         ours.name,
@@ -264,7 +264,7 @@ def _strangers(finished: Finished) -> tuple[Strange, ...]:
 def quoted(config: Config) -> tuple[Method, ...]:
     """The lines of the headline table that are not of this run, where they are about the same people and society, and
     gains here are counted from the rules that theirs are counted from."""
-    return quoted_methods() if comparable(config) and REFERENCE in config.baselines else ()
+    return quoted_methods() if comparable(config) and REFERENCES[0] in config.baselines else ()
 
 
 def stand_in(config: Config) -> bool:
