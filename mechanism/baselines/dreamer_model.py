@@ -102,13 +102,13 @@ class LatentModel(nn.Module):
 
     def unrolled(self, steps: Steps, generator: torch.Generator) -> Unrolled:
         """States along replayed episodes, drawn from the posterior; gradients pass straight through the draws."""
-        h, told = self.before(*steps.observation.shape[::2][:2]), list[tuple[Tensor, ...]]()
-        clocks = torch.eye(steps.felt.shape[1])
-        for t in range(steps.observation.shape[1]):
+        worlds, times, agents, _ = steps.observation.shape
+        h, told, clocks = self.before(worlds, agents), list[tuple[Tensor, ...]](), torch.eye(times - 1)
+        for t in range(times):
             posterior = self.believed(h, steps.observation[:, t])
             latent = Latent(h, drawn(posterior, generator))
             told.append((h, latent.z, posterior, self.expected(h)))
-            if t < steps.felt.shape[1]:
+            if t < times - 1:
                 h = self.carried(latent, steps.felt[:, t], clocks[t])
         return Unrolled(*[torch.stack(x, 1) for x in zip(*told, strict=True)])
 
