@@ -4,6 +4,10 @@ A latent world model is learned from real episodes, and an actor and a critic le
 encoding that every learner of options has here: agents are encoded alike, options are read through their groups
 (`mechanism.policy_options`). What it is not given is that people choose among prospects, the rules by which a reply
 becomes a public state, or what welfare is: it has to learn those. For societies whose rules are options.
+
+What differs from the paper: a town's latents are its agents' latents, and its free bits are shared by all of them; the
+end of an episode is known, so that there is no head for it; returns are bootstrapped from the slow critic; the critic
+does not learn from replayed returns; networks are a few small layers, normalised in the recurrent cell alone.
 """
 
 from collections.abc import Callable
@@ -61,23 +65,38 @@ class Dreamer:
 
 
 class Trainer:
-    """World model, actor and critic with their optimisers, learning from replayed episodes."""
+    """World model, actor and critic with their optimisers, what was lived, and how many updates are due for it."""
 
     def __init__(self, society: Society, settings: DreamerSettings, seed: int) -> None:
         """ValueError where the society's rules are numbers."""
-        found, self.settings = sizes(society), settings
+        found, self.settings, self.seed = sizes(society), settings, seed
         weights = torch.Generator().manual_seed(child_seed(seed, "dreamer's weights"))
         self.generator = torch.Generator().manual_seed(child_seed(seed, "dreamer's training"))
         self.model = LatentModel(found, settings, weights)
         self.mind = ActorCritic(found, settings, weights)
         self.imagination = Imagination(society, self.model, self.mind, settings)
         self.range = ReturnRange(settings.return_decay, settings.return_floor)
-        self.replay = Replay(settings.replay_episodes)
+        self.replay, self.due = Replay(settings.replay_episodes), 0.0  # updates
         self.principal = Dreamer(society, self.model, self.mind)
         self.model_optimizer = torch.optim.Adam(self.model.parameters(), settings.model_rate, fused=True)
         rates = {self.mind.actor: settings.actor_rate, self.mind.critic: settings.critic_rate}
         behaviour = [{"params": [*net.parameters()], "lr": rate} for net, rate in rates.items()]
         self.mind_optimizer = torch.optim.Adam(behaviour, fused=True)
+
+    def live(self, stage: Stage, start: int, worlds: int) -> float:
+        """Play real episodes from number `start` on, the first under random options; their mean return."""
+        lots = draws(child_seed(self.seed, "dreamer's exploration"), start, worlds)
+        acting = replace(self.principal, explore=lots) if start else RandomRules(stage.society, lots)
+        episode = stage.play(acting, start, worlds)
+        self.replay.add(as_steps(stage.society, episode))
+        self.due += self.settings.train_ratio * worlds / self.settings.batch
+        return float(episode.returns().mean())
+
+    def learn(self) -> None:
+        """All updates that are due."""
+        while self.due > 1 - 1e-6:  # a sum of fractions may miss a whole number by its rounding
+            self.update()
+            self.due -= 1
 
     def update(self) -> None:
         """One gradient step of the world model on replayed episodes, and one of actor and critic imagined from them."""
@@ -111,18 +130,12 @@ def dreamer(
     `after` is told how many real episodes there were so far, and is lent the greedy principal as it then is (it goes on
     learning). Returns that principal. ValueError where the society's rules are numbers, not options.
     """
-    trainer, debt = Trainer(stage.society, settings, seed), 0.0
+    trainer = Trainer(stage.society, settings, seed)
     for start in range(0, episodes, settings.batch_episodes):
         worlds = min(settings.batch_episodes, episodes - start)
-        lots = draws(child_seed(seed, "dreamer's exploration"), start, worlds)
-        random, acting = RandomRules(stage.society, lots), replace(trainer.principal, explore=lots)
-        episode = stage.play(acting if start else random, start, worlds)
-        trainer.replay.add(as_steps(stage.society, episode))
-        debt += settings.train_ratio * worlds / settings.batch  # updates that are due
-        for _ in range(int(debt)):
-            trainer.update()
-        debt -= int(debt)
-        progress("learning in latent imagination", start + worlds, episodes, float(episode.returns().mean()))
+        earned = trainer.live(stage, start, worlds)
+        trainer.learn()
+        progress("learning in latent imagination", start + worlds, episodes, earned)
         if after is not None:
             after(start + worlds, trainer.principal)
     return trainer.principal

@@ -157,8 +157,9 @@ def _laid_out(told: list[tuple[Tensor, ...]], last: Tensor) -> Imagined:
 
 
 def behaviour_loss(dream: Imagined, mind: ActorCritic, scale: ReturnRange, settings: DreamerSettings) -> Tensor:
-    """Of actor and critic (the paper's equations 6, 7, 10 and 11): the critic tells lambda-returns, the actor takes
-    what brings more than the slow critic expected (REINFORCE), in units of the range of returns.
+    """Of actor and critic (sections Critic learning and Actor learning of the paper): the critic tells lambda-returns,
+    the actor takes what brings more than the slow critic expected (REINFORCE: Williams 1992), in units of the range of
+    returns. Both returns and what was expected are the slow critic's, a little behind the one that learns.
     """
     returns = lambda_returns(dream.reward, dream.value, settings.discount, settings.lam)  # [T', R]
     began = dream.live > 0

@@ -1,4 +1,7 @@
-"""The arithmetic of DreamerV3 (Hafner et al. 2023, arXiv 2301.04104): numbers of unknown size, balance and returns."""
+"""The arithmetic of DreamerV3 (Hafner et al. 2023, arXiv 2301.04104): numbers of unknown size, balance and returns.
+
+Where a part is from is told by the paper's sections, since its equations are numbered anew in every version.
+"""
 
 import torch
 from torch import Tensor
@@ -7,7 +10,7 @@ from learning.returns import gae
 
 
 def symlog(x: Tensor) -> Tensor:
-    """sign(x) ln(|x| + 1), [...] -> [...] (the paper's equation 9)."""
+    """sign(x) ln(|x| + 1), [...] -> [...] (section Robust predictions)."""
     return x.sign() * x.abs().log1p()
 
 
@@ -17,7 +20,7 @@ def symexp(x: Tensor) -> Tensor:
 
 
 class TwoHot:
-    """Numbers as weights of the two bins around them, and back (the paper's equations 10 and 11).
+    """Numbers as weights of the two bins around them, and back (section Robust predictions).
 
     Bins are evenly spaced in symlog up to +-limit; a number is interpolated between them in its own units, so that the
     mean of a distribution over bins is the mean of the numbers. ValueError for fewer than two bins.
@@ -52,8 +55,9 @@ def unimixed(logits: Tensor, share: float) -> Tensor:
 
 
 def balanced_kl(posterior: Tensor, prior: Tensor, free: float) -> tuple[Tensor, Tensor]:
-    """KL of one world's latents, log-probabilities [..., N, C, L] of N agents' C categoricals each, twice (equation 5):
-    (prior drawn to a fixed posterior, posterior drawn to a fixed prior), each [...] in nats and at least `free`.
+    """KL of one world's latents, log-probabilities [..., N, C, L] of N agents' C categoricals each, twice:
+    (prior drawn to a fixed posterior, posterior drawn to a fixed prior), each [...] in nats and at least `free`
+    (L_dyn and L_rep of section World model learning).
     """
     dynamics = _kl(posterior.detach(), prior).clamp_min(free)
     return dynamics, _kl(posterior, prior.detach()).clamp_min(free)
@@ -65,7 +69,7 @@ def _kl(p: Tensor, q: Tensor) -> Tensor:
 
 
 def lambda_returns(rewards: Tensor, values: Tensor, discount: float, lam: float) -> Tensor:
-    """Bootstrapped lambda-returns [T, B] (the paper's equation 7), no gradient flows through them:
+    """Bootstrapped lambda-returns [T, B] (section Critic learning), no gradient flows through them:
 
         R_t = r_t + discount ((1 - lam) v_{t+1} + lam R_{t+1}),   R_T = v_T
 
@@ -75,7 +79,9 @@ def lambda_returns(rewards: Tensor, values: Tensor, discount: float, lam: float)
 
 
 class ReturnRange:
-    """The running range of returns from the 5th to the 95th percentile, never less than a floor (equation 12)."""
+    """The running range of returns from the 5th to the 95th percentile, never less than a floor (S of section Actor
+    learning).
+    """
 
     def __init__(self, decay: float, floor: float) -> None:
         self.decay, self.floor = decay, floor

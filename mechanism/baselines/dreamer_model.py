@@ -1,4 +1,5 @@
-"""A recurrent state-space model of every agent, weights shared (RSSM of DreamerV3: Hafner et al. 2023, equation 3).
+"""A recurrent state-space model of every agent, weights shared (RSSM of DreamerV3: Hafner et al. 2023, arXiv
+2301.04104, section World model learning).
 
 Shapes: B worlds, N agents, X observation, G groups, H deterministic state, C categoricals of L classes, K choices, D
 prospects. An agent's state is h (what its past says) and z (what it did last). It is moved by the option as that agent
@@ -101,13 +102,13 @@ class LatentModel(nn.Module):
 
     def unrolled(self, steps: Steps, generator: torch.Generator) -> Unrolled:
         """States along replayed episodes, drawn from the posterior; gradients pass straight through the draws."""
-        h, told = self.before(*steps.observation.shape[::2][:2]), list[tuple[Tensor, ...]]()
-        clocks = torch.eye(steps.felt.shape[1])
-        for t in range(steps.observation.shape[1]):
+        worlds, times, agents, _ = steps.observation.shape
+        h, told, clocks = self.before(worlds, agents), list[tuple[Tensor, ...]](), torch.eye(times - 1)
+        for t in range(times):
             posterior = self.believed(h, steps.observation[:, t])
             latent = Latent(h, drawn(posterior, generator))
             told.append((h, latent.z, posterior, self.expected(h)))
-            if t < steps.felt.shape[1]:
+            if t < times - 1:
                 h = self.carried(latent, steps.felt[:, t], clocks[t])
         return Unrolled(*[torch.stack(x, 1) for x in zip(*told, strict=True)])
 
@@ -117,7 +118,8 @@ class LatentModel(nn.Module):
         return Latent(h, drawn(self.expected(h), generator))
 
     def loss(self, steps: Steps, unrolled: Unrolled) -> Tensor:
-        """Negative log-likelihood of replies, prospects and rewards, and balanced KL (equations 4 and 5).
+        """Negative log-likelihood of replies, prospects and rewards, and balanced KL (section World model
+        learning).
 
         All but the reward's is per agent: the mean over worlds, steps and agents.
         """

@@ -11,7 +11,7 @@ class DreamerSettings:
 
     batch_episodes: int = 20  # real episodes between two rounds of training, the first of them under random options
     train_ratio: float = 16.0  # replayed steps per real step; `with_updates` finds it for a budget
-    replay_episodes: int = 10_000  # the newest that are kept
+    replay_episodes: int = 5_000  # the newest that are kept: 60 kB each in a town of 32
     batch: int = 8  # episodes in a replayed batch
     imagined: int = 4  # episodes of that batch from whose every state imagination starts
     horizon: int = 15  # imagined steps at most
