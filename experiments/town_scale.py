@@ -21,6 +21,7 @@ def _swm() -> SWMSettings:
         check_episodes=0,
         penalty=0.0,
         model=ModelSettings(form="linear", latent="kinds", traits=2),
+        fit=FitSettings(steps=400, learning_rate=1e-2),
         distil=DistilSettings(planned_episodes=1000),
         improve=ImproveSettings(iterations=10, copies=4, ppo=PPOSettings(learning_rate=1e-4, entropy=1e-3)),
     )
@@ -71,7 +72,7 @@ def small() -> TownScale:
         swm=replace(
             whole.swm,
             model=replace(whole.swm.model, members=2),
-            fit=FitSettings(steps=3, tracker_steps=2, accounting_steps=2),
+            fit=FitSettings(steps=3, kind_starts=2, start_steps=2, tracker_steps=2, accounting_steps=2),
             distil=DistilSettings(planned_episodes=4, epochs=1),
             improve=ImproveSettings(iterations=1, worlds=4, ppo=few),
         ),

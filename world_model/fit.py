@@ -24,7 +24,10 @@ class FitSettings:
     soft_weight: float = 8.0  # a whole distribution counts as this many observed choices
     tracker_steps: int = 300
     tracker_rate: float = 2e-3
-    kind_decay: float = 1e-2  # weight decay of a fit of kinds
+    taste_sd: float = 0.5  # a priori, of every weight that kinds answer by, on standardised prospects
+    kind_starts: int = 6  # brief fits, of which the best is gone on with
+    start_steps: int = 100
+    start_rate: float = 2e-2
     accounting_steps: int = 400  # of what is learned of the accounting, where anything is
     accounting_rate: float = 1e-2
 

@@ -1,6 +1,8 @@
 """Fitting a world model of kinds: the likelihood of whole trajectories, with everyone's kind summed out exactly."""
 
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,10 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
     """Generalised expectation-maximisation (Dempster, Laird & Rubin 1977): Adam on the expected log-likelihood.
 
     All members share the responsibilities, which come from their mean log-likelihood: so kind c means the same people
-    to all of them. Each weighs the episodes by its own bootstrap. ValueError for a model whose traits are not kinds.
+    to all of them. Each weighs the episodes by its own bootstrap. A normal prior holds the weights back, or the few
+    decisions of a few episodes would be overfitted. Mixtures have poor local optima, so that several starts are
+    fitted briefly, and the one under which the data are likeliest in full (McLachlan & Peel 2000, section 2.12).
+    ValueError for a model whose traits are not kinds.
     """
     if not isinstance(model.prior, KindPrior):
         raise ValueError("this world model has Gaussian traits: fit it by `world_model.fit.fit`")
@@ -24,18 +29,72 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
     model.scaler.read(data.prospects, data.features[..., model.own])
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
-    network = [*model.head.parameters(), *model.prior.parameters()]
-    optimizer = torch.optim.AdamW(network, settings.learning_rate, weight_decay=settings.kind_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / settings.steps))
-    for i in range(settings.steps):
-        episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
-        loss = _loss(model, model.prior, data, episodes, bootstrap[:, episodes])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network, 5.0)
-        optimizer.step()
-        schedule.step()
-        progress("fitting the world model", i + 1, settings.steps, loss.item())
+    climb = _Climb(model, model.prior, data, bootstrap, settings.batch, settings.taste_sd)
+    if settings.kind_starts > 1:
+        climb.start(settings, generator)
+    climb.fit(settings.steps, settings.learning_rate, generator, progress)
+
+
+@dataclass(frozen=True)
+class _Climb:
+    """Of the likelihood of scaled data."""
+
+    model: WorldModel
+    prior: KindPrior
+    data: Records
+    bootstrap: Tensor  # [S, E]
+    batch: int  # episodes a step
+    taste_sd: float
+
+    def start(self, settings: FitSettings, generator: torch.Generator) -> None:
+        """Leave the networks at the best of several brief fits, each from weights as at first but drawn anew."""
+        first = [w.detach().clone() for w in self._network()]
+        best, found = -math.inf, first
+        for i in range(settings.kind_starts):
+            self._put(first if i == 0 else [_like(w, generator) for w in first])
+            self.fit(settings.start_steps, settings.start_rate, generator, quiet)
+            reached = self.likelihood()
+            if reached > best:
+                best, found = reached, [w.detach().clone() for w in self._network()]
+        self._put(found)
+
+    def fit(self, steps: int, peak: float, generator: torch.Generator, progress: Progress) -> None:
+        """Adam, with that learning rate at its highest."""
+        optimizer = torch.optim.Adam(self._network(), peak)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / steps))
+        for i in range(steps):
+            episodes = torch.randperm(self.data.episodes, generator=generator)[: self.batch]
+            loss = _loss(self.model, self.prior, self.data, episodes, self.bootstrap[:, episodes]) + self._unlikely()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self._network(), 5.0)
+            optimizer.step()
+            schedule.step()
+            progress("fitting the world model", i + 1, steps, loss.item())
+
+    def likelihood(self) -> float:
+        """The mean log-likelihood of a person's whole trajectory, by the mean of the members."""
+        with torch.no_grad():
+            told, log_prior = _told(self.model, self.prior, self.data, torch.arange(self.data.episodes))
+            return (log_prior + told.mean(0)).logsumexp(1).mean().item()
+
+    def _unlikely(self) -> Tensor:
+        """Minus the log density of the weights a priori, N(0, taste_sd^2) each, per decision and member."""
+        square = torch.stack([w.square().sum() for w in self.model.head.parameters()]).sum() / self.model.members
+        return square / (2 * self.taste_sd**2 * self.data.open[..., 0].numel())
+
+    def _network(self) -> list[nn.Parameter]:
+        return [*self.model.head.parameters(), *self.prior.parameters()]
+
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for w, new in zip(self._network(), weights, strict=True):
+                w.copy_(new)
+
+
+def _like(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """Others of the same spread; zeros stay zeros."""
+    return weights.std(correction=0) * torch.randn(weights.shape, generator=generator)
 
 
 def by_kinds(model: WorldModel, data: Records) -> Who:
@@ -54,10 +113,14 @@ def by_kinds(model: WorldModel, data: Records) -> Who:
 
 def _loss(model: WorldModel, prior: KindPrior, data: Records, episodes: Tensor, weight: Tensor) -> Tensor:
     """Minus the expected log-likelihood per decision of E' (scaled) episodes; weight [S, E']."""
-    facts = (data.prospects[episodes], data.features[episodes], data.open[episodes], data.choice[episodes])
-    told = by_kind(model.head, *facts).sum(3)  # [S, E', Z, N] of whole trajectories
-    log_prior = prior.log_chances(data.covariates[episodes]).mT  # [E', Z, N]
+    told, log_prior = _told(model, prior, data, episodes)
     with torch.no_grad():
         share = (log_prior + told.mean(0)).softmax(1)  # [E', Z, N] responsibilities
     fit = (weight[..., None, None] * told).mean(0)
-    return -(share * (fit + log_prior)).sum() / facts[2][..., 0].numel()
+    return -(share * (fit + log_prior)).sum() / data.open[episodes][..., 0].numel()
+
+
+def _told(model: WorldModel, prior: KindPrior, data: Records, episodes: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-likelihoods of whole trajectories by each member [S, E', Z, N], and of kinds by the prior [E', Z, N]."""
+    facts = (data.prospects[episodes], data.features[episodes], data.open[episodes], data.choice[episodes])
+    return by_kind(model.head, *facts).sum(3), prior.log_chances(data.covariates[episodes]).mT
