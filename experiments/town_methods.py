@@ -125,6 +125,7 @@ def ablated(name: str, settings: SWMSettings) -> SWMSettings:
         "paper": replace(
             _by_ppo_alone(settings),
             use_forecast=False,
+            fit=replace(settings.fit, steps=2 * settings.fit.steps, learning_rate=settings.fit.learning_rate / 2),
             model=replace(model, latent="joint", traits=4, form="mlp", dynamics="learned"),
         ),
     }

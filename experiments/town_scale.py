@@ -23,7 +23,7 @@ def _swm() -> SWMSettings:
         model=ModelSettings(form="linear", latent="kinds", traits=2),
         fit=FitSettings(steps=400, learning_rate=1e-2),
         distil=DistilSettings(planned_episodes=1000),
-        improve=ImproveSettings(iterations=10, copies=4, ppo=PPOSettings(learning_rate=1e-4, entropy=1e-3)),
+        improve=ImproveSettings(iterations=4, copies=4, ppo=PPOSettings(learning_rate=1e-4, entropy=1e-3)),
     )
 
 
@@ -41,15 +41,16 @@ class TownScale:
     budgets: tuple[int, ...] = (1, 2, 5, 10, 20, 50)  # of SWM-AP, each learned anew
     ablation: int = 20  # episodes of the ablations; one of `budgets`
     ablation_seeds: int = 5  # the first ones
-    horizons: tuple[int, ...] = (2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of PPO, each about 40% longer
-    sooner: tuple[int, ...] = (1_000, 1_400)  # shorter ones, which may reach the point sooner
+    horizons: tuple[int, ...] = (1_400, 2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of PPO, each about 40% longer
+    sooner: tuple[int, ...] = (700, 1_000)  # shorter ones, which may reach the point sooner
     every: int = 160  # episodes between the checkpoints of a curve
-    model_based: int = 1_000  # episodes of the other learners with a world model
-    model_based_every: int = 40  # episodes between the checkpoints of their curves
+    mbpo_episodes: int = 960
+    dreamer_episodes: int = 320
+    model_based_every: int = 40  # episodes between the checkpoints of the curves of these two
     swm: SWMSettings = field(default_factory=_swm)
     ppo: ImproveSettings = field(default_factory=_ppo)
     mbpo: MBPOSettings = field(default_factory=MBPOSettings)
-    dreamer: DreamerSettings = field(default_factory=DreamerSettings)
+    dreamer: DreamerSettings = field(default_factory=lambda: DreamerSettings(train_ratio=64))
 
 
 def small() -> TownScale:
@@ -65,7 +66,8 @@ def small() -> TownScale:
         horizons=(8, 12),
         sooner=(6,),
         every=2,
-        model_based=8,
+        mbpo_episodes=8,
+        dreamer_episodes=8,
         model_based_every=2,
         mbpo=MBPOSettings(worlds=2, members=2, fit=AnswerFit(steps=2), branches=2, updates=1, ppo=few),
         dreamer=DreamerSettings(batch_episodes=2, train_ratio=1.0, batch=2, imagined=1, deter=4, hidden=4),

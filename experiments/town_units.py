@@ -48,11 +48,11 @@ def _ppo_curve(town: str, horizon: int, seed: int, scale: TownScale, bench: Benc
 
 def _rival(town: str, name: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
     at = place(town, seed, scale.held_out)
-    few = (scale.model_based, scale.model_based_every, seed)
+    often = scale.model_based_every
     make = {
         "recurrent": partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed, new_recurrent_policy),
-        "mbpo": partial(mbpo_curve, at, scale.mbpo, *few),
-        "dreamer": partial(dreamer_curve, at, scale.dreamer, *few),
+        "mbpo": partial(mbpo_curve, at, scale.mbpo, scale.mbpo_episodes, often, seed),
+        "dreamer": partial(dreamer_curve, at, scale.dreamer, scale.dreamer_episodes, often, seed),
     }
     bench.part("curve", make[name])
 

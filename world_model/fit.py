@@ -28,6 +28,7 @@ class FitSettings:
     kind_starts: int = 6  # brief fits, of which the best is gone on with
     start_steps: int = 100
     start_rate: float = 2e-2
+    weight_decay: float = 1e-2  # of a fit of joint classes
     accounting_steps: int = 400  # of what is learned of the accounting, where anything is
     accounting_rate: float = 1e-2
 

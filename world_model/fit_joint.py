@@ -71,7 +71,7 @@ def _fit_people(
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     network = [*model.head.parameters(), prior.code, *posterior.parameters()]
-    optimizer = torch.optim.AdamW(network, settings.learning_rate, weight_decay=settings.kind_decay)
+    optimizer = torch.optim.AdamW(network, settings.learning_rate, weight_decay=settings.weight_decay)
     for i in range(settings.steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         chances = posterior(evidence[episodes])

@@ -62,7 +62,7 @@ def test_every_ablation_has_a_name_and_changes_something():
 
 def test_gradient_steps_of_the_policy_are_counted():
     swm = TownScale().swm
-    assert policy_updates(swm, 5) == 10 * (1000 * 5 // 200) + 10 * 4 * 4
+    assert policy_updates(swm, 5) == 10 * (1000 * 5 // 200) + 4 * 4 * 4
 
 
 @pytest.mark.parametrize(("spent", "judged"), [(20, False), (40, True), (60, False), (100, True)])

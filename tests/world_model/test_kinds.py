@@ -17,7 +17,7 @@ from world_model.fit_kinds import fit_kinds
 from world_model.imagine import draw_people
 from world_model.kinds import KindBelief, KindPrior, drawn
 from world_model.model import ModelSettings, WorldModel
-from world_model.records import records
+from world_model.records import Records, records
 
 TOWN = Facilities("town", 16, 5, Tastes((2.0, 3.0), (3.0, 1.5), (0.0, 8.0), (0.0, 4.0)), "visits", sites=4)
 SETTINGS = ModelSettings(form="linear", latent="kinds", traits=2, members=3)
@@ -33,6 +33,13 @@ def fitted() -> WorldModel:
     model = WorldModel(TOWN, SETTINGS, 0)
     fit_kinds(model, records(TOWN, episodes(0, 20).episode), FitSettings(steps=300), 0)
     return model
+
+
+def likelihood(model: WorldModel, data: Records) -> float:
+    """The mean log-likelihood of a person's whole trajectory."""
+    assert isinstance(model.prior, KindPrior)
+    told = model.evidence(data.prospects, data.features, data.choice, data.open).sum(1)
+    return float((model.prior.log_chances(data.covariates) + told).logsumexp(-1).mean().detach())
 
 
 def test_chances_and_draws_agree():
@@ -69,12 +76,29 @@ def test_the_fit_tells_more_than_one_kind_would(fitted: WorldModel):
     fit_kinds(one, records(TOWN, episodes(0, 20).episode), FitSettings(steps=300), 0)
     data = records(TOWN, episodes(1000, 60).episode)
 
-    def log_p(model: WorldModel) -> float:
-        assert isinstance(model.prior, KindPrior)
-        told = model.evidence(data.prospects, data.features, data.choice, data.open).sum(1)
-        return float((model.prior.log_chances(data.covariates) + told).logsumexp(-1).mean().detach())
+    assert likelihood(fitted, data) > likelihood(one, data) + 0.1
 
-    assert log_p(fitted) > log_p(one) + 0.1
+
+def test_of_several_starts_the_likeliest_is_gone_on_with():
+    data = records(TOWN, episodes(0, 6).episode)
+
+    def reached(seed: int, starts: int) -> float:
+        model = WorldModel(TOWN, SETTINGS, seed)
+        fit_kinds(model, data, FitSettings(steps=30, kind_starts=starts, start_steps=60), seed)
+        return likelihood(model, data)
+
+    assert min(reached(seed, 4) for seed in range(4)) > min(reached(seed, 1) for seed in range(4)) + 0.05
+
+
+def test_the_prior_of_tastes_keeps_few_episodes_from_being_overfitted():
+    told, others = records(TOWN, episodes(0, 2).episode), records(TOWN, episodes(1000, 60).episode)
+
+    def held_out(sd: float) -> float:
+        model = WorldModel(TOWN, SETTINGS, 0)
+        fit_kinds(model, told, FitSettings(steps=200, taste_sd=sd), 0)
+        return likelihood(model, others)
+
+    assert held_out(0.5) > held_out(100.0) + 0.05
 
 
 def test_imagined_people_are_of_one_kind_each(fitted: WorldModel):
