@@ -6,6 +6,7 @@ results/NAME.json; a smoke run, which is small and proves nothing, writes runs/c
 
 import ast
 import importlib
+import json
 import signal
 import sys
 import time
@@ -48,11 +49,30 @@ def _defines_claim(file: Path) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == "claim" for node in ast.parse(text).body)
 
 
-def workplace(name: str, smoke: bool) -> Path:
-    """The folder in which a claim keeps what is expensive, so that a second run of the same command continues."""
+def workplace(name: str, smoke: bool, tracked: bool = False) -> Path:
+    """The folder in which a claim keeps what is expensive, so that a second run of the same command continues.
+
+    tracked: with the results instead of the runs, so that it continues in another copy of the repository too. A claim
+    that wants that says TRACKED = True.
+    """
     folder = ROOT / "runs" / "claims" / (f"{name}-smoke" if smoke else name)
+    if tracked and not smoke:
+        folder = ROOT / "results" / "curves" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Finished parts of other settings must not be mixed with new ones: UserError where a folder has such."""
+    file, now = folder / "settings.json", json.loads(json.dumps(settings))
+    if not file.exists():
+        write_json(file, now)
+    elif read_json(file) != now:
+        raise UserError(
+            "this claim's finished parts were made with other settings, or with another embedded model",
+            where=str(folder),
+            fix="put the settings back to go on, or delete that folder to start anew",
+        )
 
 
 def result_file(name: str, smoke: bool) -> Path:
@@ -67,10 +87,11 @@ def run_claim(name: str, smoke: bool) -> Outcome:
         near = get_close_matches(name, known, 1)
         fix = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(known) or 'there are none yet'}"
         raise UserError(f"there is no claim {name!r}", where="experiments/", fix=fix)
-    place = workplace(name, smoke)
+    module = importlib.import_module(f"experiments.{name}")
+    place = workplace(name, smoke, getattr(module, "TRACKED", False))
     commits = _commits(place / "commits.json")
     with _clock(place / "minutes.json") as minutes:
-        outcome: Outcome = importlib.import_module(f"experiments.{name}").claim(smoke)
+        outcome: Outcome = module.claim(smoke)
     write_json(result_file(name, smoke), record(outcome, minutes(), commits))
     return outcome
 

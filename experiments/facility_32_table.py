@@ -6,6 +6,7 @@ See `experiments.town_claim`.
 from experiments.claims import Outcome
 from experiments.town_claim import outcome
 
+TRACKED = True
 TOWNS = ("facility32", "facility32_sharp")
 
 

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.claims import Json, Outcome, workplace
-from experiments.errors import UserError
-from experiments.files import read_json, write_json
+from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.provenance import embedded_weights
 from experiments.saving_curves import Curves, Longer, finals, joined_curve, longer
 from experiments.saving_scale import Scale, ppo_trials, small, swm_trials
@@ -84,21 +82,8 @@ def claim(smoke: bool) -> Outcome:
 
 def _open(smoke: bool) -> Run:
     scale, folder, society = small() if smoke else Scale(), workplace(NAME, smoke), load("income_tax")
-    _same_settings(folder / "settings.json", scale)
+    same_settings(folder, {"scale": asdict(scale), "embedded_model": embedded_weights()})
     return Run(scale, folder, 1 if smoke else cpus(), time.time(), society.steps * society.agents)
-
-
-def _same_settings(file: Path, scale: Scale) -> None:
-    """Finished parts of other settings, or of another embedded model, must not be mixed with new ones."""
-    settings = json.loads(json.dumps({"scale": asdict(scale), "embedded_model": embedded_weights()}))
-    if not file.exists():
-        write_json(file, settings)
-    elif read_json(file) != settings:
-        raise UserError(
-            "this claim's unfinished work was done with other settings, or with another embedded model",
-            where=str(file.parent),
-            fix="put the settings back to continue it, or delete that folder to start anew",
-        )
 
 
 def _tune(run: Run) -> Tuned:

@@ -73,13 +73,21 @@ def gap_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0)
     Seeds and communities are resampled as in `crossed_interval`, the yardsticks with the communities; resamples in
     which there is no way to go are left out. ValueError where there is none in the whole.
     """
-    data, a, b = _finite(values, 2), _finite(low, 1), _finite(high, 1)
+    data, top = _finite(values, 2), _finite(high, 1)
+    return way_share(data, low, np.broadcast_to(top, data.shape), seed)
+
+
+def way_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0) -> Interval:
+    """(mean of [S, C] values - low) / (mean of high - low), where `high` [S, C] was measured with the same seeds in the
+    same communities, and `low` [C] is a yardstick. Resampled as in `gap_share`; ValueError as there.
+    """
+    data, a, b = _finite(values, 2), _finite(low, 1), _finite(high, 2)
     s, c = _weights(len(data), seed, "seeds"), _weights(data.shape[1], seed, "communities")
     if a.mean() == b.mean():
         raise ValueError("the two yardsticks are the same: there is no share of the way between them")
-    level, way = np.einsum("ds,sc,dc->d", s, data, c, optimize=True) - c @ a, c @ b - c @ a
-    there = way != 0
-    return _interval(float((data.mean() - a.mean()) / (b.mean() - a.mean())), level[there] / way[there])
+    level, top = (np.einsum("ds,sc,dc->d", s, x, c, optimize=True) - c @ a for x in (data, b))
+    there = top != 0
+    return _interval(float((data.mean() - a.mean()) / (b.mean() - a.mean())), level[there] / top[there])
 
 
 def interquartile_mean(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:

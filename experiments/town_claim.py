@@ -12,10 +12,9 @@ from pathlib import Path
 
 import torch
 
-from experiments.claims import Json, Outcome, result_file, workplace
-from experiments.errors import ROOT, UserError
+from experiments.claims import Json, Outcome, result_file, same_settings, workplace
 from experiments.figures import svg
-from experiments.files import read_json, write_atomic, write_json
+from experiments.files import write_atomic
 from experiments.saving_curves import Curves, Longer, finals, highest, longer
 from experiments.saving_work import Unit, cpus, do_all
 from experiments.statistics import interquartile_mean
@@ -76,23 +75,9 @@ def outcome(name: str, towns: Sequence[str], smoke: bool) -> Outcome:
 
 def _open(name: str, smoke: bool) -> Run:
     scale = small() if smoke else TownScale()
-    folder = workplace(name, smoke) if smoke else ROOT / "results" / "curves" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    _same_settings(folder / "settings.json", scale)
+    folder = workplace(name, smoke, tracked=True)
+    same_settings(folder, asdict(scale))
     return Run(name, scale, folder, smoke, time.time())
-
-
-def _same_settings(file: Path, scale: TownScale) -> None:
-    """Finished parts of other settings must not be mixed with new ones."""
-    settings = json.loads(json.dumps(asdict(scale)))
-    if not file.exists():
-        write_json(file, settings)
-    elif read_json(file) != settings:
-        raise UserError(
-            "this claim's finished parts were made with other settings",
-            where=str(file.parent),
-            fix="put the settings back to go on, or delete that folder to start anew",
-        )
 
 
 def _town(run: Run, town: str) -> Town:

@@ -376,16 +376,22 @@ def test_processes_share_the_units_out_and_the_first_error_is_raised(tmp_path: P
 
 
 def test_work_of_other_settings_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    check = imagination_saves_calls._same_settings  # pyright: ignore[reportPrivateUsage]
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    small_run = small()
     monkeypatch.setattr(provenance, "MODEL_FOLDER", tmp_path)
-    check(tmp_path / "settings.json", Scale())
-    check(tmp_path / "settings.json", Scale())
+    monkeypatch.setattr(imagination_saves_calls, "workplace", lambda name, smoke: tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+
+    def open_with(scale: Scale) -> None:
+        monkeypatch.setattr(imagination_saves_calls, "small", lambda: scale)
+        imagination_saves_calls._open(smoke=True)  # pyright: ignore[reportPrivateUsage]
+
+    open_with(small_run)
+    open_with(small_run)
     with pytest.raises(UserError, match="other settings"):
-        check(tmp_path / "settings.json", Scale(seeds=11))
+        open_with(replace(small_run, seeds=11))
     (tmp_path / "model.safetensors").write_bytes(b"others")
     with pytest.raises(UserError, match="another embedded model"):
-        check(tmp_path / "settings.json", Scale())
+        open_with(small_run)
 
 
 # The table

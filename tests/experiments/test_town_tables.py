@@ -116,7 +116,7 @@ def test_every_bar_has_to_be_met():
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(town_claim, "small", lambda: replace(small(), seeds=2, budgets=(1, 4)))
-    monkeypatch.setattr(town_claim, "workplace", lambda name, smoke: tmp_path / name)
+    monkeypatch.setattr(town_claim, "workplace", lambda name, smoke, tracked: tmp_path / name)
     monkeypatch.setattr(town_claim, "result_file", lambda name, smoke: tmp_path / f"{name}.json")
     return tmp_path
 
