@@ -90,6 +90,10 @@ class Records:
     def episodes(self) -> int:
         return len(self.features)
 
+    def take(self, which: Tensor) -> "Records":
+        """Some of the episodes, by number or by mask [E]."""
+        return Records(*(part[which] for part in vars(self).values()))
+
 
 def personal(society: Society, features: Tensor) -> Tensor:
     """The public facts that describe a person and never change: [..., N, F] -> [..., N, V], clipped to +-2."""
