@@ -18,6 +18,7 @@ from experiments.report_data import (
     Schedule,
 )
 from experiments.statistics import Interval
+from world_model.doubts import Doubt
 
 FEW = 5  # communities; the interval of fewer spans little more than their own spread, and leaves out 0 too often
 
@@ -161,14 +162,16 @@ def on_responses(drawn: Sequence[Response]) -> str:
     return text
 
 
-def on_dreams(paths: Sequence[Path], gates: Sequence[Gate]) -> str:
+def on_dreams(paths: Sequence[Path], gates: Sequence[Gate], period: str) -> str:
     """Do dream and life agree?"""
     real = next((p for p in paths if p.real), None)
     dreamt = next((p for p in paths if not p.real), None)
     parts: list[str] = []
     if real is not None and dreamt is not None and np.abs(real.mean).mean() > 0:
         off = float(np.abs(dreamt.mean - real.mean).mean() / np.abs(real.mean).mean())
-        parts.append(f"Year by year, imagined welfare is off by {off:.1%} of the real level on average.")
+        parts.append(
+            f"{period.capitalize()} by {period}, imagined welfare is off by {off:.1%} of the real level on average."
+        )
     if gates:
         last = gates[-1]
         parts.append(
@@ -199,14 +202,14 @@ def _course(course: Course) -> str:
     return f"{label}: {course.value} from {number(float(values[0]))} to {number(end)}{moved}."
 
 
-def on_recovery(found: Recovery) -> str:
-    """What the belief knows after three years of what matters."""
-    year = min(3, found.r2.shape[1])
-    known = [(t, found.r2[i, year - 1]) for i, t in enumerate(found.traits) if found.matters[i]]
+def on_recovery(found: Recovery, period: str) -> str:
+    """What the belief knows after three periods of what matters."""
+    seen = min(3, found.r2.shape[1])
+    known = [(t, found.r2[i, seen - 1]) for i, t in enumerate(found.traits) if found.matters[i]]
     told = _listed([f"{max(0.0, r2):.0%} of the variance of {t.replace('_', ' ')}" for t, r2 in known])
     below = " Below zero, a guess is worse than the mean would be." if (found.r2 < 0).any() else ""
     return (
-        f"After {year} counted years the belief knows {told}, on which the best policy depends (solid lines). The "
+        f"After {seen} counted {period}s the belief knows {told}, on which the best policy depends (solid lines). The "
         f"declared values were never an input: they are read from the personas for this figure only.{below}"
     )
 
@@ -221,6 +224,17 @@ def on_ledger(ledger: Sequence[Account]) -> str:
     share = f"{failed / max(asked, 1):.1%}" if failed * 1000 >= asked else "less than 0.1%"
     parts.append(f"{failed:,} ended in a fallback ({share})." if failed else "None ended in a fallback.")
     return " ".join(part for part in parts if part)
+
+
+def on_doubts(doubts: Sequence[Doubt]) -> str:
+    """What the assumed form of people misses, if anything."""
+    fired = [doubt.richer for doubt in doubts if doubt.fires]
+    if not fired:
+        return "No richer model of people foretold episodes better, beyond chance, that neither had seen."
+    return (
+        f"Episodes that neither model had seen are foretold better, beyond chance, by allowing for {_listed(fired)}: "
+        "people are not quite of the assumed form, and what was learned in imagination leaves that out."
+    )
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -192,22 +192,23 @@ def responses(drawn: Sequence[Response]) -> Figure:
         return figure
 
 
-def dream_and_life(paths: Sequence[Path], gates: Sequence[Gate]) -> Figure:
-    """Welfare by year, imagined and real; and the gains that the real checks compared."""
+def dream_and_life(paths: Sequence[Path], gates: Sequence[Gate], period: str) -> Figure:
+    """Welfare by period, imagined and real; and the gains that the real checks compared, if there were any."""
     with rc_context(STYLE):
         figure = canvas()
-        left, right = figure.subplots(1, 2, width_ratios=[1.6, 1])
+        left, *right = figure.subplots(1, 1 + bool(gates), width_ratios=[1.6, 1][: 1 + bool(gates)], squeeze=False)[0]
         for p in paths:
             style = {"color": COLOURS["swm_ap"] if p.real else COLOURS["saez"], "ls": "-" if p.real else ":"}
             years = np.arange(1, len(p.mean) + 1)
             left.plot(years, p.mean, marker="o", ms=4, label=p.label, **style)
             left.fill_between(years, p.low, p.high, color=style["color"], alpha=0.13, lw=0)
             left.set_xticks(years)
-        left.set_xlabel("counted year")
+        left.set_xlabel(f"counted {period}")
         left.set_ylabel("welfare")
         left.set_title("Level, learned policy")
         legend(left)
-        _gates(right, gates)
+        for ax in right:
+            _gates(ax, gates)
         return figure
 
 
@@ -233,14 +234,14 @@ def courses(drawn: Sequence[Course]) -> Figure:
         for ax, course in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
             tone = COLOURS["saez"] if course.value == "loss" else COLOURS["swm_ap"]
             ax.plot(course.steps, course.values, color=tone, lw=1.2)
-            ax.set_title(fill(course.label, 26))
+            ax.set_title(fill(course.label, 84 // len(drawn)))
             ax.set_xlabel("step")
             ax.set_ylabel(course.value)
         return figure
 
 
-def recovery(found: Recovery) -> Figure:
-    """R² of declared traits from the belief, by year; solid where the best policy depends on the trait."""
+def recovery(found: Recovery, period: str) -> Figure:
+    """R² of declared traits from the belief, by period; solid where the best policy depends on the trait."""
     tones = ["#0b6e75", "#c67f17", "#5865b5", "#b5483c", "#6f8f3a", "#8a5aa3", "#8b9099"]
     with rc_context(STYLE):
         figure = canvas()
@@ -254,7 +255,7 @@ def recovery(found: Recovery) -> Figure:
         ax.axhline(0, color=INK, lw=0.8)
         ax.set_ylim(min(-0.05, float(found.r2.min()) - 0.03), 1)
         ax.set_xticks(years)
-        ax.set_xlabel("counted years seen")
+        ax.set_xlabel(f"counted {period}s seen")
         ax.set_ylabel("R², held-out communities")
         figure.legend(loc="outside right center", fontsize=9)
         return figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -25,14 +26,18 @@ from experiments.report_data import (
     Strange,
 )
 from experiments.runs import Run
+from experiments.stages import JSON
 from experiments.statistics import mean_interval, paired_interval
-from experiments.tax_findings import market_of, responses, schedule
+from experiments.tax_findings import has_market, market_of, responses, schedule
+from experiments.town_findings import outings, places
 from learning.draws import child_seed, draws
 from mechanism.dreams import Dreams
 from personas.inspect import edited_biographies, own_words, strangers
 from personas.people import Persona
 from personas.rosters import Village
 from societies.base import Episode, Principal
+from world_model.doubts import LEAST, Doubt, doubts
+from world_model.records import records
 
 REFERENCES = ("us_federal", "random", "uniform_phantom")  # what a society has where nobody has learned anything
 LABELS = {
@@ -64,7 +69,8 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         child_seed(config.seed, "report"),
         outcome.episodes.soft,
     )
-    ours = finished.evaluated[0]
+    ours, society = finished.evaluated[0], finished.cast.society
+    taxes = has_market(society)
     return ReportData(
         title=f"{config.name}: rules learned for {config.society.name}",
         society=config.society.name,
@@ -74,9 +80,13 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         reference=reference(finished),
         methods=(*methods(finished), *quoted(config)),
         curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
-        brackets=np.array(market_of(finished.cast.society).brackets),
-        schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated),
-        responses=responses(dreams, outcome.episodes),
+        brackets=np.array(market_of(society).brackets if taxes else ()),
+        schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated if taxes),
+        responses=responses(dreams, outcome.episodes) if taxes else (),
+        period="year" if taxes else "step",
+        places=tuple(own for e in finished.evaluated for own in places(society, e.name, LABELS[e.name], e.episode)),
+        outings=outings(dreams, outcome.episodes),
+        doubts=_doubts(run, finished),
         paths=_paths(dreams, ours.episode, outcome.learned),
         gates=_gates(finished),
         courses=_courses(run, finished),
@@ -153,6 +163,19 @@ def _who(config: Config) -> str:
     return "embedded" if stand_in(config) else "scripted" if config.population.kind == "scripted" else "others"
 
 
+def _doubts(run: Run, finished: Finished) -> tuple[Doubt, ...]:
+    """Of a world model of kinds that was fitted to single actions, and to enough of them."""
+    model, episodes, society = finished.outcome.model.settings, finished.outcome.episodes, finished.cast.society
+    if model.latent != "kinds" or episodes.soft or len(episodes.ids) < LEAST:
+        return ()
+    seed, fit = child_seed(finished.config.seed, "doubts"), finished.config.method.settings.fit
+
+    def asked() -> list[dict[str, str | float]]:
+        return [asdict(doubt) for doubt in doubts(society, model, records(society, episodes), fit, seed)]
+
+    return tuple(Doubt(**told) for told in run.stages.get("doubts", JSON, asked))
+
+
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
     with torch.no_grad():
         dreamt = dreams.dream(principal, 10**5, 20 * dreams.model.members).episode
@@ -181,7 +204,7 @@ def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
     found = list[Course]()
     for what, part in last.items():
         own = [point for point in points if (point.what, point.part) == (what, part)]
-        welfare = not what.startswith("fitting")
+        welfare = not what.startswith(("fitting", "learning from planning", "asking"))
         scale = society.steps / counted if welfare else 1.0
         values = np.array([point.value for point in own]) * scale
         value = "imagined welfare" if welfare else "loss"

@@ -9,7 +9,7 @@ from societies.base import Episode, Sealed, Society
 from world_model.model import WorldModel
 from world_model.records import records
 
-MATTERS = ("elasticity", "fairness")  # headroom: swapping low and high costs over 5% of welfare; the others under 0.3%
+HARDLY = ("risk_aversion", "loss_aversion", "habit", "preferred_hours")  # swapping low and high costs under .3%
 
 
 def recovery(model: WorldModel, society: Society, episode: Episode, sealed: Sealed | None) -> Recovery | None:
@@ -30,7 +30,7 @@ def recovery(model: WorldModel, society: Society, episode: Episode, sealed: Seal
     names = [name for name in sealed.trait_names if name in society.traits_used]
     traits = torch.stack([sealed.traits[..., sealed.trait_names.index(name)] for name in names], -1)  # [B, N, Z*]
     r2 = [[_r2(known[:, year], traits[..., z]) for year in range(known.shape[1])] for z in range(len(names))]
-    return Recovery(tuple(names), np.array(r2), tuple(name in MATTERS for name in names))
+    return Recovery(tuple(names), np.array(r2), tuple(name not in HARDLY for name in names))
 
 
 def _r2(known: Tensor, trait: Tensor) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments import conclusions, figures
+from experiments import conclusions, figures, town_report
 from experiments.files import write_text
 from experiments.report_data import ReportData
 
@@ -39,6 +39,7 @@ def render(data: ReportData) -> str:
         gains_caption=conclusions.on_gains(data.methods, data.reference),
         gains_image=figures.data_uri(figures.gains(data.methods, data.reference)),
         pictures=pictures(data),
+        doubts_caption=conclusions.on_doubts(data.doubts),
         ledger_caption=conclusions.on_ledger(data.ledger),
         colour=figures.colour,
     )
@@ -56,16 +57,23 @@ def pictures(data: ReportData) -> list[Picture]:
     if data.responses:
         text = conclusions.on_responses(data.responses)
         found.append(_picture("How people respond", figures.responses(data.responses), text))
+    if data.places:
+        found.append(_picture("Where it is built", town_report.map_of(data.places), town_report.on_map(data.places)))
+    if data.outings:
+        text = town_report.on_outings(data.outings)
+        found.append(_picture("How far people go", town_report.outings(data.outings), text))
     if data.paths or data.gates:
-        image = figures.dream_and_life(data.paths, data.gates)
-        found.append(_picture("Imagined against real", image, conclusions.on_dreams(data.paths, data.gates)))
+        image = figures.dream_and_life(data.paths, data.gates, data.period)
+        text = conclusions.on_dreams(data.paths, data.gates, data.period)
+        found.append(_picture("Imagined against real", image, text))
     if data.courses:
         found.append(
             _picture("How the learning went", figures.courses(data.courses), conclusions.on_courses(data.courses))
         )
     if data.recovery:
-        image = figures.recovery(data.recovery)
-        found.append(_picture("Inferred traits against declared ones", image, conclusions.on_recovery(data.recovery)))
+        image = figures.recovery(data.recovery, data.period)
+        text = conclusions.on_recovery(data.recovery, data.period)
+        found.append(_picture("Inferred traits against declared ones", image, text))
     return found
 
 

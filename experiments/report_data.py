@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.statistics import Interval
+from world_model.doubts import Doubt
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +65,27 @@ class Response:
     income: Floats  # [P] income before tax over income at full time, both summed over the people of the bin
     hours_low: Floats  # [P] 95% interval of the mean, over communities
     hours_high: Floats  # [P]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a method's facilities stand at the end of an episode."""
+
+    name: str
+    label: str
+    share: Floats  # [rows, columns] of the held-out communities in which one stands in that cell
+
+
+@dataclass(frozen=True)
+class Outings:
+    """How often people go to a place that is open, by how far it is."""
+
+    label: str
+    real: bool  # lived, or imagined
+    blocks: Floats  # [D] from home
+    share: Floats  # [D] in [0, 1]
+    low: Floats  # [D] 95% interval of the mean, over communities
+    high: Floats  # [D]
 
 
 @dataclass(frozen=True)
@@ -157,9 +179,13 @@ class ReportData:
     reference: str  # label of the method that gains are counted from
     methods: tuple[Method, ...]
     curves: tuple[Curve, ...]
-    brackets: Floats  # [M] lower edges in dollars a year
+    brackets: Floats  # [M] lower edges in dollars a year; empty where there are no taxes
     schedules: tuple[Schedule, ...]
     responses: tuple[Response, ...]
+    period: str  # what a counted step is called: year
+    places: tuple[Places, ...]
+    outings: tuple[Outings, ...]
+    doubts: tuple[Doubt, ...]  # is the assumed form of people wrong?
     paths: tuple[Path, ...]
     gates: tuple[Gate, ...]
     courses: tuple[Course, ...]  # in the order of the learning

@@ -107,7 +107,7 @@ class Facilities:
         """[B, N, 1 + 3 S] whole numbers: the last choice; of each site its number, blocks away, per cent of all who
         were there last time. Negative = nothing to tell.
         """
-        site, distance = self._seen(state.features, mechanism)
+        site, distance = self.seen(state.features, mechanism)
         last = self._last(state.features)
         chosen = torch.where(last.sum(-1) > 0, last.argmax(-1), -1)[..., None].float()
         number = torch.arange(1.0, self.sites + 1, device=site.device).expand_as(distance)
@@ -122,7 +122,7 @@ class Facilities:
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, D]: how far (one-hot), how crowded, is it new, was one there last time; zeros for home."""
-        site, distance = self._seen(features, mechanism)
+        site, distance = self.seen(features, mechanism)
         blocks = torch.arange(self.farthest + 1, device=site.device)
         far = (distance[..., None] == blocks).float()  # [B, N, S, 2 side - 1]
         new = site[..., PRESENT] - self._sites(features)[..., PRESENT]
@@ -132,7 +132,7 @@ class Facilities:
 
     def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K]; 0 for home."""
-        site, distance = self._seen(state.features, mechanism)
+        site, distance = self.seen(state.features, mechanism)
         b, alpha, beta, delta = self.tastes.of(state.people)
         worth = b - alpha * (distance - delta).abs() - beta * site[..., CROWD]  # [B, N, S]
         worth = torch.where(site[..., PRESENT] > 0.5, worth, NEVER)
@@ -198,7 +198,7 @@ class Facilities:
         new = torch.cat([built, mechanism @ self.cells.to(mechanism.device), torch.zeros_like(built)], -1)  # [B, 4]
         return site + (free * (site[..., -1:, PRESENT] < 0.5))[..., None] * new[:, None, None]
 
-    def _seen(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor]:
+    def seen(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor]:
         """The sites [B, N, S, 4] with the new one, and everyone's distance to each [B, N, S] in blocks."""
         site = self._built(features, mechanism)
         return site, self._blocks(site[..., X : Y + 1] - features[..., None, :2])

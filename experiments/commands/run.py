@@ -71,13 +71,11 @@ def _report(run: "Run", finished: "Finished") -> str:
     from experiments import figures
     from experiments.findings import report_data
     from experiments.report import write_report
-    from experiments.tax_findings import has_market
 
-    if not has_market(finished.cast.society):
-        return f"no report: its plots are of taxes, and {finished.cast.society.name} has none; all is in {run.folder}"
     data = report_data(run, finished)
     written = write_report(data, run.report)
-    (run.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
+    if data.schedules:
+        (run.folder / "schedules.svg").write_bytes(figures.svg(figures.schedules(data.brackets, data.schedules)))
     return f"report: {written}"
 
 

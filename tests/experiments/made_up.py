@@ -83,6 +83,10 @@ def data() -> ReportData:
             Response("real", True, kept, hours, hours / 40, hours - 0.5, hours + 0.5),
             Response("imagined", False, kept, hours + 0.4, (hours + 0.4) / 40, hours, hours + 0.8),
         ),
+        period="year",
+        places=(),
+        outings=(),
+        doubts=(),
         paths=(
             Path("real", True, years, years - 0.01, years + 0.01),
             Path("imagined", False, years + 0.006, years - 0.002, years + 0.014),

@@ -142,7 +142,7 @@ def test_the_schedule_is_put_into_ranges_of_income():
 
 def test_dreams_are_compared_with_life():
     data = made_up.data()
-    text = conclusions.on_dreams(data.paths, (Gate(10, 0.02, -0.01),))
+    text = conclusions.on_dreams(data.paths, (Gate(10, 0.02, -0.01),), "year")
     assert "off by 0.8% of the real level" in text
     assert "gained −.010 over its own average rules in life and +.020 in imagination" in text
 
@@ -150,7 +150,7 @@ def test_dreams_are_compared_with_life():
 def test_recovery_names_the_traits_that_matter():
     recovery = made_up.data().recovery
     assert recovery is not None
-    text = conclusions.on_recovery(recovery)
+    text = conclusions.on_recovery(recovery, "year")
     assert (
         "After 3 counted years the belief knows 70% of the variance of elasticity and 55% of the variance of fairness"
         in text
@@ -178,8 +178,8 @@ def test_every_axis_says_what_it_shows():
         figures.schedules(data.brackets, data.schedules),
         figures.rates_by_year(data.brackets, data.schedules[0]),
         figures.responses(data.responses),
-        figures.dream_and_life(data.paths, data.gates),
-        figures.recovery(data.recovery),
+        figures.dream_and_life(data.paths, data.gates, "year"),
+        figures.recovery(data.recovery, "year"),
     ]
     assert all(ax.get_xlabel() and ax.get_ylabel() for figure in drawn for ax in figure.axes)
 
@@ -188,7 +188,7 @@ def test_no_figure_loses_its_labels_at_the_edge():
     """Everything that is drawn lies inside the picture."""
     data = made_up.data()
     assert data.recovery is not None
-    for figure in (figures.rates_by_year(data.brackets, data.schedules[0]), figures.recovery(data.recovery)):
+    for figure in (figures.rates_by_year(data.brackets, data.schedules[0]), figures.recovery(data.recovery, "year")):
         figure.draw_without_rendering()
         box = figure.get_tightbbox()
         assert box.x0 >= -0.01
