@@ -7,7 +7,6 @@ from torch import Tensor
 
 from mechanism.planning import Chances, Counted, Minds
 from societies.base import Society
-from societies.mechanisms import size
 from world_model.kinds import KindPrior
 from world_model.model import WorldModel
 from world_model.response import SHUT, LinearHead, Utilities
@@ -41,12 +40,9 @@ class LearnedOdds:
 
     def opened(self, steps: range, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
-        p, m, new = len(features), size(self.society), [self.society.newcomer(step) for step in steps]
-        spread = features.repeat_interleave(m, 0)
-        prospects = self.society.prospects(spread, torch.eye(m).repeat(p, 1))[:, :, new[0]]  # [P M, N, D]
-        scaled = self.model.scaler.prospects(prospects).unflatten(0, (p, m)).transpose(1, 2)  # [P, N, M, 2 D]
+        new, head = [self.society.newcomer(step) for step in steps], self._head
+        scaled = self.model.scaler.prospects(self.society.offers(features))  # [P, N, M, 2 D]
         state = self.model.state(features)
-        head = self._head
         worth = head.value(*_for_all(head, scaled[:, :, None], _each(state, z), z))  # [S, P, N, C, M]
         found = worth.permute(0, 1, 4, 2, 3) + head.constant[:, new].T[..., None, None, None, None]
         return found.mean(1, keepdim=True)

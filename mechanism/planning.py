@@ -59,6 +59,10 @@ class Counted(Society, Protocol):
         """Which of the K choices an option that is taken in this step opens."""
         ...
 
+    def offers(self, features: Tensor) -> Tensor:
+        """[B, N, M, D] the prospects of the choice that each of the M options would open, for everyone."""
+        ...
+
     def welfare_of(self, shares: Tensor) -> Tensor:
         """[...] the objective of a step from the shares [..., K] of people who make each choice."""
         ...

@@ -153,6 +153,12 @@ class Facilities:
         after = torch.cat([features[..., :2], site.flatten(-2), response], -1)
         return Settled(after, {"visits": self.welfare_of(response.mean(1))})
 
+    def offers(self, features: Tensor) -> Tensor:
+        """[B, N, M, D] what `prospects` says of the new choice, under each option: how far it is, and new."""
+        far = self._groups(features).permute(0, 3, 1, 2)  # [B, N, M, 2 side - 1]
+        crowd, new, was_here = far.new_tensor([0.0, 1.0, 0.0]).expand(*far.shape[:-1], -1).split(1, -1)
+        return torch.cat([far, crowd, new, was_here], -1)
+
     def newcomer(self, step: int) -> int:
         """The choice that is opened in a step: as many stand as steps have passed."""
         return step + 1

@@ -123,3 +123,16 @@ def test_tastes_are_linear_between_the_two_kinds():
     half = people.with_traits(torch.full_like(people.traits, 0.5))
     assert [float(x[0, 0, 0]) for x in tastes.of(half)] == pytest.approx([2.5, 2.25, 4.0, 2.5])
     assert OBJECTIVES == ("visits",)
+
+
+@pytest.mark.parametrize("side", [3, 7])
+def test_what_an_option_would_offer_is_what_it_then_brings(side: int):
+    society = Facilities("some town", 5, side, THIRTY_TWO, OBJECTIVES[0], 3)
+    m, d = side * side, draws(0, 0, 4)
+    rules = Fixed(torch.eye(m)[[0, m - 1, 1]])
+    episode = play(society, ScriptedPopulation(False), town(society, 0, 4, 5), rules, d).episode
+    for step in range(3):
+        before = episode.features[:, step]
+        brought = society.prospects(before.repeat_interleave(m, 0), torch.eye(m).repeat(4, 1))  # [B M, N, K, D]
+        new = brought[:, :, society.newcomer(step)].unflatten(0, (4, m)).transpose(1, 2)
+        assert torch.equal(society.offers(before), new)
