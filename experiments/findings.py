@@ -54,6 +54,7 @@ LABELS = {
     "constrained_median": "constrained median",
     "mean": "mean",
     "midpoint": "midpoint",
+    "best_percentile": "best percentile",
 }
 SHOWN = 8  # decisions in the report's table, with trouble and without
 READ = 5_000  # decisions of each purpose that are looked through for trouble

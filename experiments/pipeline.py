@@ -6,7 +6,7 @@ anew from the same counters, so that it ends with the same table.
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from learning.draws import child_seed, draws
 from mechanism import planning
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.k_median import KMedian
-from mechanism.baselines.line import KNOWN, known
+from mechanism.baselines.line import KNOWN, best_percentile, known
 from mechanism.baselines.planning import planning as plan_in
 from mechanism.baselines.saez import saez
 from mechanism.explore import RandomRules
@@ -52,7 +52,8 @@ from world_model.model import check_learnable
 
 OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
 OF_OPTIONS = ("random", "k_median", "planning")
-OF_LINES = tuple(KNOWN)
+BEST_PERCENTILE = "best_percentile"
+OF_LINES = (*KNOWN, BEST_PERCENTILE)
 BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES)
 LEARNING = "learning"
 
@@ -212,7 +213,7 @@ def _possible_baselines(society: Society) -> tuple[str, ...]:
     if isinstance(society.mechanism, Options):
         return OF_OPTIONS if isinstance(society, planning.Counted) else OF_OPTIONS[:1]
     if isinstance(society, FacilityLine):
-        return (*(name for name, (family, _) in KNOWN.items() if family == society.family), "flat_50")
+        return (*OF_LINES, "flat_50")
     return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
@@ -244,7 +245,7 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
         principal, cost = _principal(name, cast, outcome, (config.seed, spent, communities))
-        stage = cast.stage(config.seed, "held-out", purpose)
+        stage = replace(cast.stage(config.seed, "held-out", purpose), society=_under(name, cast.society))
         with live.stage(purpose, communities * per_episode), torch.no_grad():
             played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
         yield Evaluated(name, played.episode, played.sealed if name == "swm_ap" else None, cost)
@@ -265,7 +266,7 @@ def _principal(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]
     if name in OF_OPTIONS:
         return _of_options(name, cast, outcome, of)
     if isinstance(cast.society, FacilityLine) and name in OF_LINES:
-        return known(cast.society, name), 0
+        return _of_lines(name, cast.society, outcome, spent)
     if name == "us_federal":
         return default(cast.society), 0
     if name == "flat_50":
@@ -274,6 +275,23 @@ def _principal(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]
         return Fixed(best_fixed_rates()), None
     seen = outcome.episodes
     return saez(seen, full_time_income(seen.features[:, 0])), spent
+
+
+def _under(name: str, society: Society) -> Society:
+    """The society in which a method's rules are rules: on a street the same people, under rules of its family."""
+    if not isinstance(society, FacilityLine) or name not in OF_LINES:
+        return society
+    return society.under("percentiles" if name == BEST_PERCENTILE else KNOWN[name][0])
+
+
+def _of_lines(name: str, society: FacilityLine, outcome: Outcome, spent: int) -> tuple[Principal, int]:
+    """Rules known for a street; the best percentiles are those for what people reported while SWM-AP learned."""
+    there = _under(name, society)
+    assert isinstance(there, FacilityLine)
+    if name != BEST_PERCENTILE:
+        return known(there, name), 0
+    reports = outcome.episodes.response[..., 0].flatten(0, 1)  # [E T, N]
+    return best_percentile(there, reports), spent
 
 
 def _of_options(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]) -> tuple[Principal, int]:

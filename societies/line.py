@@ -70,6 +70,11 @@ class FacilityLine:
         self.prospect_names = ("report", *places)
         self.mechanism = Box(0.0, 1.0, (facilities * self.rules.parameters(agents),))
 
+    def under(self, family: str) -> "FacilityLine":
+        """The same street under rules of another family. ValueError: no such family."""
+        name = f"{self.name}, {family}"
+        return FacilityLine(name, self.agents, self.facilities, family, self.objective, self.marks + 1)
+
     def counts(self, step: int) -> bool:
         return True
 
