@@ -9,7 +9,8 @@ from agents.scripted import ScriptedPopulation
 from experiments.facility_ladder import HELD_OUT_SEED, ROSTERS, climb, ladder
 from experiments.judging import Checkpoints, Place, Tensors, judge
 from experiments.open_town import OpenTown, Told
-from experiments.town_scale import TUNING_SEED, TownScale, swm_budget
+from experiments.town_scale import TownScale, swm_budget
+from experiments.town_trials import TUNING_SEED
 from learning.draws import child_seed
 from mechanism.baselines.dreamer import dreamer
 from mechanism.baselines.dreamer_settings import DreamerSettings

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from experiments.town_trials import WINNERS, dreamer_trials, mbpo_trials, ppo_trials, swm_trials
 from learning.ppo import PPOSettings
 from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.baselines.mbpo import MBPOSettings
@@ -10,25 +11,6 @@ from mechanism.distil import DistilSettings
 from mechanism.improve import ImproveSettings
 from mechanism.swm_ap import SWMSettings
 from world_model.fit import FitSettings
-from world_model.model import ModelSettings
-
-TUNING_SEED = 900_002  # of the communities that settings were chosen on
-
-
-def _swm() -> SWMSettings:
-    return SWMSettings(
-        mixed_episodes=0,
-        check_episodes=0,
-        penalty=0.0,
-        model=ModelSettings(form="linear", latent="kinds", traits=2),
-        fit=FitSettings(steps=400, learning_rate=1e-2),
-        distil=DistilSettings(planned_episodes=1000),
-        improve=ImproveSettings(iterations=4, copies=4, ppo=PPOSettings(learning_rate=1e-4, entropy=1e-3)),
-    )
-
-
-def _ppo() -> ImproveSettings:
-    return ImproveSettings(worlds=32, ppo=PPOSettings(learning_rate=2e-3, entropy=3e-3))
 
 
 @dataclass(frozen=True)
@@ -47,10 +29,11 @@ class TownScale:
     mbpo_episodes: int = 960
     dreamer_episodes: int = 320
     model_based_every: int = 40  # episodes between the checkpoints of the curves of these two
-    swm: SWMSettings = field(default_factory=_swm)
-    ppo: ImproveSettings = field(default_factory=_ppo)
-    mbpo: MBPOSettings = field(default_factory=MBPOSettings)
-    dreamer: DreamerSettings = field(default_factory=lambda: DreamerSettings(train_ratio=64))
+    swm: SWMSettings = field(default_factory=lambda: swm_trials()[WINNERS["swm_ap"]])
+    ppo: ImproveSettings = field(default_factory=lambda: ppo_trials()[WINNERS["ppo"]])
+    recurrent: ImproveSettings = field(default_factory=lambda: ppo_trials()[WINNERS["recurrent"]])
+    mbpo: MBPOSettings = field(default_factory=lambda: mbpo_trials()[WINNERS["mbpo"]])
+    dreamer: DreamerSettings = field(default_factory=lambda: dreamer_trials()[WINNERS["dreamer"]])
 
 
 def small() -> TownScale:
@@ -79,6 +62,7 @@ def small() -> TownScale:
             improve=ImproveSettings(iterations=1, worlds=4, ppo=few),
         ),
         ppo=ImproveSettings(worlds=2, ppo=few),
+        recurrent=ImproveSettings(worlds=2, ppo=few),
     )
 
 

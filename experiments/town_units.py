@@ -50,7 +50,7 @@ def _rival(town: str, name: str, horizon: int, seed: int, scale: TownScale, benc
     at = place(town, seed, scale.held_out)
     often = scale.model_based_every
     make = {
-        "recurrent": partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed, new_recurrent_policy),
+        "recurrent": partial(ppo_curve, at, scale.recurrent, horizon, scale.every, seed, new_recurrent_policy),
         "mbpo": partial(mbpo_curve, at, scale.mbpo, scale.mbpo_episodes, often, seed),
         "dreamer": partial(dreamer_curve, at, scale.dreamer, scale.dreamer_episodes, often, seed),
     }
