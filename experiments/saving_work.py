@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -65,19 +66,22 @@ class Unit:
 def do_all(units: Sequence[Unit], folder: Path, workers: int, started: float) -> None:
     """Do every unit, in `workers` processes; with one, in this process. Finished parts are not done again.
 
-    The first error ends the work: units that have not begun are dropped, and the error is raised here.
+    The first error, or a signal to end, ends the work: units that have not begun are dropped, those under way are
+    broken off, and the error is raised here.
     """
     if workers == 1 or len(units) == 1:
         for unit in units:
             _do(unit, folder, started)
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(units)), context, _worker, (os.getpid(),)) as pool:
+    stop = context.Event()
+    with ProcessPoolExecutor(min(workers, len(units)), context, _worker, (os.getpid(), stop)) as pool:
         futures = [pool.submit(_do, unit, folder, started) for unit in units]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -86,13 +90,13 @@ def _do(unit: Unit, folder: Path, started: float) -> None:
     unit.work(Bench(folder, unit.name, started))
 
 
-def _worker(parent: int) -> None:
-    """One thread for tensors. A worker whose parent was killed ends too, rather than work for nobody."""
+def _worker(parent: int, stop: Event) -> None:
+    """One thread for tensors. A worker that is told to stop, or whose parent was killed, ends at once."""
     torch.set_num_threads(1)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
+        while os.getppid() == parent and not stop.wait(1):
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,10 +1,14 @@
 """Equal effort: as many trials of everyone, and the tables run what won."""
 
+import time
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
 
 from experiments import town_tuning
+from experiments.saving_work import Bench, Unit, do_all
 from experiments.town_scale import TownScale
 from experiments.town_trials import WINNERS
 from experiments.town_tuning import LISTS, Size, claim
@@ -31,3 +35,15 @@ def test_a_small_run_scores_every_trial(monkeypatch: pytest.MonkeyPatch, tmp_pat
     for own in found.figures["scores"].values():
         assert own[0] == own[1]  # the same settings twice
     assert found.passed
+
+
+def test_an_error_breaks_off_what_is_under_way(tmp_path: Path):
+    began = time.monotonic()
+    units = [Unit("broken", methodcaller("part", "all", partial(int, "no number"))), Unit("long", partial(_sleep, 60))]
+    with pytest.raises(ValueError, match="no number"):
+        do_all(units, tmp_path, 2, 0.0)
+    assert time.monotonic() - began < 40
+
+
+def _sleep(seconds: float, bench: Bench) -> None:
+    time.sleep(seconds)
