@@ -1,0 +1,140 @@
+"""A world model of who does what in teams: agents of Z hidden kinds, whose kinds hang together within a roster.
+
+What an agent does depends on its own kind and on which kinds are in its team, itself included. Each such pair has
+weights of its own, which are those of the kind, plus one for every kind that is there, plus a small rest. The chance
+that a roster has which kinds is learned too, as of a bag of kinds: any order of the seats is as likely as any other.
+Beliefs are kept over all Z^4 assignments of kinds to seats, exactly:
+
+    log p(kinds | history) = log p(kinds) + sum over steps and agents of log p(doing | own kind, kinds in its team)
+
+Kinds have no names. Shapes: E episodes, T steps, N = 4 agents, A = Z^N assignments, C = Z 2^Z pairs.
+"""
+
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot, softplus
+
+from learning.draws import child_seed
+from societies.teams import AGENTS, LABELS
+from world_model.team_facts import CRAFTING, MOVING, STORING, TAKING, TeamFacts
+
+KINDS = 4  # Z
+LEANING = 1.0  # weight of nearing a corner of its own that each kind starts with
+SELDOM = -1.0  # log-odds of an event before anything is known of it
+PRESENT = torch.tensor(list(product((0.0, 1.0), repeat=KINDS)))  # [2^Z, Z] the kinds in a team
+PLACES = 2 ** torch.arange(KINDS - 1, -1, -1)  # of each kind in the number of a row of PRESENT
+ASSIGNMENTS = torch.tensor(list(product(range(KINDS), repeat=AGENTS)))  # [A, N]
+
+
+def pairs(kinds: Tensor, together: Tensor) -> Tensor:
+    """[..., N] int64 the pair (own kind, kinds in the team) of everyone; kinds [..., N], together [..., N, N]."""
+    there = (together @ one_hot(kinds, KINDS).to(together.dtype)) > 0  # [..., N, Z]
+    return kinds * len(PRESENT) + (there * PLACES).sum(-1)
+
+
+class Weights(nn.Module):
+    """[C, D] of every pair; `base` is what they are before anything is known."""
+
+    def __init__(self, size: int, generator: torch.Generator, base: float = 0.0) -> None:
+        super().__init__()
+        self.base = base
+        self.own = nn.Parameter(0.3 * torch.randn(KINDS, size, generator=generator))
+        self.beside = nn.Parameter(0.3 * torch.randn(KINDS, KINDS, size, generator=generator))
+        self.rest = nn.Parameter(0.01 * torch.randn(KINDS * len(PRESENT), size, generator=generator))
+
+    def forward(self) -> Tensor:
+        beside = torch.einsum("pk,zkd->zpd", PRESENT, self.beside)
+        return (self.own[:, None] + beside).flatten(0, 1) + self.rest + self.base
+
+
+class TeamModel(nn.Module):
+    """See the module."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.moving = Weights(MOVING, generator)
+        self.taking, self.crafting, self.storing = (
+            Weights(size, generator, SELDOM) for size in (TAKING, CRAFTING, STORING)
+        )
+        with torch.no_grad():  # each kind starts drawn to a corner of its own: alike, they would share the same people
+            self.moving.own[:, :KINDS] += LEANING * torch.eye(KINDS)
+        bags, self.bag = one_hot(ASSIGNMENTS, KINDS).sum(1).unique(dim=0, return_inverse=True)  # [A] which bag
+        self.orders = torch.bincount(self.bag, minlength=len(bags)).float()  # [bags] how many assignments have it
+        self.register_buffer("log_bags", -torch.tensor(float(len(bags))).log().expand(len(bags)).clone())
+        self.log_bags: Tensor
+        self.gather = _gather()
+
+    def prior(self) -> Tensor:
+        """[A] log-chances of the kinds of a roster."""
+        return (self.log_bags - self.orders.log())[self.bag].log_softmax(-1)
+
+    def told(self, facts: TeamFacts) -> Tensor:
+        """[E, A] log-likelihood of what was done, were the kinds those."""
+        each = self._each(facts)  # [E, T, N, C]
+        under = one_hot(facts.partition, len(LABELS)).to(each.dtype)
+        return torch.einsum("etp,etnc->epnc", under, each).flatten(1) @ self.gather
+
+    def _each(self, facts: TeamFacts) -> Tensor:
+        """[E, T, N, C] log-likelihood of each agent's doing in each step, were its pair that."""
+        moves = (facts.moving @ self.moving().T).log_softmax(-2)  # [E, T, N, 5, C]
+        done = facts.events
+        total = (moves * done.moves[..., None]).sum(-2)
+        total = total + _happened(facts.taking, done.took, self.taking())
+        total = total + _happened(facts.crafting, done.crafted, self.crafting())
+        for basic, weights in enumerate(self.storing().unflatten(-1, (-1, 2)).unbind(1)):
+            total = total + _happened(facts.storing[..., basic, :], done.stored[..., basic], weights)
+        return total
+
+
+def _happened(told: Tensor, happened: Tensor, weights: Tensor) -> Tensor:
+    """[..., C] log-likelihood of an event [...] that could happen where `told` [..., D] is not zero."""
+    odds = told @ weights.T
+    return told.sum(-1, keepdim=True) * (happened[..., None] * odds - softplus(odds))
+
+
+def _gather() -> Tensor:
+    """[15 N C, A] 1 where an assignment gives an agent that pair under that partition."""
+    together = (LABELS[:, :, None] == LABELS[:, None, :]).float()  # [15, N, N]
+    pair = pairs(ASSIGNMENTS[None].expand(len(LABELS), -1, -1), together[:, None])  # [15, A, N]
+    return one_hot(pair, KINDS * len(PRESENT)).permute(0, 2, 3, 1).flatten(0, 2).float()
+
+
+def fit_teams(
+    facts: TeamFacts, seed: int, starts: int = 4, steps: int = 300, rate: float = 0.05, spread: float = 2.0
+) -> TeamModel:
+    """The likeliest of several fits, each from other weights, by generalised expectation-maximisation.
+
+    Deterministic annealing (Ueda & Nakano 1998) lets everybody be of any kind at first: of hundreds of decisions an
+    episode the first guess would else be believed at once. spread: standard deviation of every weight a priori.
+    """
+    models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(starts)]
+    reached = [_climb(model, facts, steps, rate, spread) for model in models]
+    return models[max(range(starts), key=reached.__getitem__)].requires_grad_(False)
+
+
+def _climb(model: TeamModel, facts: TeamFacts, steps: int, rate: float, spread: float) -> float:
+    """Fits in place; returns the log posterior density that is reached, per episode."""
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    episodes, decisions = len(facts.partition), facts.partition.numel() * AGENTS
+    for i in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * min(1.0, (i + 1) / 20) * (1.02 - i / steps)
+        told = model.told(facts)
+        with torch.no_grad():
+            warmth = min(1.0, 0.01 + i / (0.6 * steps)) ** 2
+            share = (warmth * told + model.prior()).softmax(-1)  # [E, A]
+            bags = torch.full_like(model.log_bags, 0.1).index_add_(0, model.bag, share.sum(0))
+            model.log_bags.copy_((bags / bags.sum()).log())
+        loss = (_unlikely(model, spread) - (share * told).sum()) / decisions
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        found = (model.told(facts) + model.prior()).logsumexp(-1).mean() - _unlikely(model, spread) / episodes
+    return float(found)
+
+
+def _unlikely(model: TeamModel, spread: float) -> Tensor:
+    return torch.stack([w.square().sum() for w in model.parameters()]).sum() / (2 * spread**2)
