@@ -18,8 +18,8 @@ def rules(side: int, sites: int, tastes: tuple[tuple[float, float], ...]) -> str
         f"away, and a visit is worth {block} less for each block that a place is nearer or farther than that. It is "
         f"worth {crowd} less if all the people of the town went there last week, and in proportion if fewer did. Each "
         "week you are told where you went last week, and of each open place: its number, how many blocks from your "
-        "home it is, and how many in 100 people of the town went there last week. Answer with the number of the place, or "
-        '0 to stay at home, with JSON only, in the form {"site":1}.'
+        "home it is, and how many in 100 people of the town went there last week. Answer with the number of the place, "
+        'or 0 to stay at home, with JSON only, in the form {"site":1}.'
     )
 
 
