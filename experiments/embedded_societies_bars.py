@@ -21,7 +21,7 @@ def _section(engine: EmbeddedEngine, name: str, smoke: bool) -> dict[str, dict[s
     society, teams = load(name), name in TEAMS
     worlds = 2 if smoke else 64 if society.agents == 4 else 800 // society.agents
     every = 10 if teams and smoke else 3 if teams else 1
-    loops = closed_loop(engine, society, 2 if smoke else 64 if teams else 1600 // society.agents)
+    loops = closed_loop(engine, society, 2 if smoke else 96 if teams else 3200 // society.agents)
     kinds = {"people": False} if teams else {"visitors": False, "traits_anywhere": True}
     return {
         **{kind: agreement(engine, society, worlds, every, anywhere) for kind, anywhere in kinds.items()},

@@ -121,16 +121,24 @@ def closed_loop(engine: EmbeddedEngine, society: Society, worlds: int) -> dict[s
 
 
 def _loop(engine: EmbeddedEngine, society: Society, name: str, worlds: int) -> dict[str, float]:
+    """Differences are in shares of what scripted people do: what they earn, before upkeep, or how many visit.
+
+    Upkeep is the same for both, and where roles are independent it is as large as what is earned.
+    """
     d = draws(child_seed(HELD_OUT, f"loop {society.name} {name}"), 0, worlds)
     people, principal = somebody(society, d), principals(society)[name](d)
-    model, teacher = (
-        play(society, who, people, principal, d).episode.returns() for who in (Asked(engine), ScriptedPopulation())
-    )
-    gap = (model - teacher) / teacher.mean()
+    ours, theirs = (play(society, who, people, principal, d).episode for who in (Asked(engine), ScriptedPopulation()))
+    model, teacher = ours.returns(), theirs.returns()
+    gross = theirs.accounts[_GROSS[society.objective]].mean()
+    gap = (model - teacher) / gross
     return {
         "welfare": float(model.mean()),
         "welfare_teacher": float(teacher.mean()),
+        "gross_teacher": float(gross),
         "welfare_off": float(gap.mean()),
         "standard_error": float(gap.std() / worlds**0.5),
         "correlation": float(torch.corrcoef(torch.stack([model, teacher]))[0, 1]),
     }
+
+
+_GROSS = {"visits": "visits", "earnings": "earned"}  # objective -> account
