@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agents.base import Question
 from agents.embedded.engine import EmbeddedEngine
-from agents.embedded.tokenizer import CLOSING, messages, opening, token_ids
+from agents.embedded.tokenizer import begun, ended, messages, token_ids
 from agents.llm.engine import Request
 
 
@@ -17,7 +17,7 @@ def prompt(engine: EmbeddedEngine, question: Question) -> str:
     """A whole prompt by the chat template, as any user of the folder would make it, and the answer's opening."""
     chat = messages(question.system, question.user)
     text = engine.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-    return f"{text}{opening(question.key)}"
+    return f"{text}{begun(question)}"
 
 
 def full(engine: EmbeddedEngine, questions: list[Question]) -> Tensor:
@@ -35,7 +35,7 @@ def naive(engine: EmbeddedEngine, questions: list[Question]) -> Tensor:
     found = list[Tensor]()
     for i in range(0, len(questions), 4):
         few = questions[i : i + 4]
-        texts = [f"{prompt(engine, q)}{c}{CLOSING}" for q in few for c in q.choices]
+        texts = [f"{prompt(engine, q)}{c}{ended(q)}" for q in few for c in q.choices]
         read = engine.tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
         logits = engine.weights(**read, logits_to_keep=3).logits[:, :2].log_softmax(-1)  # [M K, 2, V]
         score = logits.gather(2, read["input_ids"][:, -2:, None]).sum((1, 2))

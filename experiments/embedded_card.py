@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from agents.embedded.taught import read_taught
 from experiments.files import read_json, write_text
 
 _TOP = """---
@@ -16,38 +17,48 @@ language: en
 # Solon's embedded model
 
 A causal language model of {weights:,} weights (Llama architecture: width 128, 4 layers, 4 heads, tied embeddings,
-float32) with a word-level tokenizer. It reads who a person is and what is new this year, and answers with the hours
-that this person would work: `{{"hours":40}}`. It is a **stand-in** for machines without a GPU or the weights of a real
-language model. Whatever was made with it says so; it is evidence about the method, not about people or about language
-models.
+float32) with a word-level tokenizer. It reads who a person is and what is new, and answers with what this person would
+do: the hours to work, `{{"hours":40}}`, the place to visit, `{{"site":2}}`, or the way to walk, `{{"move":"left"}}`. It
+is a **stand-in** for machines without a GPU or the weights of a real language model. Whatever was made with it says so;
+it is evidence about the method, not about people or about language models.
+
+It was taught {societies}.
 
 ## Data
 
-Prompts are made by the code that every run uses: `personas.words.render` for the person, the income-tax society's
-`tell` for the rules and the news. People are sampled from `personas/populations/communities.yaml` (two thirds) and
-`broad.yaml` (one third), told with four fifths of the word lists for names, trades, towns, households, pastimes and
-sentences; biographies are lengthened, dropped, taken from the village and sprinkled with unknown words. Situations come
+Prompts are made by the code that every run uses: `personas.words.render` for the person, the society's `tell` for the
+rules and the news.
+
+Income tax: people are sampled from `personas/populations/communities.yaml` (two thirds) and `broad.yaml` (one third),
+told with four fifths of the word lists for names, trades, towns, households, pastimes and sentences;
+biographies are lengthened, dropped, taken from the village and sprinkled with unknown words. Situations come
 from communities that scripted people play under mixed tax schedules (US federal, flat, near-best, ascending,
 descending, random; fixed, drifting or jumping by the year); half of the candidates are then changed, with last year far
 from usual, a large lump sum or any equality. Half of the people come in pairs that differ in one trait, four times in
 five in risk aversion, loss aversion or habit, in situations picked where that trait moves the teacher.
 
+Facility towns: people from `visitors.yaml`, half of them with a liking for walks anywhere on its scale, among places at
+random cells; situations in which the answer is open are told more often. Team formation: people from `gatherers.yaml`
+under random partitions, each situation as it was and with everyone on any cell.
+
 ## Teacher
 
 The exact choice distribution of the income-tax society's scripted people (quantal response over the society's utility,
 `societies/library/income_tax.py`), for a person whose traits are at the middle of the grades that the words tell. The
-loss is the cross-entropy to that distribution; for pairs the error of the difference in mean hours is added.
+loss is the cross-entropy to that distribution; for pairs the error of the difference in mean hours is added. In the
+other societies likewise (`societies/facilities.py`, `societies/team_roles.py`); the first and the last grade of the
+liking for walks are taught as the ends of its scale, where the visitors of these towns are.
 
 ## Training
 
-`solon train-embedded` makes it again from a seed: {steps:,} steps, {decisions:,} decisions, {minutes:.0f} minutes of
-one processor core. Muon for the matrices, AdamW for the rest.
+`solon train-embedded` makes it again from a seed, in {stages}. Muon for the matrices, AdamW
+for the rest.
 """
 
 _LIMITS = """
 ## Limits
 
-- It knows one society, the income tax, by the exact text of its rules; other rules are refused.
+- It knows its societies by the exact text of their rules; other rules, and other choices, are refused.
 - It reads traits from the standard sentences. Name, age, trade and biography hardly change its answers: it was taught
   that they mean nothing. Own words for a trait may be misread; words outside its vocabulary are read as `<unk>`.
 - It imitates a formula. It has no opinions, no knowledge and no memory, and says nothing about how people behave.
@@ -63,10 +74,43 @@ _LIMITS = """
 def write_card(folder: Path, figures: Mapping[str, Any] | None = None) -> None:
     """README.md of a model folder. `figures` are those of the claim `embedded_model_reads_personas`."""
     made = cast(Mapping[str, Any], read_json(folder / "training.json"))
-    top = _TOP.format(
-        weights=made["weights"], steps=made["step"], decisions=made["decisions"], minutes=made["processor_minutes"]
+    stages = "; then ".join(
+        f"{stage['step']:,} steps, {stage['decisions']:,} decisions, {stage['processor_minutes']:.0f} core minutes"
+        for stage in made["stages"]
     )
-    write_text(folder / "README.md", f"{top}\n{_agreement(figures)}{_LIMITS}")
+    names = ", ".join(society.name for society in read_taught(folder))
+    top = _TOP.format(weights=made["weights"], stages=stages, societies=names)
+    others = _societies(figures["societies"]) if figures else ""
+    write_text(folder / "README.md", f"{top}\n{_agreement(figures)}{others}{_LIMITS}")
+
+
+def _societies(found: Mapping[str, Any]) -> str:
+    """One table of all societies but the income tax."""
+    lines = [
+        "",
+        "## Agreement in the other societies",
+        "",
+        "Held-out people, words and rules; likewise the mean total variation to the teacher as the words tell it, and",
+        "how often the likeliest answer is the same. Where one person's trait is moved from the lower to the upper",
+        "grades, all else equal: of the choices whose probability that moves by .1 or more, the share that moves the",
+        "same way, and the slope in log-odds (of probabilities held within .01 and .99). Welfare: whole episodes of",
+        "the model's people against scripted ones with the same draws, difference of the means.",
+        "",
+        "| society | people | total variation | same choice | same sign | slope | welfare |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(row for name, section in found.items() for row in _rows(name, section))]) + "\n"
+
+
+def _rows(name: str, section: Mapping[str, Any]) -> list[str]:
+    near = {part: f for part, f in section.items() if "tv" in f}
+    edit = next(f for f in section.values() if "slope" in f)
+    loops = [f"{f['welfare_off']:+.2%} ({part.split('_', 2)[2]})" for part, f in section.items() if "welfare_off" in f]
+    ends = [f"{edit['sign_agreement']:.3f} | {edit['slope']:.2f} | {', '.join(loops)} |", "| | |"]
+    return [
+        f"| {name} | {part.replace('_', ' ')} | {f['tv']:.3f} | {f['top_choice_same']:.3f} | {ends[min(i, 1)]}"
+        for i, (part, f) in enumerate(near.items())
+    ]
 
 
 def _agreement(figures: Mapping[str, Any] | None) -> str:
@@ -74,7 +118,7 @@ def _agreement(figures: Mapping[str, Any] | None) -> str:
         return "## Agreement with the teacher\n\nNot measured yet: `solon claim embedded_model_reads_personas`.\n"
     a = figures["agreement"]
     lines = [
-        "## Agreement with the teacher",
+        "## Agreement with the teacher: income tax",
         "",
         f"On {a['communities']} held-out communities, with names, trades, biographies and tax schedules that",
         f"training never showed ({a['decisions']:,} decisions): mean total variation {a['tv_grade_teacher']:.3f} to",

@@ -5,7 +5,7 @@ pairs: one person twice, one trait low in the first and high in the second, in s
 moves the teacher. On the usual path three traits (habit, loss aversion, risk aversion) hardly show otherwise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -27,7 +27,7 @@ from societies.library.income_tax_words import news
 
 WEAK = ("risk_aversion", "loss_aversion", "habit")
 STRANGE = "zq"  # a word that no vocabulary holds; it becomes <unk>
-ELSEWHERE = ("roaming", "position")  # where one goes or lives in other towns: nobody in the lessons has them
+ELSEWHERE = ("roaming", "position", "strength")  # read in other societies: nobody in the tax lessons has them
 UNREAD = tuple(name for name in TRAITS if name not in (*IncomeTax.traits_used, *ELSEWHERE))
 COMMUNITIES = 12  # worlds of 32 people in a chunk: 256 people alone and 128 in pairs
 SINGLES, PAIRS = 256, 128
@@ -42,9 +42,10 @@ class Lessons:
     pairs: int
 
 
-def sampler(name: str, words: Words) -> Sampler:
-    """People of a population file of the repository, in words of one part of the word lists."""
-    return Sampler(load_population(ROOT / "personas" / "populations" / f"{name}.yaml"), words)
+def sampler(name: str, words: Words, size: int | None = None) -> Sampler:
+    """People of a population file of the repository, in words of one part of the word lists; `size` in a roster."""
+    population = load_population(ROOT / "personas" / "populations" / f"{name}.yaml")
+    return Sampler(population if size is None else population.model_copy(update={"size": size}), words)
 
 
 @cache
@@ -62,8 +63,8 @@ def chunk(society: IncomeTax, seed: int, number: int, situations: int) -> Lesson
     traits = _stretched(people, torch.cat([_read_traits(p) for p in played]))[order]
     rows = order[:, None] * society.steps + torch.arange(society.steps)  # [384, T]
     personas = [_person(played, int(i)) for i in order]
-    worn = [_worn(p, personas, people, int(i)) for p, i in zip(personas, order, strict=True)]
-    return _lessons(society, key, _joined(played), rows, traits, worn, situations)
+    dressed = [worn(p, personas, people, int(i)) for p, i in zip(personas, order, strict=True)]
+    return _lessons(society, key, _joined(played), rows, traits, dressed, situations)
 
 
 def _communities(society: IncomeTax, key: int) -> list[Played]:
@@ -169,7 +170,7 @@ def _with(persona: Persona, names: tuple[str, ...], traits: Tensor) -> Persona:
     return replace(persona, traits={**persona.traits, **dict(zip(names, traits.tolist(), strict=True))})
 
 
-def _worn(persona: Persona, others: list[Persona], people: Draws, index: int) -> Persona:
+def worn(persona: Persona, others: Sequence[Persona], people: Draws, index: int) -> Persona:
     """The persona as users may write it: strange words, long or no biographies, traits that are words only."""
     u = iter(Draws(people.seed, people.episodes[index : index + 1]).uniform("worn", 0, 64)[0].tolist())
     biography = "" if next(u) < 0.08 else persona.biography
@@ -199,10 +200,3 @@ def _some(persona: Persona, u: float) -> dict[str, float | str]:
     elif 0.85 < u < 0.94:
         kept["occupation"] = STRANGE
     return kept
-
-
-def chunks(society: IncomeTax, seed: int, first: int, situations: int) -> Iterator[Lessons]:
-    """All chunks from number `first` on, without end."""
-    while True:
-        yield chunk(society, seed, first, situations)
-        first += 1

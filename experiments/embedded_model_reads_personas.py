@@ -1,9 +1,11 @@
-"""Claim: the embedded model decides as its teacher would, from words alone, for people and schedules it never met."""
+"""Claim: the embedded model decides as its teacher would, from words alone, for people and rules it never met.
+
+The income tax, on which the most depends, is examined in full; every other society that the model was taught has a
+section of its own with the same questions: how near, does each trait move it, does it keep to it over an episode.
+"""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -13,15 +15,18 @@ from experiments.claims import Json, Outcome
 from experiments.embedded_benchmark import full, prompt, speeds
 from experiments.embedded_card import write_card
 from experiments.embedded_exam import HELD_OUT, LOOPS, TRAITS, Sample, agreement, closed_loop, edits, held_out
+from experiments.embedded_held_out import HELD_OUT as HELD_OUT_ELSEWHERE
+from experiments.embedded_societies_bars import checks as section_checks
+from experiments.embedded_societies_bars import sections
 from societies.library.income_tax import IncomeTax
 
 Figures = dict[str, float]
 STRONG = ("preferred_hours", "elasticity", "fairness")  # bars .95 and .8; the others .85 and .5
 CLAIM = (
-    "On held-out communities, people and tax schedules the embedded model's choice distributions are near the "
-    "teacher's, move with each trait as the teacher's do, and keep to it over ten years."
+    "On held-out communities, people and rules the embedded model's choice distributions are near the teacher's, move "
+    "with each trait as the teacher's do, and keep to it over whole episodes, in every society that it was taught."
 )
-BAR = "TV <= .12, argmax within one step >= .95, traits, closed loop <= 2%, speed, size: all"
+BAR = "TV <= .12, argmax within one step >= .95 (taxes) or same >= .85, traits, closed loop <= 2%, speed, size: all"
 
 
 def claim(smoke: bool) -> Outcome:
@@ -34,15 +39,30 @@ def claim(smoke: bool) -> Outcome:
     loops = {n: closed_loop(engine, society, r, 2 if smoke else 24) for n, r in LOOPS.items()}
     speed = speeds(engine, sample.questions(society)[: 8 * 64 : 8], rounds=2 if smoke else 9)
     model = _model(engine, society, sample)
-    checks = {**_flat_checks(agreed, speed, model), **_trait_checks(traits), **_loop_checks(loops)}
-    figures = {"agreement": agreed, "traits": traits, "closed_loop": loops, "speed": speed, "model": model}
+    others = sections(engine, smoke)
+    taxes = {**_flat_checks(agreed, speed, model), **_trait_checks(traits), **_loop_checks(loops)}
+    checks = {**taxes, **section_checks(others)}
+    figures: dict[str, Json] = json.loads(
+        json.dumps(
+            {
+                "agreement": agreed,
+                "traits": traits,
+                "closed_loop": loops,
+                "speed": speed,
+                "model": model,
+                "societies": others,
+            }
+        )
+    )
     if not smoke:
         write_card(MODEL_FOLDER, figures)
     good = sum(checks.values())
     tv, near = agreed["tv_grade_teacher"], agreed["argmax_within_one_step"]
-    figure = f"TV {tv:.3f}, argmax within one step {near:.3f}, {good} of {len(checks)} bars"
-    everything = cast(Mapping[str, Json], {**figures, "checks": checks})
-    return Outcome(CLAIM, good == len(checks), figure, BAR, everything, (HELD_OUT,), smoke)
+    worst = max(part["tv"] for section in others.values() for part in section.values() if "tv" in part)
+    figure = f"TV {tv:.3f} (taxes), at most {worst:.3f} (others), argmax within one step {near:.3f}, "
+    figure += f"{good} of {len(checks)} bars"
+    everything: dict[str, Json] = {**figures, "checks": {**checks}}
+    return Outcome(CLAIM, good == len(checks), figure, BAR, everything, (HELD_OUT, HELD_OUT_ELSEWHERE), smoke)
 
 
 def _traits(engine: EmbeddedEngine, society: IncomeTax, smoke: bool) -> dict[str, Figures]:

@@ -1,271 +1,194 @@
-"""Trains the embedded model: `solon train-embedded`. One thread, under an hour, the same weights each time.
+"""Trains the embedded model: `solon train-embedded`. One thread, two stages, the same weights each time.
 
-The loss is the cross-entropy of the answer's number to the teacher's exact distribution, over the whole vocabulary,
-and for pairs (one person, one trait changed) also the error of the difference in mean hours. Every tenth step the
-rest of the answer, `}` and the end mark, is taught too, so that plain generation writes valid JSON.
+First it is taught the income tax alone, from nothing; then, from there on, every society with few choices at once. The
+facility line is left out: it asks for one of 101 marks, which is no small set, and its answers follow from a dozen
+numbers and from what a lie would bring.
 """
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
-from agents.embedded.student import Student, model_config
-from agents.embedded.tokenizer import (
-    CLOSING,
-    END,
-    PAD,
-    START,
-    build_tokenizer,
-    encode,
-    news_text,
-    opening,
-    prefix_text,
-    token_ids,
-)
+from agents.embedded.taught import Taught
+from agents.embedded.tokenizer import build_tokenizer
 from experiments.embedded_card import write_card
-from experiments.embedded_lessons import Lessons, chunk, village
+from experiments.embedded_lessons import ELSEWHERE, chunk, village
+from experiments.embedded_teams import team_chunk
+from experiments.embedded_towns import BATCHES, town_chunk, towns
+from experiments.embedded_trainer import Settings, Step, Tokens, Trainer, tokenize
 from experiments.errors import ROOT
-from experiments.files import write_atomic, write_json
-from experiments.muon import Muon
+from experiments.files import read_json, write_atomic, write_json
 from learning.draws import child_seed
 from personas.lives import life_words
 from personas.words import closed_vocabulary_words, render
-from societies.library.income_tax import LEVELS, IncomeTax
+from societies.library.income_tax import IncomeTax
 from societies.library.income_tax_words import RULES
+from societies.library.team_formation import TeamFormation
+from societies.team_words import RULES as TEAM_RULES
 
-PHRASES = (RULES, "Last year:", "hours, net", "Now: net")  # one token each
-NEWS_WORDS = "last year hours net equality now kept"
-KEY = "hours"
+TAX_PHRASES = (RULES, "Last year:", "hours, net", "Now: net")  # one token each
+TAX_WORDS = "last year hours net equality now kept"
+TOWN_PHRASES = (
+    "Last week:",
+    "Open:",
+    *(f"{site + 1} at" for site in range(5)),
+    "blocks, new",
+    "blocks,",
+    "in the crowd",
+)
+TEAM_PHRASES = (
+    "You are number",
+    ", in row",
+    ", column",
+    "You gather good",
+    "and keep good",
+    "Wanted of you: good",
+    "Nothing is wanted of you. Left in the corners:",
+    "Left in the corners:",
+    "Your team holds:",
+    "In your team:",
+    "You are alone.",
+)
+NEWS_WORDS = "open nothing at blocks new in the crowd week round up down left right stay"
 WORKPLACE = ROOT / "runs" / "train-embedded"
+FIRST = Settings()
+SECOND = Settings(steps=2800, people=4, visitors=8, gatherers=2)
 
 
 def _silent(line: str) -> None:
     """No progress lines."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to train. The defaults made the model that ships."""
+def tax_taught() -> Taught:
+    """The income tax."""
+    society = IncomeTax()
+    return Taught("income_tax", RULES, "hours", society.choice_names)
 
-    seed: int = 2
-    steps: int = 3000
-    people: int = 8  # a step, half of them in pairs
-    situations: int = 12  # for each of them
-    rate: float = 1e-3  # of AdamW (embeddings and scales), at its highest
-    matrix_rate: float = 0.005  # of Muon (the matrices inside the layers), at its highest
-    warm_up: int = 60  # steps
-    decay_from: float = 0.25  # share of the steps after which the rate falls, linearly to 2%
-    pair_weight: float = 1.0  # of the error in the difference that a trait makes
-    save_every: int = 100  # steps
+
+def all_taught() -> tuple[Taught, ...]:
+    """Every society of the second stage."""
+    found = [Taught(town.name, town.rules, "site", town.choice_names) for town in towns()]
+    return (tax_taught(), *found, Taught("team_formation", TEAM_RULES, "move", TeamFormation.choice_names))
+
+
+def tax_vocabulary() -> PreTrainedTokenizerFast:
+    """The first stage's words: the renderer's, the training part of sampled lives, the village, the tax's news."""
+    words = [*closed_vocabulary_words(ELSEWHERE), life_words("train"), TAX_WORDS, *(render(p) for p in village())]
+    return build_tokenizer(words, TAX_PHRASES, ("hours",))
 
 
 def vocabulary() -> PreTrainedTokenizerFast:
-    """The tokenizer: the renderer's words, the training part of sampled lives, the village, the words of the news."""
-    words = [*closed_vocabulary_words(), life_words("train"), NEWS_WORDS, *(render(p) for p in village())]
-    return build_tokenizer(words, PHRASES, (KEY,))
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Lessons as the model reads them."""
-
-    prefix: Tensor  # [P, L] padded on the right
-    lengths: Tensor  # [P]
-    news: Tensor  # [P, S, U]
-    answers: Tensor  # [P, S, K]
-    pairs: int
-
-
-def tokenize(tokenizer: PreTrainedTokenizerFast, lessons: Lessons) -> Tokens:
-    """Lessons through the tokenizer, split where the engine splits prompts."""
-
-    who = [torch.tensor(i) for i in encode(tokenizer, [prefix_text(row[0].system) for row in lessons.questions])]
-    news = torch.tensor(encode(tokenizer, [news_text(q.user, q.key) for row in lessons.questions for q in row]))
-    padded = torch.nn.utils.rnn.pad_sequence(who, batch_first=True)
-    lengths = torch.tensor([len(i) for i in who])
-    return Tokens(padded, lengths, news.unflatten(0, (len(who), -1)), lessons.answers, lessons.pairs)
-
-
-class Trainer:
-    """A student with its optimiser and place in the course; all of it can be saved and taken up again."""
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings, self.folder = settings, folder
-        self.society = IncomeTax()
-        self.tokenizer = vocabulary()
-        self.numbers = torch.tensor(token_ids(self.tokenizer, [str(level) for level in LEVELS]))  # [K]
-        self.levels = torch.tensor(LEVELS, dtype=torch.float32)
-        mark = token_ids(self.tokenizer, [opening(KEY), CLOSING, END, PAD, START])
-        self.opening, self.closing, self.end = mark[:3]
-        config = model_config(len(self.tokenizer), pad=mark[3], start=mark[4], end=mark[2])
-        start = torch.Generator().manual_seed(child_seed(settings.seed, "start"))
-        self.student = Student(config, self.tokenizer, start)
-        self.weights = list(self.student.parameters())
-        inside = [p for n, p in self.student.named_parameters() if p.dim() == 2 and ".layers." in n]
-        rest = [p for p in self.weights if not any(p is q for q in inside)]
-        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(inside, lr=settings.matrix_rate),
-            torch.optim.AdamW(rest, lr=settings.rate, betas=(0.9, 0.98), weight_decay=0.0),
-        )
-        self.highest = (settings.matrix_rate, settings.rate)
-        self.step = 0
-        self.seconds = 0.0  # of processor time, over all sittings
-
-    def loss(self, t: Tokens, rows: Tensor, pairs: int) -> tuple[Tensor, Tensor]:
-        """The loss, and the mean divergence from the teacher in nats. The first 2 * pairs of `rows` are pairs."""
-        lengths, answers = t.lengths[rows], t.answers[rows]
-        network = self.student.network()
-        prefix = network.prefix(t.prefix[rows, : int(lengths.max())], lengths)
-        logits = network.follow(prefix, t.news[rows])[:, :, 0]  # [P, S, V]
-        log_probs = logits.log_softmax(-1)[..., self.numbers]  # [P, S, K]
-        cross = -(answers * log_probs).sum(-1).mean()
-        surprise = cross + torch.special.xlogy(answers, answers).sum(-1).mean()
-        total = cross + self.settings.pair_weight * self._contrast(log_probs, answers, 2 * pairs)
-        if self.step % 10 == 0:
-            total = total + 0.1 * self._rest(network, t, rows)
-        return total, surprise.detach()
-
-    def _contrast(self, log_probs: Tensor, answers: Tensor, rows: int) -> Tensor:
-        """Error of the difference in mean hours within pairs, in steps of five hours."""
-        mean = log_probs[:rows].softmax(-1) @ self.levels / 5  # [2 pairs, S]
-        true = answers[:rows] @ self.levels / 5
-        return F.huber_loss(mean[1::2] - mean[::2], true[1::2] - true[::2])
-
-    def _rest(self, network: Any, t: Tokens, rows: Tensor) -> Tensor:
-        """Cross-entropy of the opening before the number, and of what follows it."""
-        some = rows[:2]
-        best = self.numbers[t.answers[some].argmax(-1)]  # [2, S]
-        tail = torch.stack([best, torch.full_like(best, self.closing)], -1)
-        prefix = network.prefix(t.prefix[some, : int(t.lengths[some].max())], t.lengths[some])
-        logits = network.follow(prefix, torch.cat([t.news[some], tail], -1), asked=4)[:, :, [0, 2, 3]]
-        wanted = torch.tensor([self.opening, self.closing, self.end]).expand(logits.shape[:3])
-        return F.cross_entropy(logits.flatten(0, 2), wanted.flatten())
-
-    def _pace(self) -> float:
-        """The share of the highest rate at this step."""
-        s = self.settings
-        left = (s.steps - self.step) / ((1 - s.decay_from) * s.steps)
-        return min(1.0, (self.step + 1) / s.warm_up) * min(1.0, 0.02 + 0.98 * left)
-
-    def learn(self, t: Tokens, rows: Tensor, pairs: int) -> float:
-        """One step; returns the divergence from the teacher in nats."""
-        loss, surprise = self.loss(t, rows, pairs)
-        self.student.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
-        for optimizer, highest in zip(self.optimizers, self.highest, strict=True):
-            optimizer.param_groups[0]["lr"] = highest * self._pace()
-            optimizer.step()
-        self.step += 1
-        return float(surprise)
-
-    def save(self) -> None:
-        """Weights, optimiser and place, in one file that is either whole or the one before."""
-        tensors = {f"weight {i}": p.detach() for i, p in enumerate(self.weights)}
-        for i, p in enumerate(self.weights):
-            for optimizer in self.optimizers:
-                tensors |= {f"state {i} {name}": v for name, v in optimizer.state.get(p, {}).items()}
-        place = {"settings": json.dumps(asdict(self.settings)), "step": str(self.step), "seconds": str(self.seconds)}
-        write_atomic(self.folder / "checkpoint.safetensors", lambda file: save_file(tensors, file, metadata=place))
-
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint, if there is one. ValueError if it was made with other settings."""
-        file = self.folder / "checkpoint.safetensors"
-        if not file.exists():
-            return
-        with safe_open(file, "pt") as opened:
-            place = opened.metadata()
-        if json.loads(place["settings"]) != asdict(self.settings):
-            raise ValueError(f"{file} was made with other settings ({place['settings']}); remove it or use them")
-        self._restore(load_file(file))
-        self.step, self.seconds = int(place["step"]), float(place["seconds"])
-
-    @torch.no_grad()
-    def _restore(self, tensors: dict[str, Tensor]) -> None:
-        for i, p in enumerate(self.weights):
-            p.copy_(tensors[f"weight {i}"])
-            for optimizer in self.optimizers:
-                if any(p is q for q in optimizer.param_groups[0]["params"]):
-                    start = f"state {i} "
-                    optimizer.state[p] = {n.removeprefix(start): v for n, v in tensors.items() if n.startswith(start)}
-
-    def write(self, folder: Path) -> None:
-        """The model as it stands, in Hugging Face format."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.student.finished().save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        s = self.settings
-        made = {
-            "settings": asdict(s),
-            "step": self.step,
-            "decisions": self.step * s.people * s.situations,
-            "processor_minutes": round(self.seconds / 60, 1),
-            "weights": self.student.model.num_parameters(),
-        }
-        write_json(folder / "training.json", made)
-        write_card(folder)
+    """All words: those of the first stage, of every trait, and of the other societies' news."""
+    lives = [life_words("train"), *(render(p) for p in village())]
+    words = [*closed_vocabulary_words(), *lives, TAX_WORDS, NEWS_WORDS]
+    rules = [society.rules for society in all_taught()[1:]]
+    return build_tokenizer(words, (*TAX_PHRASES, *rules, *TOWN_PHRASES, *TEAM_PHRASES), ("hours", "site"), ("move",))
 
 
 def train(
-    settings: Settings, folder: Path = WORKPLACE, target: Path | None = None, progress: Callable[[str], None] = _silent
+    stages: Sequence[Settings] = (FIRST, SECOND),
+    folder: Path = WORKPLACE,
+    target: Path | None = None,
+    progress: Callable[[str], None] = _silent,
 ) -> Path:
     """Train (or go on training) in `folder` and write the model to `target`, by default `folder`/final.
 
-    Every `save_every` steps a checkpoint is written, and the model so far to `folder`/model. ValueError if the
-    folder's checkpoint was made with other settings.
+    A stage that is finished is in `folder`/stage-1 or -2; the second begins from the first. Every `save_every` steps a
+    checkpoint is written. ValueError if a checkpoint was made with other settings.
     """
-    target = target or folder / "final"
     torch.set_num_threads(1)
-    disable_progress_bar()  # of writing the model, a moment's work
-    trainer = Trainer(settings, folder)
+    disable_progress_bar()  # of reading and writing the model, a moment's work
+    begin: Path | None = None
+    for number, settings in enumerate(stages, 1):
+        place, written = folder / f"at-{number}", folder / f"stage-{number}"
+        if not (written / "training.json").exists():
+            _train(_trainer(settings, place, begin), written, progress)
+        begin = written
+    assert begin is not None
+    return _published(begin, [folder / f"stage-{n}" for n in range(1, len(stages) + 1)], target or folder / "final")
+
+
+def _trainer(settings: Settings, folder: Path, begin: Path | None) -> Trainer:
+    """Of the first stage where there is nothing to begin from."""
+    if begin is None:
+        return Trainer(settings, folder, tax_vocabulary(), (tax_taught(),))
+    return Trainer(settings, folder, vocabulary(), all_taught(), begin)
+
+
+def _train(trainer: Trainer, target: Path, progress: Callable[[str], None]) -> None:
+    """One stage, from its checkpoint if there is one."""
+    settings, surprises = trainer.settings, list[list[float]]()
     trainer.resume()
-    surprises = list[float]()
     while trainer.step < settings.steps:
         began = time.process_time()
-        for rows, tokens, pairs in steps_left(trainer):
-            surprises.append(trainer.learn(tokens, rows, pairs))
+        for step in steps_left(trainer):
+            surprises.append(trainer.learn(step))
             if trainer.step % settings.save_every == 0 or trainer.step >= settings.steps:
                 trainer.seconds, began = trainer.seconds + time.process_time() - began, time.process_time()
                 trainer.save()
-                trainer.write(folder / "model")
                 progress(_line(trainer, surprises[-settings.save_every :]))
             if trainer.step >= settings.steps:
                 break
         trainer.seconds += time.process_time() - began
     trainer.write(target)
-    return target
 
 
-def steps_left(trainer: Trainer) -> Any:
-    """The steps that are left of the chunk in which the trainer stands."""
+def steps_left(trainer: Trainer) -> Iterator[Step]:
+    """The steps that are left of the chunk of tax lessons in which the trainer stands."""
+    s = trainer.settings
+    for i, taxes in _tax_steps(trainer):
+        yield [taxes, *_others(trainer, i)] if s.visitors or s.gatherers else [taxes]
+
+
+def _tax_steps(trainer: Trainer) -> Iterator[tuple[int, Tokens]]:
+    """The number of a step, and its people under the tax: a quarter of them low, a quarter high in one trait."""
     s = trainer.settings
     quarter = s.people // 4
     lessons = 512 // s.people  # steps in a chunk
     number, done = divmod(trainer.step, lessons)
-    tokens = tokenize(trainer.tokenizer, chunk(trainer.society, child_seed(s.seed, "lessons"), number, s.situations))
+    tokens = tokenize(trainer.tokenizer, chunk(IncomeTax(), child_seed(s.seed, "lessons"), number, s.situations))
     order = torch.Generator().manual_seed(child_seed(s.seed, f"order {number}"))
     pairs = torch.randperm(tokens.pairs, generator=order)
     alone = torch.randperm(len(tokens.lengths) - 2 * tokens.pairs, generator=order) + 2 * tokens.pairs
     for i in range(done, lessons):
         two = 2 * pairs[i * quarter : (i + 1) * quarter]
         rows = torch.cat([torch.stack([two, two + 1], 1).flatten(), alone[2 * i * quarter : 2 * (i + 1) * quarter]])
-        yield rows, tokens, quarter
+        yield number * lessons + i, tokens.take(rows, quarter)
 
 
-def _line(trainer: Trainer, surprises: list[float]) -> str:
-    mean = sum(surprises) / max(1, len(surprises))
+def _others(trainer: Trainer, step: int) -> list[Tokens]:
+    """The visitors and the gatherers of a step."""
+    s, (number, place) = trainer.settings, divmod(step, BATCHES)
+    seed = child_seed(s.seed, "lessons")
+    visitors = _town_chunk(seed, number, s.visitors, s.situations)[place]
+    gatherers = _team_chunk(seed, number, s.gatherers, s.situations)[place]
+    return [tokenize(trainer.tokenizer, lessons) for lessons in (visitors, gatherers)]
+
+
+_town_chunk = lru_cache(maxsize=1)(town_chunk)  # asked for at every step of a chunk
+_team_chunk = lru_cache(maxsize=1)(team_chunk)
+
+
+def _published(final: Path, stages: Sequence[Path], target: Path) -> Path:
+    """The files of the last stage in `target`, with what is to be known of every stage."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in final.iterdir():
+        if file.name not in ("README.md", "training.json"):
+            write_atomic(target / file.name, lambda part, file=file: part.write_bytes(file.read_bytes()))
+    made = [read_json(stage / "training.json") for stage in stages]
+    write_json(target / "training.json", {"stages": made, "weights": made[-1]["weights"]})
+    write_card(target)
+    return target
+
+
+def _line(trainer: Trainer, surprises: list[list[float]]) -> str:
+    means = [sum(part) / max(1, len(part)) for part in zip(*surprises, strict=True)]
     return (
-        f"step {trainer.step:,} of {trainer.settings.steps:,}: {mean:.4f} nats from the teacher, "
-        f"{trainer.seconds / 60:.1f} processor minutes"
+        f"step {trainer.step:,} of {trainer.settings.steps:,}: {', '.join(f'{mean:.4f}' for mean in means)} nats "
+        f"from the teacher, {trainer.seconds / 60:.1f} processor minutes"
     )

@@ -6,6 +6,7 @@ own scale of words, so that no two traits can be confused; the order of a scale 
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from personas.people import Persona
 from personas.traits import TRAITS, grade, hours_told
@@ -124,9 +125,12 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def closed_vocabulary_words() -> frozenset[str]:
-    """All words and marks that the renderer itself can emit; numbers, names, trades and biographies are extra."""
-    phrases = " ".join(phrase for scale in _PHRASES.values() for phrase in scale)
+def closed_vocabulary_words(but: Collection[str] = ()) -> frozenset[str]:
+    """All words and marks that the renderer itself can emit; numbers, names, trades and biographies are extra.
+
+    `but`: traits that nobody declares.
+    """
+    phrases = " ".join(phrase for name, scale in _PHRASES.items() if name not in but for phrase in scale)
     return frozenset(split_words(f"{_FRAME} {phrases}"))
 
 

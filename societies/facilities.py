@@ -39,11 +39,15 @@ class Tastes:
     crowding: tuple[float, float]  # beta, at a share of 1
     liked_distance: tuple[float, float]  # delta, blocks
 
+    @property
+    def ends(self) -> tuple[tuple[float, float], ...]:
+        """b, alpha, beta and delta, each at roaming 0 and 1."""
+        return self.worth, self.steepness, self.crowding, self.liked_distance
+
     def of(self, people: People) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """b, alpha, beta and delta of everyone, each [B, N, 1]."""
         u = people.trait("roaming")[..., None]
-        ends = (self.worth, self.steepness, self.crowding, self.liked_distance)
-        b, alpha, beta, delta = (low + (high - low) * u for low, high in ends)
+        b, alpha, beta, delta = (low + (high - low) * u for low, high in self.ends)
         return b, alpha, beta, delta
 
 
@@ -63,6 +67,7 @@ class Facilities:
         _check_town(name, agents, side, sites)
         self.name, self.agents, self.side, self.tastes, self.objective = name, agents, side, tastes, objective
         self.steps = self.sites = sites
+        self.rules = rules(side, sites, tastes.ends)  # in words
         self.farthest = 2 * (side - 1)  # blocks
         slots = [f"{what}_{j + 1}" for j in range(sites) for what in ("present", "x", "y", "crowd")]
         self.feature_names = (*self.personal, *slots, *(f"last_{k}" for k in range(sites + 1)))
@@ -118,7 +123,7 @@ class Facilities:
         return torch.cat([chosen, told.flatten(-2)], -1)
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
-        return Question(f"{rules(self.sites)}\n{render(persona)}", news(view), "site", self.choice_names)
+        return Question(f"{self.rules}\n{render(persona)}", news(view), "site", self.choice_names)
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, D]: how far (one-hot), how crowded, is it new, was one there last time; zeros for home."""

@@ -11,15 +11,12 @@ from pydantic import PrivateAttr
 
 from agents.base import Question
 from agents.embedded.engine import EmbeddedEngine
-from agents.embedded.tokenizer import CLOSING, NUMBERS
 from agents.embedded.vocabulary import MODEL_FOLDER
 from agents.llm.engine import Request
 
-CHOICES = tuple(str(n) for n in range(NUMBERS))
-
 
 class EmbeddedChat(BaseChatModel):
-    """Answers one system and one user message with JSON. Temperature 0: the likeliest number; else one is drawn.
+    """Answers one system and one user message with JSON. Temperature 0: the likeliest choice; else one is drawn.
 
     `seed` tells repeated draws apart. ValueError for messages of another form.
     """
@@ -43,7 +40,7 @@ class EmbeddedChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        question = Question(*_texts(messages), _key(self._engine), CHOICES)
+        question = _question(self._engine, *_texts(messages))
         way = "sample" if self.temperature > 0 else "distribution"
         reply = self._engine.complete([Request(question, way, self.seed)])[0]
         if reply.error:
@@ -65,7 +62,7 @@ def _texts(messages: list[BaseMessage]) -> tuple[str, str]:
             raise ValueError(f"the embedded model takes one system and one user message, not: {kinds}")
 
 
-def _key(engine: EmbeddedEngine) -> str:
-    """The key of the answer: the one for which the tokenizer has an opening."""
-    opened = (t.content for t in engine.tokenizer.added_tokens_decoder.values())
-    return next(t[2:-2] for t in opened if t.startswith('{"') and t != CLOSING)
+def _question(engine: EmbeddedEngine, system: str, user: str) -> Question:
+    """All of the society's choices; none where the engine knows no such society, and says so in its reply."""
+    society = engine.taught(system)
+    return Question(system, user, society.key, society.choices) if society else Question(system, user, "", ())

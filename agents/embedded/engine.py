@@ -14,7 +14,8 @@ from transformers.utils.logging import disable_progress_bar
 from agents.base import Question
 from agents.embedded.network import Network
 from agents.embedded.prefixes import PrefixCache
-from agents.embedded.tokenizer import NUMBERS, encode, news_text, opening, prefix_text, token_ids
+from agents.embedded.taught import FILE, Taught, read_taught
+from agents.embedded.tokenizer import begun, encode, ended, news_text, prefix_text, token_ids
 from agents.embedded.vocabulary import MODEL_FOLDER, ModelMissing
 from agents.llm.engine import Reply, Request, Way
 from learning.draws import Draws, name_key
@@ -39,8 +40,7 @@ class EmbeddedEngine:
         self.network = Network(self.weights)
         self.prefixes = PrefixCache(self.network, self._ids, cache_bytes)
         self.parameters = {"weights": _fingerprint(path)}
-        self._societies = _rules(self.tokenizer)
-        self._vocabulary = self.tokenizer.get_vocab()  # asked for every question, and slow to make
+        self.societies = _societies(path)
         self._choices: dict[tuple[str, ...], Tensor] = {}  # [K] token ids
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -64,22 +64,22 @@ class EmbeddedEngine:
         with _threads(self.threads), torch.inference_mode():
             return [log_probs for log_probs, _ in self._scores(questions)]
 
+    def taught(self, system: str) -> Taught | None:
+        """The society whose rules a system message begins with; None if the model was not taught them."""
+        return next((society for society in self.societies if system.startswith(society.rules)), None)
+
     def _fault(self, question: Question) -> str | None:
         """Why this question cannot be answered, or None."""
-        if question.choices not in self._choices:
-            unknown = [c for c in question.choices if not c.isdecimal() or c not in self._vocabulary]
-            if unknown:
-                return f"the embedded model answers with whole numbers below {NUMBERS} only, not {unknown[0]!r}"
-            self._choices[question.choices] = torch.tensor(token_ids(self.tokenizer, question.choices))
-        if opening(question.key) not in self._vocabulary:
-            return f"the embedded model was not taught to answer under the key {question.key!r}"
-        if not question.system.startswith(self._societies):
+        society = self.taught(question.system)
+        if society is None:
             return "the embedded model was not taught the rules of this society; use another model, or train it anew"
-        return None
+        if question.choices not in self._choices:
+            self._choices[question.choices] = torch.tensor(token_ids(self.tokenizer, question.choices))
+        return society.fault(question.key, question.choices)
 
     def _scores(self, questions: Sequence[Question]) -> list[tuple[Tensor, int]]:
         """Log-probabilities [K] and tokens read, one per question."""
-        news = self._ids([news_text(q.user, q.key) for q in questions])
+        news = self._ids([news_text(q) for q in questions])
         found: dict[int, tuple[Tensor, int]] = {}
         for rows in _batches([(len(ids), q.choices) for ids, q in zip(news, questions, strict=True)]):
             prefix = self.prefixes.get([prefix_text(questions[i].system) for i in rows])
@@ -123,23 +123,24 @@ def draw(log_probs: Tensor, question: Question, number: int) -> int:
     return int(Draws(key, torch.tensor([number])).choice("embedded sample", 0, log_probs[None, None])[0, 0])
 
 
-def answer(key: str, choice: str) -> str:
+def answer(question: Question, choice: str) -> str:
     """The JSON text of an answer."""
-    return f"{opening(key)}{choice}}}"
+    return f"{begun(question)}{choice}{ended(question)}"
 
 
-def _rules(tokenizer: PreTrainedTokenizerFast) -> tuple[str, ...]:
-    """The rules of the societies that the model was taught: the long phrases that are one token each."""
-    added = tokenizer.added_tokens_decoder.values()
-    return tuple(token.content for token in added if len(token.content) > 100)
+def _societies(path: Path) -> tuple[Taught, ...]:
+    try:
+        return read_taught(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelMissing(path, f"{FILE} cannot be read ({error})") from error
 
 
 def _reply(request: Request, log_probs: Tensor, read: int, seconds: float) -> Reply:
     q = request.question
     if request.way == "sample":
-        return Reply(answer(q.key, q.choices[draw(log_probs, q, request.draw)]), None, read, 1, seconds)
+        return Reply(answer(q, q.choices[draw(log_probs, q, request.draw)]), None, read, 1, seconds)
     best = q.choices[int(log_probs.argmax())]
-    return Reply(answer(q.key, best), tuple(log_probs.tolist()), read, 1, seconds)
+    return Reply(answer(q, best), tuple(log_probs.tolist()), read, 1, seconds)
 
 
 def _batches(kinds: list[tuple[int, tuple[str, ...]]]) -> Iterator[list[int]]:

@@ -6,6 +6,7 @@ ordinary embedding table, so that nothing of this is left in the model that ship
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,17 @@ class Student(nn.Module):
                 spread = 0.03 if "embed" in name else 0.01 if name == "mixing" else 1 / math.sqrt(p.shape[1])
                 scale = 0.5 if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0
                 nn.init.normal_(p, 0.0, spread * scale, generator=generator)
+
+    @torch.no_grad()
+    def take_over(self, model: LlamaForCausalLM, its_words: Mapping[str, int], words: Mapping[str, int]) -> None:
+        """Begin from a finished model of the same size: its layers, and its embeddings of the words that both know."""
+        known, table = dict(model.named_parameters()), self.model.model.embed_tokens.weight
+        for name, p in self.model.named_parameters():
+            if p is not table:
+                p.copy_(known[name])
+        for word in words.keys() & its_words.keys():
+            table[words[word]] = model.model.embed_tokens.weight[its_words[word]]
+        self.mixing.zero_()  # what numbers share is in their embeddings by now
 
     def table(self) -> Tensor:
         """The embedding table as it stands, [V, C]."""

@@ -1,6 +1,7 @@
 """The word-level tokenizer of the embedded model, and the chat template that makes every prompt.
 
-One token for a word, one for each whole number 0 to 999, one for `{"hours":` and one for `}`. Marks are dropped and
+One token for a word, one for each whole number 0 to 999, one for `{"hours":` and one for `}`; an answer in a word lies
+between `{"move":"` and `"}`. Marks are dropped and
 letters lowered before words are looked up; a word that is not in the vocabulary becomes `<unk>`. A society's constant
 phrases (its rules, the frame of its news) are one token each, matched exactly.
 """
@@ -10,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from agents.base import Question
+
 START, END, UNKNOWN, PAD = "<s>", "</s>", "<unk>", "<pad>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
 SPECIAL = (PAD, UNKNOWN, START, END, SYSTEM, USER, ASSISTANT)
-CLOSING = "}"
+CLOSING, CLOSING_WORD = "}", '"}'  # of an answer that is a number, and of one that is a word
 NUMBERS = 1000  # single tokens for 0 .. NUMBERS - 1
 CONTEXT = 1024  # tokens
 _PATTERN = r"[0-9]+|[^\W\d_]+"  # as personas.words.split_words, without the marks
@@ -26,9 +29,14 @@ CHAT_TEMPLATE = (
 )
 
 
-def opening(key: str) -> str:
-    """How the answer begins: everything before the number."""
-    return f'{{"{key}":'
+def opening(key: str, words: bool = False) -> str:
+    """How the answer begins: everything before the number, or before the word."""
+    return f'{{"{key}":"' if words else f'{{"{key}":'
+
+
+def in_words(choices: Sequence[str]) -> bool:
+    """Are answers words, which JSON puts between quotes, and not numbers?"""
+    return not all(choice.isdecimal() for choice in choices)
 
 
 _NORMAL = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
@@ -43,8 +51,12 @@ def words_in(text: str) -> list[str]:
     return [word for word, _ in _SPLIT.pre_tokenize_str(_NORMAL.normalize_str(text))]
 
 
-def build_tokenizer(words: Iterable[str], phrases: Sequence[str], keys: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer over `words` (any case), whole `phrases` that are one token each, and answers under `keys`."""
+def build_tokenizer(
+    words: Iterable[str], phrases: Sequence[str], keys: Sequence[str], word_keys: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
+    """A tokenizer over `words` (any case), whole `phrases` that are one token each, and answers under `keys`: numbers,
+    or under `word_keys` words.
+    """
     known = sorted({word for text in words for word in words_in(text) if not word[0].isdigit()})
     entries = [*SPECIAL, *(str(n) for n in range(NUMBERS)), *known]
     core = Tokenizer(models.WordLevel({entry: i for i, entry in enumerate(entries)}, unk_token=UNKNOWN))
@@ -53,14 +65,16 @@ def build_tokenizer(words: Iterable[str], phrases: Sequence[str], keys: Sequence
     core.decoder = _decoder()  # pyright: ignore[reportAttributeAccessIssue]
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
     whole = [*phrases, *(opening(key) for key in keys), CLOSING]
+    whole += [*(opening(key, words=True) for key in word_keys), *([CLOSING_WORD] if word_keys else [])]
     core.add_tokens([AddedToken(text, special=False, normalized=False) for text in whole])
     return _wrapped(core)
 
 
 def _decoder() -> decoders.Decoder:
-    """Words apart by one space, but the JSON answer without any: `{"hours":40}`."""
+    """Words apart by one space, but the JSON answer without any: `{"hours":40}`, `{"move":"stay"}`."""
     steps = [decoders.WordPiece(prefix="##", cleanup=False), decoders.Fuse()]
-    return decoders.Sequence([*steps, decoders.Replace('": ', '":'), decoders.Replace(" }", "}")])
+    close = [decoders.Replace('": ', '":'), decoders.Replace('":" ', '":"')]
+    return decoders.Sequence([*steps, *close, decoders.Replace(" }", "}"), decoders.Replace(' "}', '"}')])
 
 
 def _wrapped(core: Tokenizer) -> PreTrainedTokenizerFast:
@@ -96,9 +110,19 @@ def prefix_text(system: str) -> str:
     return f"{START}{SYSTEM}{plain(system)}"
 
 
-def news_text(user: str, key: str) -> str:
-    """The rest of a prompt, up to the number that is asked for. The split is at a role mark, so it changes no token."""
-    return f"{USER}{plain(user)}{ASSISTANT}{opening(key)}"
+def news_text(question: Question) -> str:
+    """The rest of a prompt, up to the answer that is asked for. The split is at a role mark, so it changes no token."""
+    return f"{USER}{plain(question.user)}{ASSISTANT}{begun(question)}"
+
+
+def begun(question: Question) -> str:
+    """How the answer to a question begins."""
+    return opening(question.key, in_words(question.choices))
+
+
+def ended(question: Question) -> str:
+    """What follows the choice in the answer to a question."""
+    return CLOSING_WORD if in_words(question.choices) else CLOSING
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:

@@ -81,7 +81,7 @@ def train_embedded(
         int | None, typer.Option(min=0, help="Seed of the training [default: that of the one shipped].")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Training steps [default: those of the one shipped].")
+        int | None, typer.Option(min=1, help="Training steps of each stage [default: those of the one shipped].")
     ] = None,
 ) -> None:
     """Train the small model that ships with Solon: about an hour on 2 cores. The same command again continues."""
@@ -89,11 +89,11 @@ def train_embedded(
 
     from agents.embedded.vocabulary import MODEL_FOLDER
     from experiments.errors import ROOT
-    from experiments.train_embedded import Settings, train
+    from experiments.train_embedded import FIRST, SECOND, train
 
     given = {name: value for name, value in (("seed", seed), ("steps", steps)) if value is not None}
-    settings = replace(Settings(), **given)
-    folder = ROOT / "runs" / f"train-embedded-{settings.seed}-{settings.steps}"
+    stages = [replace(stage, **given) for stage in (FIRST, SECOND)]
+    folder = ROOT / "runs" / f"train-embedded-{stages[0].seed}-{steps or 'full'}"
     folder.mkdir(parents=True, exist_ok=True)
-    written = train(settings, folder, out or MODEL_FOLDER, typer.echo)
+    written = train(stages, folder, out or MODEL_FOLDER, typer.echo)
     typer.echo(f"model: {written}")

@@ -10,13 +10,14 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from agents.base import Question
 from agents.embedded.chat import EmbeddedChat
-from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.engine import EmbeddedEngine, answer
 from agents.embedded.prefixes import PrefixCache
-from agents.embedded.tokenizer import encode
+from agents.embedded.tokenizer import begun, encode
 from agents.embedded.vocabulary import MODEL_FOLDER, ModelMissing, not_understood, unknown_words
 from agents.llm.engine import Request
 from experiments.embedded_benchmark import full, naive, prompt
 from personas.people import Persona
+from societies.catalog import load
 from societies.library.income_tax import LEVELS, IncomeTax
 
 TRAITS = {
@@ -84,18 +85,21 @@ def test_samples_depend_on_the_prompt_and_the_draw_only(engine: EmbeddedEngine) 
 
 def test_what_it_was_not_taught_is_an_error_in_the_reply(engine: EmbeddedEngine) -> None:
     q = people()[0]
-    strange = [
-        replace(q, choices=("yes", "no")),
-        replace(q, key="fish"),
-        replace(q, system="You catch fish in a lake."),
-        q,
-    ]
-    replies = engine.complete([Request(s, "distribution") for s in strange])
-    for reply, words in zip(replies, ("'yes'", "'fish'", "rules of this society"), strict=False):
+    other = replace(q, system=q.system.replace("yearly", "daily", 1))
+    told = {
+        "'yes'": replace(q, choices=("yes", "no")),
+        "'7'": replace(q, choices=("5", "7")),
+        "'fish'": replace(q, key="fish"),
+        "'site'": replace(q, key="site"),  # it knows that key, but of other societies
+        "rules of this society": other,
+        "rules of this society; use": replace(q, system="You catch fish in a lake."),
+    }
+    replies = engine.complete([Request(s, "distribution") for s in (*told.values(), q)])
+    for words, reply in zip(told, replies[:-1], strict=True):
         assert reply.error is not None
         assert words in reply.error
         assert reply.log_probs is None
-    assert replies[3].error is None
+    assert replies[-1].error is None
     assert engine.complete([]) == []
 
 
@@ -146,13 +150,51 @@ def test_unknown_words_are_the_ones_read_as_unknown(engine: EmbeddedEngine) -> N
     assert "biography" in not_understood(someone(biography="You sail."))[0]
 
 
+def visit(roaming: float, view: list[int], town: str = "facility8") -> Question:
+    persona = Persona("p", "Ann Baker", "You sail.", {"occupation": "nurse"}, frozenset(), {"roaming": roaming})
+    return load(town).tell(torch.tensor([*view, *[-1] * (16 - len(view))], dtype=torch.float32), persona)
+
+
+def walk(row: int, column: int, good: int, wanted: bool) -> Question:
+    persona = Persona("p", "Ann Baker", "", {}, frozenset(), {"strength": 0.5})
+    keeps = {1: 2, 2: 5, 3: 4, 4: 1}[good]
+    view = [12, 2, row, column, good, keeps, good if wanted else -1, *[7] * 4, *[0] * 4, 1, -1, -1, 4]
+    return load("team_formation").tell(torch.tensor(view, dtype=torch.float32), persona)
+
+
+def test_visitors_go_where_they_like_to_go(engine: EmbeddedEngine) -> None:
+    near_and_far = [0, 1, 0, 0, 2, 4, 0]  # stayed at home; 1 at 0 blocks, empty; 2 at 4 blocks, empty
+    for town in ("facility8", "facility8_sharp"):
+        home, walker = (engine.scores([visit(u, near_and_far, town)])[0].exp() for u in (0.0, 1.0))
+        assert home[1] > 0.6 > 0.2 > home[2]
+        assert walker[2] > 0.6 > 0.2 > walker[1]
+    empty, full = (engine.scores([visit(1.0, [0, 1, 5, c], "facility32_sharp")])[0].exp() for c in (0, 60))
+    assert empty[1] > full[1] + 0.3
+
+
+def test_gatherers_walk_to_their_corner_if_they_are_wanted(engine: EmbeddedEngine) -> None:
+    asked = [walk(4, 2, 1, True), walk(4, 2, 4, True), walk(8, 3, 4, True), walk(1, 1, 1, True), walk(4, 2, 1, False)]
+    replies = engine.complete([Request(q, "distribution") for q in asked])
+    moves = ("up", "right", "right", "stay", "stay")
+    assert [reply.text for reply in replies] == [f'{{"move":"{move}"}}' for move in moves]
+    said = EmbeddedChat().invoke([SystemMessage(asked[0].system), HumanMessage(asked[0].user)])
+    assert said.content == replies[0].text
+
+
+def test_choices_that_are_not_open_are_left_out(engine: EmbeddedEngine) -> None:
+    whole = visit(0.0, [0, 1, 3, 0, 2, 4, 0])
+    open_ = engine.scores([replace(whole, choices=("0", "2"))])[0]
+    every = engine.scores([whole])[0]
+    assert float(open_[1] - open_[0]) == pytest.approx(float(every[2] - every[0]), abs=1e-4)
+
+
 def test_generation_by_transformers_writes_valid_json(engine: EmbeddedEngine) -> None:
-    for q in people()[::3]:
-        text = prompt(engine, q).removesuffix('{"hours":')
+    for q in [*people()[::3], visit(0.0, [0, 1, 3, 0, 2, 4, 0]), walk(4, 2, 4, True)]:
+        text = prompt(engine, q).removesuffix(begun(q))
         read = engine.tokenizer(text, add_special_tokens=False, return_tensors="pt")
         out = engine.weights.generate(**read, max_new_tokens=8, do_sample=False)
         said = engine.tokenizer.decode(out[0, read["input_ids"].shape[1] :], skip_special_tokens=True)
-        assert said in {f'{{"hours":{level}}}' for level in LEVELS}
+        assert said in {answer(q, choice) for choice in q.choices}
 
 
 def test_the_folder_keeps_to_its_limits(engine: EmbeddedEngine) -> None:

@@ -1,18 +1,26 @@
 """What the embedded model is taught is what societies tell and what the teacher answers."""
 
 import re
+import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
+from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.taught import read_taught
+from agents.embedded.vocabulary import MODEL_FOLDER
 from experiments import train_embedded
 from experiments.embedded_lessons import PAIRS, SINGLES, Lessons, chunk, sampler
 from experiments.embedded_schedules import TRAINING, UNSEEN, schedules
 from experiments.embedded_situations import play_communities
+from experiments.embedded_teams import team_chunk
+from experiments.embedded_towns import BATCHES, inhabitants, lived, told, town_chunk, towns
+from experiments.embedded_trainer import Settings, Trainer, tokenize
 from experiments.muon import orthogonal
-from experiments.train_embedded import Settings, Trainer, train
+from experiments.train_embedded import train
 from learning.draws import draws
 from personas.traits import midpoints
 from societies.base import State
@@ -97,17 +105,78 @@ def test_muon_makes_matrices_nearly_orthogonal() -> None:
 
 def test_training_stopped_and_taken_up_again_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_embedded, "chunk", lambda society, seed, number, several: lessons(number))
-    settings = Settings(steps=4, people=4, situations=4, save_every=2)
+    monkeypatch.setattr(train_embedded, "_town_chunk", lambda seed, number, people, several: visits())
+    monkeypatch.setattr(train_embedded, "_team_chunk", lambda seed, number, people, several: rounds())
+    first = Settings(steps=2, people=4, situations=4, save_every=2)
+    second = replace(first, steps=4, visitors=2, gatherers=2)
     said = list[str]()
-    train(settings, tmp_path / "whole", tmp_path / "a", said.append)
-    half = Trainer(settings, tmp_path / "halves")
-    for rows, tokens, pairs in train_embedded.steps_left(half):
-        half.learn(tokens, rows, pairs)
+    train((first, second), tmp_path / "whole", tmp_path / "a", said.append)
+    shutil.copytree(tmp_path / "whole/stage-1", tmp_path / "halves/stage-1")
+    half = begun_trainer(second, tmp_path / "halves")
+    for step in train_embedded.steps_left(half):
+        half.learn(step)
         if half.step == 2:
             break
     half.save()
-    train(settings, tmp_path / "halves", tmp_path / "b", said.append)
+    train((first, second), tmp_path / "halves", tmp_path / "b", said.append)
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
     assert "step 4 of 4" in said[-1]
+    assert [society.name for society in read_taught(tmp_path / "b")] == [s.name for s in train_embedded.all_taught()]
     with pytest.raises(ValueError, match="other settings"):
-        Trainer(Settings(steps=5), tmp_path / "halves").resume()
+        begun_trainer(replace(second, steps=5), tmp_path / "halves").resume()
+
+
+def begun_trainer(settings: Settings, folder: Path) -> Trainer:
+    """Of the second stage."""
+    vocabulary, taught = train_embedded.vocabulary(), train_embedded.all_taught()
+    return Trainer(settings, folder / "at-2", vocabulary, taught, folder / "stage-1")
+
+
+@cache
+def visits() -> list[Lessons]:
+    return town_chunk(5, 0, 2, 4)
+
+
+@cache
+def rounds() -> list[Lessons]:
+    return team_chunk(5, 0, 2, 4)
+
+
+def test_the_second_stage_begins_with_the_firsts_answers(tmp_path: Path) -> None:
+    """New words leave the old ones' probabilities in proportion; the shipped model stands in for the first stage's."""
+    tokenizer = train_embedded.vocabulary()
+    trainer = Trainer(Settings(), tmp_path, tokenizer, (), MODEL_FOLDER)
+    shipped = EmbeddedEngine()
+    questions = [row[0] for row in lessons().questions[:4]]
+    with torch.no_grad():
+        t = tokenize(tokenizer, Lessons([[q] for q in questions], lessons().answers[:4, :1], 0))
+        network = trainer.student.network()
+        logits = network.follow(network.prefix(t.prefix, t.lengths), t.news)[:, 0, 0]
+    assert torch.allclose(logits[:, t.choices].softmax(-1), torch.stack(shipped.scores(questions)).exp(), atol=1e-4)
+
+
+def test_all_news_of_a_batch_are_equally_long_and_its_answers_are_distributions() -> None:
+    tokenizer = train_embedded.vocabulary()
+    for batches in (visits(), rounds()):
+        assert len(batches) == BATCHES
+        assert len({tokenize(tokenizer, batch).news.shape[-1] for batch in batches}) > 3
+        for batch in batches:
+            assert torch.allclose(batch.answers.sum(-1), torch.ones(batch.answers.shape[:2]), atol=1e-4)
+
+
+def test_visitors_are_taught_what_the_teacher_answers_as_the_words_tell_them() -> None:
+    ends = told(torch.tensor([0.0, 0.1, 0.5, 0.95, 1.0]))
+    assert ends.tolist() == pytest.approx([0.0, 0.0, 0.5, 1.0, 1.0])
+    society = towns()[0]
+    d = draws(3, 0, 2)
+    people = inhabitants(society, d)
+    first = lived(society, people, d)[0]
+    rows = torch.arange(2 * society.agents)
+    found = first.teacher(society, rows, people.trait("roaming").flatten())
+    state = society.reset(people)
+    built = first.mechanism.unflatten(0, (2, -1))[:, 0]
+    assert torch.allclose(found, society.teacher(state, built).exp().flatten(0, 1))
+
+
+def test_towns_of_other_tastes_are_told_in_other_words() -> None:
+    assert len({town.rules for town in towns()}) == len(towns())

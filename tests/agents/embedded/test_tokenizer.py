@@ -5,14 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from agents.base import Question
 from agents.embedded.tokenizer import (
     ASSISTANT,
     NUMBERS,
+    begun,
     build_tokenizer,
     encode,
+    ended,
     messages,
     news_text,
-    opening,
     prefix_text,
     token_ids,
     words_in,
@@ -23,7 +25,8 @@ RULES = 'These are the rules: work 0, 5 or 10 hours. Answer with {"hours":40}.'
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return build_tokenizer(["You are a nurse; hours, net, often, Éva, last year"], [RULES, "Last year:"], ["hours"])
+    words = ["You are a nurse; hours, net, often, Éva, last year, up, stay"]
+    return build_tokenizer(words, [RULES, "Last year:"], ["hours"], ["move"])
 
 
 def test_an_answer_is_three_tokens_and_comes_back_to_the_byte(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -32,6 +35,15 @@ def test_an_answer_is_three_tokens_and_comes_back_to_the_byte(tokenizer: PreTrai
         ids = encode(tokenizer, [text])[0]
         assert len(ids) == 3
         assert tokenizer.decode(ids) == text
+
+
+def test_so_is_an_answer_in_words(tokenizer: PreTrainedTokenizerFast) -> None:
+    question = Question(RULES, "Last year:", "move", ("up", "stay"))
+    for word in question.choices:
+        text = f"{begun(question)}{word}{ended(question)}"
+        ids = encode(tokenizer, [text])[0]
+        assert len(ids) == 3
+        assert tokenizer.decode(ids) == text == f'{{"move":"{word}"}}'
 
 
 def test_every_number_below_a_thousand_is_one_token_of_its_own(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -50,9 +62,10 @@ def test_rules_are_one_token_and_marks_and_case_are_dropped(tokenizer: PreTraine
 
 def test_the_chat_template_and_the_two_halves_make_the_same_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
     system, user = f"{RULES}\nYou are Éva, 34, a nurse.", "Last year: 40 hours, net 110."
+    question = Question(system, user, "hours", ("0", "5"))
     text = tokenizer.apply_chat_template(messages(system, user), add_generation_prompt=True, tokenize=False)
-    halves = encode(tokenizer, [prefix_text(system), news_text(user, "hours")])
-    whole = encode(tokenizer, [f"{text}{opening('hours')}"])[0]
+    halves = encode(tokenizer, [prefix_text(system), news_text(question)])
+    whole = encode(tokenizer, [f"{text}{begun(question)}"])[0]
     assert halves[0] + halves[1] == whole
     direct = tokenizer.apply_chat_template(messages(system, user), add_generation_prompt=True, return_dict=False)
     assert direct == whole[:-1]
