@@ -51,7 +51,7 @@ class Scale:
 def claim(smoke: bool) -> Outcome:
     """Every method at every budget, then the paired differences."""
     torch.set_num_threads(1)
-    scale = Scale(2, 3, (2, 4), small()) if smoke else Scale()
+    scale = Scale(2, 3, (4, 6), small()) if smoke else Scale()
     folder = workplace(NAME, smoke)
     _same_settings(folder / "settings.json", scale)
     units = [Unit("k_median", partial(_k_median, scale))]
