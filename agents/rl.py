@@ -23,6 +23,7 @@ from personas.people import People
 
 RARE = 0.02  # what is less likely than this share of the likeliest choice was tried in training only
 SHUT = -1e9  # log-probability of what may not be chosen
+MOST = 4.0  # that the free score of a choice can be, either way: where the bell is sharp, it says what is far off
 SHARPEST = 1e-3  # of the bell over the choices, in shares of all of them
 
 
@@ -40,8 +41,8 @@ class Sizes:
 
     @property
     def inputs(self) -> int:
-        """X: every number as it is and by its logarithm, and the step."""
-        return 2 * (self.view + len(self.attributes) + len(self.traits)) + 1
+        """X: a view as it is and by its logarithms, the logarithms of the attributes, the traits, and the step."""
+        return 2 * self.view + len(self.attributes) + len(self.traits) + 1
 
 
 class Policy(nn.Module):
@@ -55,9 +56,9 @@ class Policy(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.sizes = sizes
-        self.normaliser = Normaliser(sizes.inputs, clip=5.0)
+        self.normaliser = Normaliser(sizes.inputs, clip=3.0)
         layers = [sizes.inputs, sizes.hidden, sizes.hidden, sizes.choices + 2]
-        self.network = mlp(layers, out_gain=0.01, generator=generator)
+        self.network = mlp(layers, nn.SiLU, out_gain=0.01, generator=generator)
 
     def read(self, view: Tensor, people: People, step: int) -> Tensor:
         """[B, N, X] from views [B, N, O]. ValueError where views are not those that the policy was trained on."""
@@ -67,10 +68,9 @@ class Policy(nn.Module):
                 f"these RL people were trained in {s.society} on views of {s.view} numbers and see {view.shape[-1]} "
                 "here: train them for this society and this many people"
             )
-        known = [*map(people.attribute, s.attributes), *map(people.trait, s.traits)]  # [B, N] each
-        facts = torch.cat([view, *(fact[..., None] for fact in known)], -1)
-        date = facts.new_full((*facts.shape[:-1], 1), step / s.steps)
-        return torch.cat([facts, facts.sign() * facts.abs().log1p(), date], -1)
+        date = view.new_full(view.shape[:-1], step / s.steps)
+        known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits), date]
+        return torch.cat([view, logarithm(view), torch.stack(known, -1)], -1)
 
     def log_probs(self, inputs: Tensor, open_: Tensor) -> Tensor:
         """[..., K] of the choices that are open, [..., K] bool; SHUT for the others."""
@@ -78,8 +78,13 @@ class Policy(nn.Module):
         free, place, width = told.split([self.sizes.choices, 1, 1], -1)
         at = torch.linspace(-0.5, 0.5, self.sizes.choices, device=told.device)  # [K]
         bell = -0.5 * ((at - place) / width.exp().clamp_min(SHARPEST)).square()
-        scores = (free + bell).masked_fill(~open_, SHUT)
+        scores = (MOST * (free / MOST).tanh() + bell).masked_fill(~open_, SHUT)
         return scores.log_softmax(-1).masked_fill(~open_, SHUT)
+
+
+def logarithm(x: Tensor) -> Tensor:
+    """Of amounts, so that the few largest are not far from all others; with its sign where negative."""
+    return x.sign() * x.abs().log1p()
 
 
 class RLPopulation:

@@ -60,12 +60,13 @@ def rl_people(config: "Config", run: "Run", live: "Live", society: Society, rost
 
     UserError where a checkpoint is none, or of another society.
     """
-    given = config.population.checkpoint
-    if given is not None:
-        policy = run.stages.get(STAGE, PolicyForm(), lambda: _checkpoint(given, society))
-    else:
-        with live.stage(TRAINING):
-            policy = run.stages.get(STAGE, PolicyForm(), lambda: _trained(config, run, live, society, rosters))
+    form, given = PolicyForm(), config.population.checkpoint
+    with live.stage(TRAINING):
+        if given is not None and not run.stages.finished(STAGE, form):
+            taken_over = _checkpoint(given, society)  # outside of the stage: a wrong one leaves no trace in the run
+            policy = run.stages.get(STAGE, form, lambda: taken_over)
+        else:
+            policy = run.stages.get(STAGE, form, lambda: _trained(config, run, live, society, rosters))
     return RLPopulation(policy, config.population.way == "distribution")
 
 

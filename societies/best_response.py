@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.base import Decisions, Round
-from agents.rl import Policy, RLPopulation, Sizes
+from agents.rl import Policy, RLPopulation, Sizes, logarithm
 from learning.draws import Draws, child_seed, draws
 from learning.nets import mlp
 from learning.ppo import Batch, PPOSettings, ppo_update
@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int, float], None]
 """(what, done, of, mean payoff of a decision)"""
 Rules = Callable[[Draws], Principal]
 """The rules of some episodes, from their draws."""
+MINIBATCH = 1024  # decisions a gradient step sees, about
 SMALLEST = 1e-3  # that anybody's stakes count for, in shares of the mean ones
 SLOWLY = 0.2  # how much of its newest measure a moving one takes over
 FARTHEST = 4.0  # that returns and advantages count for, in robust standard deviations: one ruin must not drown the rest
@@ -36,18 +37,19 @@ FARTHEST = 4.0  # that returns and advantages count for, in robust standard devi
 class BestResponseSettings:
     """How long RL people learn, from how much, and for whom."""
 
-    iterations: int = 150
-    decisions: int = 16_384  # an iteration, in as many worlds as they take
+    iterations: int = 200
+    decisions: int = 8_192  # an iteration, in as many worlds as they take
     hidden: int = 64  # units in each of two layers
     care: float = 0.0  # what is maximised: (1 - care) own payoff + care mean payoff of all
     discount: float = 0.95  # of payoffs, per step: 0 = people who do not look ahead
     learning_rate: float = 2e-3  # at first, then falling evenly
-    entropy: float = 0.01  # bonus, at first, then falling evenly to none
+    entropy: float = 0.05  # bonus, at first, then falling to none
 
     @property
     def ppo(self) -> PPOSettings:
         """For the core."""
-        return PPOSettings(self.learning_rate, entropy=self.entropy, discount=self.discount, lam=0.9)
+        parts = max(1, self.decisions // MINIBATCH)
+        return PPOSettings(self.learning_rate, minibatches=parts, entropy=self.entropy, discount=self.discount, lam=0.9)
 
 
 @dataclass
@@ -108,7 +110,7 @@ class _Learner(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         hidden = policy.sizes.hidden
         self.policy = policy
-        self.critic = mlp([policy.sizes.inputs, hidden, hidden, 1], out_gain=0.1, generator=generator)
+        self.critic = mlp([policy.sizes.inputs, hidden, hidden, 1], nn.SiLU, out_gain=0.1, generator=generator)
         self.mean, self.scale = 0.0, 1.0  # of returns
 
     def value(self, inputs: Tensor) -> Tensor:
@@ -170,7 +172,7 @@ def train(
         batch = _laid_out(learner, units, _facts(policy, people), taken, payoff, settings.ppo)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * max(0.05, left)
-        ppo_update(learner, optimizer, batch, replace(settings.ppo, entropy=settings.entropy * left), generator)
+        ppo_update(learner, optimizer, batch, replace(settings.ppo, entropy=settings.entropy * left**2), generator)
         policy.normaliser.update(torch.stack(taken.inputs))
         progress("training RL people", i + 1, settings.iterations, float(payoff.mean()))
     policy.normaliser.freeze()
@@ -206,7 +208,7 @@ def _sizes(school: _School) -> Sizes:
 def _facts(policy: Policy, people: People) -> Tensor:
     """[B, N, 1 + A + Z] one, logarithms of the attributes, and the traits of everyone."""
     s = policy.sizes
-    known = [*(people.attribute(a).abs().log1p() for a in s.attributes), *map(people.trait, s.traits)]
+    known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits)]
     return torch.stack([torch.ones(people.worlds, people.agents), *known], -1)
 
 
