@@ -5,11 +5,12 @@ from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from agents.llm.engine import Setting, Way
 from agents.llm.outcomes import FallbackName
 from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
+from experiments.rl_people import best_response_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
 
@@ -37,7 +38,7 @@ class SocietyConfig(Strict):
 
 
 class PopulationConfig(Strict):
-    kind: Literal["llm", "scripted"] = "llm"
+    kind: Literal["llm", "scripted", "rl"] = "llm"
     model: str = "embedded"  # embedded, mock, or provider:model
     base_url: str | None = None  # of an OpenAI-compatible server
     people: str  # a population file or a folder of persons
@@ -45,11 +46,25 @@ class PopulationConfig(Strict):
     retries: Annotated[int, Field(ge=0)] = 2
     fallback: FallbackName = "repeat_last"
     max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    checkpoint: str | None = None  # a file of RL people who were trained before, instead of training some
     settings: dict[str, Setting] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
+    # ... or, of RL people, of their training: iterations, decisions, hidden, care, discount, ...
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _of_rl_people(cls, checkpoint: str | None, info: ValidationInfo) -> str | None:
+        if checkpoint is not None and info.data.get("kind") != "rl":
+            raise ValueError("only RL people are read from a checkpoint; take it out, or write kind: rl")
+        return checkpoint
 
     @field_validator("settings")
     @classmethod
-    def _for_the_provider(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
+    def _for_the_provider(cls, settings: dict[str, Setting], info: ValidationInfo) -> dict[str, Setting]:
+        if info.data.get("kind") == "rl":
+            if settings and info.data.get("checkpoint"):
+                raise ValueError("people read from a checkpoint are not trained; take the settings or checkpoint out")
+            best_response_settings(settings)
+            return settings
         refuse_secret_values(settings)
         known = {"openai_api_base": "base_url", **{name: name for name in cls.model_fields}}
         elsewhere = [f"population.{known[name]}" for name in settings if name in known]

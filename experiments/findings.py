@@ -120,6 +120,8 @@ def _notes(run: Run, finished: Finished) -> Iterator[str]:
 def _people(config: Config) -> str:
     if config.population.kind == "scripted":
         return "scripted, each with the traits that were declared"
+    if config.population.kind == "rl":
+        return "RL agents, each told its own declared traits, who learned by PPO what pays for themselves"
     asked = {"distribution": "the probability of every choice", "sample": "one choice"}[config.population.way]
     return f"the language model {config.population.model}, asked for {asked}"
 

@@ -14,9 +14,8 @@ from rich.console import Console, Group
 from rich.live import Live as Screen
 from rich.text import Text
 
-from agents.base import Decisions, Round
+from agents.base import Decisions, Population, Round
 from agents.llm.population import Progress
-from agents.scripted import ScriptedPopulation
 from learning.draws import Draws
 from personas.people import People
 
@@ -181,9 +180,9 @@ class Live:
 
 @dataclass
 class Counted:
-    """Scripted people, with their decisions told to a display as a language model's are."""
+    """Scripted or RL people, with their decisions told to a display as a language model's are."""
 
-    people: ScriptedPopulation
+    people: Population  # who keep no memory
     told: Callable[[Progress], None]
     decided: int = 0
 
@@ -191,7 +190,7 @@ class Counted:
         """They keep no memory."""
 
     def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        """What the scripted people decide."""
+        """What the people decide."""
         _, found = self.people.decide(memory, round, draws)
         self.decided += int((found.action >= 0).sum())
         self.told(replace(NOTHING, decided=self.decided))

@@ -26,6 +26,7 @@ from experiments.errors import UserError
 from experiments.live import Counted, Live
 from experiments.metrics import Point
 from experiments.quoted import best_fixed_rates
+from experiments.rl_people import TRAINING, rl_people
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
@@ -60,7 +61,8 @@ LEARNING = "learning"
 
 def plan(config: Config) -> tuple[str, ...]:
     """The stages of a run, as the display names them."""
-    return (LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
+    before = (TRAINING,) if config.population.kind == "rl" else ()
+    return (*before, LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,13 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     society = load(config.society.name, config.society.objective)
     _check(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
-    if config.population.kind == "scripted":
-        scripted = Counted(ScriptedPopulation(config.population.way == "distribution"), live.decided)
-        yield Cast(society, rosters, lambda purpose: scripted)
+    if config.population.kind != "llm":
+        way = config.population.way == "distribution"
+        rl = config.population.kind == "rl"
+        unpaid = Counted(
+            rl_people(config, run, live, society, rosters) if rl else ScriptedPopulation(way), live.decided
+        )
+        yield Cast(society, rosters, lambda purpose: unpaid)
         return
     engine = _engine(config, run)
     with Journal(run.journal) as journal:

@@ -47,7 +47,8 @@ def best_fixed_rates(folder: Path = RESULTS) -> Tensor:
 def comparable(config: Config) -> bool:
     """Is the run about the society and the people that the quoted figures are about?"""
     people = config.population
-    same = (people.kind == "scripted" or people.model == "embedded") and people.way == "distribution"
+    known = people.kind == "scripted" or (people.kind == "llm" and people.model == "embedded")
+    same = known and people.way == "distribution"
     tax = config.society.name == "income_tax" and config.society.objective in (None, "equality_productivity")
     return same and tax and Path(people.people).name == "communities.yaml"
 

@@ -41,6 +41,32 @@ class RandomRules:
         return one_of(lots, self.society.decides(seen.step, seen.features))
 
 
+@dataclass(frozen=True)
+class VariedRules:
+    """Rules of all kinds, one kind in each world: as `RandomRules` draws them; each number drawn by itself; each at one
+    of its ends; and the default. Options: as `RandomRules`.
+    """
+
+    society: Society
+    draws: Draws
+
+    def start(self, worlds: int) -> int:
+        """The number of worlds is all it needs to know."""
+        return worlds
+
+    def propose(self, memory: int, seen: PublicStep) -> tuple[int, Tensor]:
+        """[B, M]"""
+        _, drawn = RandomRules(self.society, self.draws).propose(memory, seen)
+        if isinstance(self.society.mechanism, Options):
+            return memory, drawn
+        low, high = bounds(self.society)
+        lots = self.draws.uniform("varied rules", 0, len(low))  # [B, M]
+        default = self.society.default_mechanism().expand_as(drawn)
+        kinds = torch.stack([drawn, low + (high - low) * lots, torch.where(lots < 0.5, low, high), default])
+        kind = (len(kinds) * self.draws.uniform("kind of rules", 0, 1)[:, 0]).long()  # [B]
+        return memory, kinds[kind, torch.arange(memory)]
+
+
 def one_of(scores: Tensor, open_: Tensor) -> Tensor:
     """[B, M] one-hot of the highest score among the open options; all zero where none is open."""
     best = scores.masked_fill(~open_, -torch.inf).argmax(-1)

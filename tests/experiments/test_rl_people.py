@@ -1,0 +1,119 @@
+"""RL people in a run: trained once, kept, taken over by other runs, and never counted as decisions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import rl_people
+from experiments.commands.run import _plain
+from experiments.config import Config, load_config
+from experiments.errors import UserError
+from experiments.findings import methods, report_data
+from experiments.live import Live
+from experiments.pipeline import execute, plan
+from experiments.quoted import comparable
+from experiments.report import render
+from experiments.runs import open_run
+from tests.experiments.tiny import TINY
+
+KEPT = "stages/rl-people.safetensors"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return made(tmp_path_factory.mktemp("config"))
+
+
+def made(folder: Path, *words: str) -> Config:
+    file = folder / "tiny.yaml"
+    file.write_text(TINY)
+    small = "population.settings={iterations: 2, decisions: 800, hidden: 8}"
+    return load_config(file, ["population.kind=rl", small, *words])
+
+
+def table(config: Config, runs: Path) -> str:
+    """Runs (or continues) and gives the final table."""
+    with open_run(config, runs) as opened, Live("tiny", plan(config)) as live:
+        return json.dumps(_plain(config.name, methods(execute(config, opened, live))))
+
+
+@pytest.fixture(scope="module")
+def straight(config: Config, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The runs' folder, and the table of the one run in it."""
+    runs = tmp_path_factory.mktemp("straight")
+    return runs, table(config, runs)
+
+
+def test_they_are_trained_once(config: Config, straight: tuple[Path, str], monkeypatch: pytest.MonkeyPatch):
+    runs, before = straight
+    assert (runs / "tiny" / KEPT).is_file()
+    assert not (runs / "tiny" / "journal.sqlite").exists()
+    assert '"part": "rl-people"' in (runs / "tiny" / "metrics.jsonl").read_text()
+    monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
+    assert table(config, runs) == before
+
+
+def test_their_training_is_no_decision_of_the_run(config: Config, straight: tuple[Path, str]):
+    with open_run(config, straight[0]) as opened, Live("tiny", plan(config)) as live:
+        finished = execute(config, opened, live)
+        data = report_data(opened, finished)
+    assert data.methods[0].decisions == (2 + 2 + 2) * 12 * 32  # seen, mixed into PPO's batch, checked
+    assert "RL agents" in data.population
+    assert "RL agents" in render(data)
+    assert not comparable(config)  # the quoted figures are about other people
+
+
+def test_a_run_that_was_broken_off_in_the_training_ends_the_same(
+    config: Config, straight: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as broken:
+        broken.setattr(rl_people, "save_policy", _out_of_disk)
+        with pytest.raises(OSError, match="no space"):
+            table(config, tmp_path)
+    assert not (tmp_path / "tiny" / KEPT).exists()
+    assert table(config, tmp_path) == straight[1]
+
+
+def _out_of_disk(*_: object) -> None:
+    raise OSError("no space left on device")
+
+
+def test_another_run_takes_them_over(straight: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept = straight[0] / "tiny" / KEPT
+    other = made(tmp_path, "population.settings={}", f"population.checkpoint={kept}")
+    monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
+    assert table(other, tmp_path) == straight[1]
+    assert (tmp_path / "tiny" / KEPT).read_bytes() == kept.read_bytes()
+
+
+def test_people_of_another_society_are_refused(straight: tuple[Path, str], tmp_path: Path):
+    kept = straight[0] / "tiny" / KEPT
+    words = ("society.name=one_step", "baselines=[us_federal]", "population.settings={}")
+    with pytest.raises(UserError, match="its people learned in income_tax"):
+        table(made(tmp_path, *words, f"population.checkpoint={kept}"), tmp_path)
+    with pytest.raises(UserError, match="there is no file"):
+        table(made(tmp_path, *words, "population.checkpoint=nowhere.safetensors"), tmp_path)
+    (tmp_path / "no.safetensors").write_text("nothing")
+    with pytest.raises(UserError, match="holds no RL people"):
+        table(made(tmp_path, *words, f"population.checkpoint={tmp_path / 'no.safetensors'}"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["population.settings.iteratons=5"], "did you mean 'iterations'?"),
+        (["population.settings.iterations=1.5"], "iterations is 1.5; it should be a whole number"),
+        (["population.settings.care=2"], "care is 2; it must lie between 0 and 1"),
+        (["population.settings.hidden=0"], "hidden is 0; it must be at least 1"),
+        (["population.settings.care=much"], "care is 'much'; it should be a number"),
+        (["population.checkpoint=x"], "take the settings or checkpoint out"),
+        (["population.kind=scripted", "population.checkpoint=x"], "write kind: rl"),
+        (["population.kind=rll"], "'llm', 'scripted' or 'rl'"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(tmp_path: Path, words: list[str], part: str):
+    with pytest.raises(UserError) as caught:
+        made(tmp_path, *words)
+    assert part in str(caught.value)
+    assert "the command line" in str(caught.value)
