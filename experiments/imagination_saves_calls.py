@@ -16,7 +16,7 @@ import torch
 
 from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.provenance import embedded_weights
-from experiments.saving_curves import Curves, Longer, finals, joined_curve, longer
+from experiments.saving_curves import Curves, Longer, finals, joined_curve, lengthened
 from experiments.saving_scale import Scale, ppo_trials, small, swm_trials
 from experiments.saving_table import Row, Table, embedded_rows, quoted_rows, scripted_rows
 from experiments.saving_units import (
@@ -112,12 +112,7 @@ def _long_curves(run: Run, settings: ImproveSettings) -> tuple[dict[int, Curves]
         run.do(units)
         return [done(run.folder, unit.name, "curve") for unit in units]
 
-    curves, steps = dict[int, Curves](), list[Longer]()
-    for horizon in run.scale.horizons:
-        curves[horizon] = of(horizon)
-        steps += [longer(curves)] if len(curves) > 1 else []
-        if steps and steps[-1].nothing:
-            break
+    curves, steps = lengthened(of, run.scale.horizons)
     return {horizon: of(horizon) for horizon in run.scale.sooner} | curves, steps
 
 

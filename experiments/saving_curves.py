@@ -3,7 +3,7 @@
 Shapes: S seeds, P checkpoints, C held-out communities.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,17 @@ def longer(curves: Mapping[int, Curves]) -> Longer:
     if len(difference) < 2:
         raise ValueError("need two seeds for a standard error")
     return Longer(last, before, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
+
+
+def lengthened(of: Callable[[int], Curves], horizons: Sequence[int]) -> tuple[dict[int, Curves], list[Longer]]:
+    """Curves by horizon, short ones first, until a longer one adds nothing; and what each longer one added."""
+    curves, steps = dict[int, Curves](), list[Longer]()
+    for horizon in horizons:
+        curves[horizon] = of(horizon)
+        steps += [longer(curves)] if len(curves) > 1 else []
+        if steps and steps[-1].nothing:
+            break
+    return curves, steps
 
 
 def highest(curves: Mapping[int, Curves]) -> int:

@@ -18,7 +18,6 @@ from experiments.oracles import Each
 from experiments.standing import HELD_OUT_SEED, Reference, Rungs, batch, scored
 from experiments.team_knowledge import knowledge
 from experiments.team_oracles import (
-    OPTIONS,
     Beliefs,
     Posterior,
     Prior,
@@ -30,6 +29,7 @@ from experiments.team_oracles import (
 )
 from learning.draws import Draws, child_seed, draws
 from mechanism.explore import RandomRules
+from mechanism.team_plans import OPTIONS
 from personas.rosters import Rosters, open_rosters
 from societies.base import Principal
 from societies.catalog import load

@@ -17,15 +17,13 @@ import torch
 from torch import Tensor
 
 from learning.draws import Draws
+from mechanism.team_plans import OPTIONS, Planned
 from personas.people import People
 from societies.base import Episode, PublicStep
 from societies.library.team_formation import TeamFormation
 from societies.team_features import by_seat, seats_of, state_of
 from societies.team_roles import INDEPENDENT, PERMUTED, advance, duties, happen, intended, scripted
-from societies.teams import ALL_TOGETHER, BASICS, DECISIONS, LABELS, STEPS, Events, TeamState
-
-ENDS = (*DECISIONS[1:], STEPS)  # of the stretches under one partition
-OPTIONS = len(LABELS)
+from societies.teams import ALL_TOGETHER, BASICS, DECISIONS, Events, TeamState
 
 
 class Beliefs(Protocol):
@@ -118,12 +116,8 @@ def marginals(held: Tensor, hypotheses: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TeamPlanner:
-    """Takes the partition that promises most, on average over role vectors drawn from what is believed.
-
-    A promise is made in the simulator without slips: the partition until the next decision, then the best that stays to
-    the end or until a decision at which everyone is sent off alone. Each draw gets the rest that suits it, as if roles
-    were known by then, so what a partition would teach is worth nothing; `probe` makes up for it and has all work
-    together first.
+    """Takes the partition that promises most (`mechanism.team_plans`), in the simulator without slips. What a partition
+    would teach is worth nothing to it; `probe` makes up for that and has all work together first.
     """
 
     believes: Beliefs
@@ -141,37 +135,11 @@ class TeamPlanner:
             return held, torch.zeros(len(held), OPTIONS)
         if self.probe and seen.step == DECISIONS[0]:
             return held, torch.eye(OPTIONS)[[ALL_TOGETHER]].expand(len(held), -1)
-        lots = self.draws.choice("role vectors", seen.step, held[:, None].expand(-1, self.samples, -1))  # [B, S]
-        roles = self.believes.hypotheses[lots].flatten(0, 1)  # [B S, N]
-        promised = promises(seen.step, state_of(seen.features).repeat(self.samples), roles)
-        best = promised.unflatten(0, lots.shape).mean(1).argmax(-1)
-        return held, torch.eye(OPTIONS)[best]
+        planned = Planned(self.believes.hypotheses, without_slips, self.draws, self.samples)
+        return held, planned.partition(held, seen.step, state_of(seen.features))
 
 
-def promises(step: int, state: TeamState, roles: Tensor) -> Tensor:
-    """[P, 15] welfare from a decision on under each partition, if roles [P, N] are known and nobody slips."""
-    until = ENDS[DECISIONS.index(step)]
-    after, now = _stretch(step, until, _everywhere(state), roles.repeat_interleave(OPTIONS, 0))
-    return (now + _rest(until, after, roles.repeat_interleave(OPTIONS, 0))).unflatten(0, (-1, OPTIONS))
-
-
-def _rest(step: int, state: TeamState, roles: Tensor) -> Tensor:
-    """[P] the most that one partition brings from a decision on, if it may be given up at any later one."""
-    best = torch.zeros(len(roles), OPTIONS)  # it is given up at once
-    total, spread, several = best, _everywhere(state), roles.repeat_interleave(OPTIONS, 0)
-    for until in ENDS[ENDS.index(step) + 1 :]:
-        spread, welfare = _stretch(step, until, spread, several)
-        total, step = total + welfare.unflatten(0, best.shape), until
-        best = best.maximum(total)
-    return best.amax(-1)
-
-
-def _everywhere(state: TeamState) -> TeamState:
-    """Every world under each of the partitions."""
-    return state.repeat(OPTIONS).under(torch.eye(OPTIONS).repeat(len(state.corners), 1))
-
-
-def _stretch(step: int, until: int, state: TeamState, roles: Tensor) -> tuple[TeamState, Tensor]:
+def without_slips(step: int, until: int, state: TeamState, roles: Tensor) -> tuple[TeamState, Tensor]:
     """The state after some steps without slips, and their welfare [P]."""
     duty, total = duties(roles, state.together), torch.zeros(len(roles))
     for t in range(step, until):

@@ -15,10 +15,10 @@ import torch
 from experiments.claims import Json, Outcome, result_file, same_settings, workplace
 from experiments.figures import svg
 from experiments.files import write_atomic
-from experiments.saving_curves import Curves, Longer, finals, highest, longer
+from experiments.saving_curves import Curves, Longer, finals, highest, lengthened
 from experiments.saving_work import Unit, cpus, do_all
 from experiments.statistics import interquartile_mean
-from experiments.town_figures import learning_curves
+from experiments.town_figures import learning_curves, scene
 from experiments.town_scale import TownScale, small
 from experiments.town_table import TownTable, plain
 from experiments.town_units import ablations, known, ppo_curves, rivals, swm
@@ -59,7 +59,7 @@ def outcome(name: str, towns: Sequence[str], smoke: bool) -> Outcome:
     found = [_town(run, town) for town in towns]
     for town in found:
         shown = {m: town.table.swm(run.scale.budgets, m == "planned") for m in ("planned", "swm_ap")} | town.learned
-        figure = svg(learning_curves(town.table, shown))
+        figure = svg(learning_curves(scene(town.table), shown))
         file = result_file(name, smoke).with_name(f"{name}-{town.table.town}.svg")
         write_atomic(file, lambda part, figure=figure: part.write_bytes(figure))
     return Outcome(
@@ -99,12 +99,7 @@ def _long_curves(run: Run, table: TownTable) -> tuple[dict[int, Curves], list[Lo
         run.do([ppo_curves(table.town, horizon, seed, run.scale) for seed in range(run.scale.seeds)])
         return table.ppo(horizon)
 
-    curves, steps = dict[int, Curves](), list[Longer]()
-    for horizon in run.scale.horizons:
-        curves[horizon] = of(horizon)
-        steps += [longer(curves)] if len(curves) > 1 else []
-        if steps and steps[-1].nothing:
-            break
+    curves, steps = lengthened(of, run.scale.horizons)
     return {horizon: of(horizon) for horizon in run.scale.sooner} | curves, steps
 
 

@@ -1,6 +1,7 @@
 """Learning curves of a town's methods with bands over seeds, beside the yardsticks that need no learning."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import rc_context
@@ -24,20 +25,34 @@ TONES = {
 YARDSTICKS = ("blind", "bayes", "oracle")
 
 
-def learning_curves(table: TownTable, learned: Mapping[str, Curves]) -> Figure:
+@dataclass(frozen=True)
+class Scene:
+    """What learning curves are drawn before."""
+
+    title: str
+    axis: str  # what a level is
+    labels: Mapping[str, str]  # of methods and yardsticks
+    yardsticks: Mapping[str, float]  # their levels
+
+
+def scene(table: TownTable) -> Scene:
+    """Of a facility town."""
+    levels = {name: float(table.known(name).mean()) for name in YARDSTICKS}
+    return Scene(table.town, f"visits, summed over {table.steps} steps", LABELS, levels)
+
+
+def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
     """Levels over real episodes, on a logarithmic axis; bands are 95% intervals of the mean over seeds."""
     with rc_context(STYLE):
         figure = canvas(4.2)
         ax = figure.add_subplot()
-        for name in YARDSTICKS:
-            level, place = float(table.known(name).mean()), ("axes fraction", "data")
+        for name, level in before.yardsticks.items():
             ax.axhline(level, color=OTHER, lw=0.9, ls=(0, (4, 3)))
-            ax.annotate(LABELS[name], (1, level), xycoords=place, va="bottom", ha="right", fontsize=8)
+            place = ("axes fraction", "data")
+            ax.annotate(before.labels[name], (1, level), xycoords=place, va="bottom", ha="right", fontsize=8)
         for name, curves in learned.items():
-            _curve(ax, name, curves)
-        ax.set(
-            xscale="log", xlabel="real episodes", ylabel=f"visits, summed over {table.steps} steps", title=table.town
-        )
+            _curve(ax, TONES[name], before.labels[name], curves)
+        ax.set(xscale="log", xlabel="real episodes", ylabel=before.axis, title=before.title)
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.xaxis.set_minor_locator(NullLocator())
@@ -45,12 +60,11 @@ def learning_curves(table: TownTable, learned: Mapping[str, Curves]) -> Figure:
         return figure
 
 
-def _curve(ax: Axes, name: str, curves: Curves) -> None:
+def _curve(ax: Axes, tone: str, label: str, curves: Curves) -> None:
     episodes = curves[0]["episodes"].numpy()
     levels = np.stack([curve["welfare"].double().mean(1).numpy() for curve in curves])  # [S, P]
     found = [mean_interval(levels[:, p]) for p in range(levels.shape[1])]
-    tone = TONES[name]
-    ax.plot(episodes, [f.value for f in found], color=tone, lw=1.8, label=LABELS[name], marker="o", ms=2.5)
+    ax.plot(episodes, [f.value for f in found], color=tone, lw=1.8, label=label, marker="o", ms=2.5)
     ax.fill_between(episodes, [f.low for f in found], [f.high for f in found], color=tone, alpha=0.18, lw=0)
 
 

@@ -16,15 +16,13 @@ import torch
 from torch import Tensor
 
 from learning.draws import Draws, child_seed, draws
+from mechanism.team_plans import OPTIONS, Planned
 from societies.base import PublicStep
 from societies.team_features import state_of
-from societies.teams import DECISIONS, LABELS, MOVES, STAY, STEPS, Events, TeamState, settle, start
-from world_model.team_facts import Moment, read, told
+from societies.teams import DECISIONS, MOVES, STAY, STEPS, Events, TeamState, settle, start
+from world_model.team_facts import Moment, TeamFacts, read, told
 from world_model.team_kinds import ASSIGNMENTS, TeamModel, pairs
 
-ENDS = (*DECISIONS[1:], STEPS)  # of the stretches under one partition
-OPTIONS = len(LABELS)
-AT_ONCE = 160  # draws of kinds that are planned for at once, for memory
 Luck = Callable[[int, str, tuple[int, ...]], Tensor]
 """(step, what, shape of one world) -> uniform draws [P, *shape]"""
 
@@ -73,36 +71,16 @@ class Doings:
             total = total + (earned - upkeep).sum(-1)
         return state, total
 
-    def promises(self, step: int, state: TeamState, kinds: Tensor) -> Tensor:
-        """[P, 15] welfare from a decision on under each partition, of agents of known kinds [P, N]."""
-        until, several = ENDS[DECISIONS.index(step)], kinds.repeat_interleave(OPTIONS, 0)
-        after, now = self.stretch(step, until, everywhere(state), several)
-        return (now + self._rest(until, after, several)).unflatten(0, (-1, OPTIONS))
-
-    def _rest(self, step: int, state: TeamState, kinds: Tensor) -> Tensor:
-        """[P] the most that one partition brings from a decision on, if it may be given up at any later one."""
-        best = torch.zeros(len(kinds), OPTIONS)  # it is given up at once
-        total, spread, several = best, everywhere(state), kinds.repeat_interleave(OPTIONS, 0)
-        for until in ENDS[ENDS.index(step) + 1 :]:
-            spread, welfare = self.stretch(step, until, spread, several)
-            total, step = total + welfare.unflatten(0, best.shape), until
-            best = best.maximum(total)
-        return best.amax(-1)
-
-
-def everywhere(state: TeamState) -> TeamState:
-    """Every world under each of the partitions."""
-    return state.repeat(OPTIONS).under(torch.eye(OPTIONS).repeat(len(state.corners), 1))
-
 
 @dataclass(frozen=True)
 class LearnedTeams:
     """A principal that keeps the learned joint belief and plans by draws from it. Its memory is the belief [B, A]."""
 
     model: TeamModel
-    draws: Draws
+    seed: int  # of the draws; the worlds of every batch get the same ones
     first: int | None = None  # the partition of the first decision; None = it is planned like the others
     samples: int = 4  # assignments of kinds drawn per decision
+    learns: bool = True  # who is who within an episode; else it goes by the prior throughout
 
     def start(self, worlds: int) -> Tensor:
         return self.model.prior().expand(worlds, -1)
@@ -118,34 +96,40 @@ class LearnedTeams:
         """[B, 15] one-hot: the partition that promises most on average over draws from the belief [B, A]."""
         if self.first is not None and step == DECISIONS[0]:
             return torch.eye(OPTIONS)[[self.first]].expand(len(held), -1)
-        lots = self.draws.choice("assignments", step, held[:, None].expand(-1, self.samples, -1))  # [B, S]
-        kinds, spread = ASSIGNMENTS[lots].flatten(0, 1), state.repeat(self.samples)
-        doings, found = Doings.of(self.model), list[Tensor]()
-        for rows in torch.arange(len(kinds)).split(AT_ONCE):
-            part = TeamState(*(x[rows] for x in vars(spread).values()))
-            found.append(doings.promises(step, part, kinds[rows]))
-        promised = torch.cat(found).unflatten(0, lots.shape).mean(1)
-        return torch.eye(OPTIONS)[promised.argmax(-1)]
+        luck = draws(self.seed, 0, len(held))
+        planned = Planned(ASSIGNMENTS, Doings.of(self.model).stretch, luck, self.samples)
+        return planned.partition(held, step, state)
+
+    def after(self, held: Tensor, facts: TeamFacts) -> Tensor:
+        """[B, A] the belief after steps in which that was done."""
+        if not self.learns:
+            return held
+        with torch.no_grad():
+            return (held + self.model.told(facts)).log_softmax(-1)
 
     def _updated(self, held: Tensor, seen: PublicStep) -> Tensor:
         if seen.last_features is None or seen.last_mechanism is None or seen.last_response is None:
             return held
         parts = (seen.last_features[:, None], seen.last_mechanism[:, None], seen.last_response[:, None])
-        with torch.no_grad():
-            return (held + self.model.told(read(*parts, first=seen.step - 1))).log_softmax(-1)
+        return self.after(held, read(*parts, first=seen.step - 1))
 
 
-def probed(model: TeamModel, seed: int, worlds: int = 20) -> int:
-    """The first partition after which planning does best in imagined episodes, the same for every partition."""
-    dreamt = draws(child_seed(seed, "probe"), 0, worlds)
-    each = [float(imagined(LearnedTeams(model, dreamt, first), dreamt).mean()) for first in range(OPTIONS)]
-    return max(range(OPTIONS), key=each.__getitem__)
+def probed(model: TeamModel, seed: int, worlds: int, samples: int) -> tuple[int, int]:
+    """The first partition after which planning does best in as many imagined episodes, the same for every partition;
+    and how many episodes that took.
+    """
+    plans, dreamt = child_seed(seed, "plans"), draws(child_seed(seed, "dreams"), 0, worlds)
+
+    def score(first: int) -> float:
+        return float(imagined(LearnedTeams(model, plans, first, samples), dreamt).mean())
+
+    return max(range(OPTIONS), key=score), OPTIONS * worlds
 
 
 def imagined(principal: LearnedTeams, dreamt: Draws) -> Tensor:
     """[B] welfare of whole imagined episodes: rosters from the learned prior, luck from `dreamt`."""
-    model, worlds = principal.model, len(dreamt.episodes)
-    doings, held = Doings.of(model), principal.start(worlds)
+    worlds, doings = len(dreamt.episodes), Doings.of(principal.model)
+    held = principal.start(worlds)
     kinds = ASSIGNMENTS[dreamt.choice("roster", 0, held[:, None])[:, 0]]
     state, total = start(worlds), torch.zeros(worlds)
 
@@ -156,14 +140,7 @@ def imagined(principal: LearnedTeams, dreamt: Draws) -> Tensor:
         if t in DECISIONS:
             state = state.under(principal.partition(held, t, state))
         events = doings.events(t, state, pairs(kinds, state.together), luck)
-        held = (held + _told(model, t, state, events)).log_softmax(-1)
+        held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)
         total = total + (earned - upkeep).sum(-1)
     return total
-
-
-def _told(model: TeamModel, step: int, state: TeamState, events: Events) -> Tensor:
-    """[B, A] log-likelihood of imagined doings."""
-    b = len(state.corners)
-    with torch.no_grad():
-        return model.told(told(state, events, torch.full((b,), step), (b, 1)))

@@ -69,6 +69,10 @@ class TeamState:
         """Every world that many times in a row."""
         return TeamState(*(part.repeat_interleave(times, 0) for part in vars(self).values()))
 
+    def picked(self, worlds: Tensor) -> "TeamState":
+        """These worlds [P] of all, in this order."""
+        return TeamState(*(part[worlds] for part in vars(self).values()))
+
     def under(self, mechanism: Tensor) -> "TeamState":
         """The same worlds with the partition of these marks [B, 15] in force; the old one where none is marked."""
         chosen = (mechanism @ TOGETHER.flatten(1).to(mechanism.device)).unflatten(-1, (AGENTS, AGENTS))

@@ -10,6 +10,7 @@ Beliefs are kept over all Z^4 assignments of kinds to seats, exactly:
 Kinds have no names. Shapes: E episodes, T steps, N = 4 agents, A = Z^N assignments, C = Z 2^Z pairs.
 """
 
+from dataclasses import dataclass
 from itertools import product
 
 import torch
@@ -102,21 +103,30 @@ def _gather() -> Tensor:
     return one_hot(pair, KINDS * len(PRESENT)).permute(0, 2, 3, 1).flatten(0, 2).float()
 
 
-def fit_teams(
-    facts: TeamFacts, seed: int, starts: int = 4, steps: int = 300, rate: float = 0.05, spread: float = 2.0
-) -> TeamModel:
+@dataclass(frozen=True)
+class TeamFit:
+    """How a model is fitted."""
+
+    starts: int = 4  # fits from other weights each, of which the likeliest counts
+    steps: int = 300  # of Adam, each
+    learning_rate: float = 0.05
+    spread: float = 2.0  # standard deviation of every weight a priori
+
+
+def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
     """The likeliest of several fits, each from other weights, by generalised expectation-maximisation.
 
     Deterministic annealing (Ueda & Nakano 1998) lets everybody be of any kind at first: of hundreds of decisions an
-    episode the first guess would else be believed at once. spread: standard deviation of every weight a priori.
+    episode the first guess would else be believed at once.
     """
-    models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(starts)]
-    reached = [_climb(model, facts, steps, rate, spread) for model in models]
-    return models[max(range(starts), key=reached.__getitem__)].requires_grad_(False)
+    models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(settings.starts)]
+    reached = [_climb(model, facts, settings) for model in models]
+    return models[max(range(len(models)), key=reached.__getitem__)].requires_grad_(False)
 
 
-def _climb(model: TeamModel, facts: TeamFacts, steps: int, rate: float, spread: float) -> float:
+def _climb(model: TeamModel, facts: TeamFacts, settings: TeamFit) -> float:
     """Fits in place; returns the log posterior density that is reached, per episode."""
+    steps, rate, spread = settings.steps, settings.learning_rate, settings.spread
     optimizer = torch.optim.Adam(model.parameters(), rate)
     episodes, decisions = len(facts.partition), facts.partition.numel() * AGENTS
     for i in range(steps):

@@ -15,19 +15,19 @@ from experiments.headroom_team_formation import REFERENCE, claim
 from experiments.team_knowledge import knowledge
 from experiments.team_ladder import LABELS, ORDER, best_fixed, climb, known, ladder
 from experiments.team_oracles import (
-    OPTIONS,
     Posterior,
     TeamPlanner,
     Truth,
     beliefs,
     evidence,
     marginals,
-    promises,
     role_vectors,
     roles_by_seat,
+    without_slips,
 )
 from learning.draws import draws
 from mechanism.explore import RandomRules
+from mechanism.team_plans import OPTIONS, promises
 from societies.base import Episode, PublicStep
 from societies.library.team_formation import TeamFormation
 from societies.play import Fixed, play
@@ -143,10 +143,10 @@ def test_what_beliefs_know_at_first_and_after_a_stretch_together():
 
 def test_promises_by_hand():
     roles = torch.tensor([[0, 1, 2, 3]])
-    last = promises(45, start(1), roles)[0]  # five steps are too few to reach a corner from the middle
+    last = promises(45, start(1), roles, without_slips)[0]  # five steps are too few to reach a corner from the middle
     assert float(last[ALONE]) == 0.0
     assert float(last[ALL_TOGETHER]) == pytest.approx(-5 * 0.6)
-    first = promises(5, start(1), roles)[0]
+    first = promises(5, start(1), roles, without_slips)[0]
     assert float(first[ALONE]) > 0.0  # it may still be followed by something better
     # The makers take 6 steps to their corners, then make an item at every even step: 12 and 14 are in this stretch,
     # at .1 per step. The rest is best as two pairs until step 45, at .2 per step: 8 more items and 10 units stored.

@@ -15,7 +15,7 @@ from societies.team_features import by_seat, seats_of, state_of
 from societies.teams import Events
 from tests.towns import town
 from world_model.team_facts import Moment, of_episode, read
-from world_model.team_kinds import ASSIGNMENTS, TeamModel, fit_teams, pairs
+from world_model.team_kinds import ASSIGNMENTS, TeamFit, TeamModel, fit_teams, pairs
 
 TEAMS = society()
 
@@ -53,7 +53,7 @@ def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
 
 
 def test_roles_are_found_again_in_rosters_never_seen():
-    model = fit_teams(of_episode(lived(0, 12)), 0, starts=2)
+    model = fit_teams(of_episode(lived(0, 12)), 0, TeamFit(starts=2))
     others = lived(1000, 60)
     roles = TEAMS.roles_of(town(TEAMS, 1000, 60))
     truth = by_seat(roles, seats_of(others.features[:, 0]))

@@ -1,0 +1,195 @@
+"""Claim: in team formation SWM-AP goes most of the way to exact Bayes, with few of PPO's real decisions.
+
+SWM-AP plans in the world model that it learned (`mechanism.swm_teams`); PPO learns from real episodes alone. The way is
+that from the best fixed sequence of partitions to exact Bayes after a probe. Finished parts are kept with the results.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiments.claims import Json, Outcome, result_file, same_settings, workplace
+from experiments.figures import svg
+from experiments.files import write_atomic
+from experiments.judging import Tensors
+from experiments.saving_curves import Curves, Longer, finals, highest, joined_curve, lengthened
+from experiments.saving_verdict import Saving, fraction, saving
+from experiments.saving_work import Unit, cpus, do_all, done
+from experiments.statistics import Floats, Interval, crossed_interval, gap_share, interquartile_mean, mean_interval
+from experiments.team_ladder import LABELS as RUNGS
+from experiments.team_ladder import UNIT
+from experiments.team_scale import TeamScale, small
+from experiments.team_units import KNOWN, known, ppo, recurrent, swm
+from experiments.town_figures import Scene, learning_curves
+from experiments.town_table import paired, plain
+from societies.teams import AGENTS, STEPS, partition_name
+
+TRACKED = True
+NAME = "team_table"
+WAY, SHARE = 0.9, 1 / 5  # of the way to Bayes, of PPO's real decisions
+LABELS = {
+    **RUNGS,
+    "swm_ap": "SWM-AP, planning in its model",
+    "ppo": "model-free PPO",
+    "recurrent": "model-free PPO, recurrent",
+    "no_probe": "SWM-AP, its first partition planned like the others",
+    "together_first": "SWM-AP, all together first",
+    "prior_only": "SWM-AP that never updates its beliefs",
+    "one_draw": "SWM-AP, one draw from its beliefs",
+}
+ABLATIONS = ("no_probe", "together_first", "prior_only", "one_draw")
+PER_EPISODE = STEPS * AGENTS  # decisions of people
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that was measured, in levels: returns of whole episodes."""
+
+    folder: Path
+    scale: TeamScale
+    ppo: dict[int, Curves]
+    longer: list[Longer]
+
+    def known(self, rung: str) -> Floats:
+        """[C]"""
+        return STEPS * done(self.folder, KNOWN, "ladder")[rung].double().numpy()
+
+    def swm(self, budget: int) -> Curves:
+        """SWM-AP with that many episodes, by seed."""
+        return [_levels(done(self.folder, f"swm_ap-{seed}", str(budget))) for seed in range(self.scale.seeds)]
+
+    @property
+    def curve(self) -> Curves:
+        """SWM-AP's independent runs at rising budgets as curves."""
+        at = [self.swm(budget) for budget in self.scale.budgets]
+        return [joined_curve(parts) for parts in zip(*at, strict=True)]
+
+    @property
+    def learned(self) -> dict[str, Curves]:
+        """The learned baselines."""
+        own = [_levels(done(self.folder, f"recurrent-{seed}", "curve")) for seed in range(self.scale.seeds)]
+        return {"ppo": self.ppo[highest(self.ppo)], "recurrent": own}
+
+    def ablation(self, name: str) -> Floats:
+        """[S, C] of the first seeds."""
+        seeds = range(self.scale.ablation_seeds)
+        parts = [done(self.folder, f"swm_ap-{seed}", "ablations")[name][0] for seed in seeds]
+        return STEPS * torch.stack(parts).double().numpy()
+
+    def way(self, values: Floats) -> Interval:
+        """The share of the way from the best fixed sequence to exact Bayes after a probe, of [S, C] levels."""
+        return gap_share(values, self.known("best_fixed"), self.known("bayes"))
+
+    def saving(self) -> Saving:
+        """Real decisions against PPO's."""
+        return saving(self.ppo, self.curve, self.known("random"), PER_EPISODE)
+
+
+def claim(smoke: bool) -> Outcome:
+    """Every method, the table, the figure and the verdict."""
+    torch.set_num_threads(1)
+    found = _measured(small() if smoke else TeamScale(), smoke)
+    scale, saved = found.scale, found.saving()
+    end = finals(found.swm(scale.budgets[-1]))
+    way, share = found.way(end), saved.share.value
+    over = {name: paired(end, finals(curves)) for name, curves in found.learned.items()}
+    bars = {
+        "way": way.value >= WAY,
+        "saving": share is not None and share <= SHARE,
+        "ppo_levelled_off": bool(found.longer) and found.longer[-1].nothing,
+    }
+    _draw(found, smoke)
+    return Outcome(
+        claim="SWM-AP goes most of the way to exact Bayes, with a small share of PPO's real decisions",
+        passed=all(bars.values()),
+        figure=_headline(way, saved, bars),
+        bar=f"{WAY:.0%} of the way, 1/{1 / SHARE:.0f} of PPO's real decisions",
+        figures={
+            "unit": UNIT,
+            "way_to_bayes": plain(way),
+            "way_by_seed": plain(interquartile_mean([_way_by_seed(found, end)])),
+            "over_baselines": {name: plain(gain) for name, gain in over.items()},
+            **saved.plain(),
+            "bars": {**bars},
+            "ppo_horizons": [asdict(step) for step in found.longer],
+            "table": _rows(found),
+            "first_partitions": _firsts(found),
+            "held_out_rosters": scale.held_out,
+            "settings": json.loads(json.dumps(asdict(scale))),
+        },
+        seeds=tuple(range(scale.seeds)),
+        smoke=smoke,
+    )
+
+
+def _measured(scale: TeamScale, smoke: bool) -> Found:
+    folder, started = workplace(NAME, smoke, tracked=True), time.time()
+    same_settings(folder, asdict(scale))
+    seeds = range(scale.seeds)
+
+    def do(units: Sequence[Unit]) -> None:
+        do_all(units, folder, 1 if smoke else cpus(), started)
+
+    def of(horizon: int) -> Curves:
+        units = [ppo(horizon, seed, scale) for seed in seeds]
+        do(units)
+        return [_levels(done(folder, unit.name, "curve")) for unit in units]
+
+    do([known(scale), *[swm(seed, scale) for seed in seeds]])
+    curves, steps = lengthened(of, scale.horizons)
+    curves = {horizon: of(horizon) for horizon in scale.sooner} | curves
+    do([recurrent(highest(curves), seed, scale) for seed in seeds])
+    return Found(folder, scale, curves, steps)
+
+
+def _levels(part: Tensors) -> Tensors:
+    return {**part, "welfare": STEPS * part["welfare"]}
+
+
+def _headline(way: Interval, saved: Saving, bars: dict[str, bool]) -> str:
+    missed = [name.replace("_", " ") for name, met in bars.items() if not met]
+    told = f"{way.value:.0%} of the way to exact Bayes, {fraction(saved.share)} of PPO's decisions"
+    return f"{told}{f', MISSED {missed}' if missed else ''}"
+
+
+def _way_by_seed(found: Found, values: Floats) -> Floats:
+    """[S]"""
+    low, high = found.known("best_fixed").mean(), found.known("bayes").mean()
+    return (values.mean(1) - low) / (high - low)
+
+
+def _rows(found: Found) -> list[Json]:
+    """Yardsticks, SWM-AP at every budget, the learned baselines at their end, the ablations."""
+    scale = found.scale
+    return [
+        *[_row(found, rung, found.known(rung)[None], None) for rung in RUNGS],
+        *[_row(found, "swm_ap", finals(found.swm(budget)), budget) for budget in scale.budgets],
+        *[_row(found, name, finals(own), int(own[0]["episodes"][-1])) for name, own in found.learned.items()],
+        *[_row(found, name, found.ablation(name), scale.ablation) for name in ABLATIONS],
+    ]
+
+
+def _row(found: Found, method: str, values: Floats, episodes: int | None) -> Json:
+    """episodes: real ones it spent; None = it was given the true rules. level and way: [value, low, high]."""
+    level = mean_interval(values[0]) if len(values) == 1 else crossed_interval(values)
+    told: dict[str, Json] = {"method": method, "label": LABELS[method], "episodes": episodes, "seeds": len(values)}
+    return {**told, "level": plain(level), "way": plain(found.way(values))}
+
+
+def _firsts(found: Found) -> dict[str, Json]:
+    """Which partition SWM-AP begins with, at every budget: how many seeds do."""
+    chosen = {b: [partition_name(int(part["first"][0])) for part in found.swm(b)] for b in found.scale.budgets}
+    counted = {b: dict(zip(*np.unique(names, return_counts=True), strict=True)) for b, names in chosen.items()}
+    return {str(b): {str(name): int(n) for name, n in own.items()} for b, own in counted.items()}
+
+
+def _draw(found: Found, smoke: bool) -> None:
+    yardsticks = {rung: float(found.known(rung).mean()) for rung in ("best_fixed", "bayes", "oracle")}
+    before = Scene(NAME.removesuffix("_table"), UNIT, LABELS, yardsticks)
+    figure = svg(learning_curves(before, {"swm_ap": found.curve, **found.learned}))
+    write_atomic(result_file(NAME, smoke).with_suffix(".svg"), lambda part: part.write_bytes(figure))

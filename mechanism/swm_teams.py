@@ -1,0 +1,49 @@
+"""SWM-AP in team formation: a few real episodes, a world model of hidden kinds, and a principal that plans in it.
+
+The principal plans anew at every decision, in the learned model and from learned beliefs; no network imitates it.
+"""
+
+from dataclasses import dataclass, field
+
+from learning.draws import child_seed, draws
+from mechanism.explore import RandomRules
+from mechanism.team_planning import LearnedTeams, probed
+from societies.library.team_formation import TeamFormation
+from societies.stage import Stage
+from world_model.team_facts import of_episode
+from world_model.team_kinds import TeamFit, fit_teams
+
+
+@dataclass(frozen=True)
+class TeamSettings:
+    """All that can be set."""
+
+    fit: TeamFit = field(default_factory=TeamFit)
+    samples: int = 4  # of who everyone is, per decision
+    probe_worlds: int = 20  # imagined ones in which each first partition is tried
+
+
+@dataclass(frozen=True)
+class TeamOutcome:
+    """What was learned, and what it cost."""
+
+    learned: LearnedTeams
+    real_episodes: int
+    imagined_episodes: int
+
+
+def swm_teams(stage: Stage, episodes: int, settings: TeamSettings, seed: int) -> TeamOutcome:
+    """Learn a principal from that many real episodes under random partitions.
+
+    ValueError for no episodes, and for a society other than team formation.
+    """
+    if episodes < 1:
+        raise ValueError(f"{episodes} real episodes teach nothing; give at least 1")
+    if not isinstance(stage.society, TeamFormation):
+        raise ValueError(f"{stage.society.name} has no teams to form; this learner is for team formation only")
+    explorer = RandomRules(stage.society, draws(stage.seed, 0, episodes))
+    seen = stage.play(explorer, 0, episodes)
+    model = fit_teams(of_episode(seen), child_seed(seed, "fit"), settings.fit)
+    first, imagined = probed(model, child_seed(seed, "probe"), settings.probe_worlds, settings.samples)
+    principal = LearnedTeams(model, child_seed(seed, "plans"), first, settings.samples)
+    return TeamOutcome(principal, episodes, imagined)
