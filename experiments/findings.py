@@ -1,7 +1,6 @@
 """From a finished run to what its report shows."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path as FilePath
 
@@ -9,14 +8,12 @@ import numpy as np
 import torch
 
 from agents.embedded.vocabulary import vocabulary
-from agents.llm.reader import JournalReader, Look
+from experiments.asking_findings import asked, ledger
 from experiments.config import Config, dump_config
-from experiments.pipeline import LEARNING, Evaluated, Finished
+from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import comparable, quoted_curves, quoted_methods
 from experiments.recovery import recovery
 from experiments.report_data import (
-    Account,
-    Asked,
     Course,
     Curve,
     Gate,
@@ -56,8 +53,6 @@ LABELS = {
     "midpoint": "midpoint",
     "best_percentile": "best percentile",
 }
-SHOWN = 8  # decisions in the report's table, with trouble and without
-READ = 5_000  # decisions of each purpose that are looked through for trouble
 
 
 def report_data(run: Run, finished: Finished) -> ReportData:
@@ -92,8 +87,8 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         gates=_gates(finished),
         courses=_courses(run, finished),
         recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
-        asked=_asked(run) if language else (),
-        ledger=_ledger(run, finished) if language else (),
+        asked=asked(run) if language else (),
+        ledger=ledger(run, finished) if language else (),
         strangers=_strangers(finished),
         edited=edited_biographies(_residents(finished)),
         own_words=own_words(_residents(finished)),
@@ -173,10 +168,10 @@ def _doubts(run: Run, finished: Finished) -> tuple[Doubt, ...]:
         return ()
     seed, fit = child_seed(finished.config.seed, "doubts"), finished.config.method.settings.fit
 
-    def asked() -> list[dict[str, str | float]]:
+    def tested() -> list[dict[str, str | float]]:
         return [asdict(doubt) for doubt in doubts(society, model, records(society, episodes), fit, seed)]
 
-    return tuple(Doubt(**told) for told in run.stages.get("doubts", JSON, asked))
+    return tuple(Doubt(**told) for told in run.stages.get("doubts", JSON, tested))
 
 
 def _paths(dreams: Dreams, lived: Episode, principal: Principal) -> tuple[Path, ...]:
@@ -213,67 +208,6 @@ def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
         value = "imagined welfare" if welfare else "loss"
         found.append(Course(what, value, np.array([float(point.step) for point in own]), values))
     return tuple(found)
-
-
-def _asked(run: Run) -> tuple[Asked, ...]:
-    """Decisions to read: what went wrong first, then some from all over the run."""
-    with closing(JournalReader(run.journal)) as reader:
-        found = [_look(look) for purpose in reader.purposes() for look in reader.decisions(READ, purpose)]
-    bad, good = [a for a in found if a.trouble], [a for a in found if not a.trouble]
-    return (*bad[:SHOWN], *good[:: max(1, len(good) // SHOWN)][:SHOWN])
-
-
-def _look(look: Look) -> Asked:
-    status = look.problem or look.error or ("read" if look.attempts == 1 else f"read after {look.attempts} calls")
-    if look.fallback:
-        status = f"fallback {look.fallback}: {status}"
-    return Asked(
-        f"{look.purpose}, community {look.episode}, step {look.step + 1}, person {look.agent + 1}",
-        look.system,
-        look.user,
-        look.reply,
-        look.choices[look.action] if 0 <= look.action < len(look.choices) else "none",
-        status,
-        look.fallback is not None or look.problem is not None,
-        look.cached,
-    )
-
-
-def _ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
-    lived = {f"evaluation: {e.name}": len(e.episode.ids) for e in finished.evaluated}
-    lived[LEARNING] = finished.outcome.real_episodes
-    each = finished.cast.society.steps * finished.cast.society.agents
-    with closing(JournalReader(run.journal)) as reader:
-        accounts = [_account(reader, name, lived.get(name, 0) * each) for name in reader.purposes()]
-        lost = reader.ledger().lost
-    gone = [Account("broken off", 0, 0, 0, 0, 0, 0, lost, 0, 0, 0.0)] if lost else []
-    return (*accounts[:1], _imagined(run, finished), *accounts[1:], *gone)
-
-
-def _account(reader: JournalReader, purpose: str, lived: int) -> Account:
-    """`lived` decisions were made; the journal has the words of equal ones once."""
-    found = reader.ledger(purpose)
-    return Account(
-        purpose,
-        found.real,
-        max(found.cached, lived - found.real),
-        found.retried,
-        found.failed,
-        0,
-        found.calls,
-        0,  # the journal knows what was lost, but not what for
-        found.tokens_in,
-        found.tokens_out,
-        found.seconds,
-    )
-
-
-def _imagined(run: Run, finished: Finished) -> Account:
-    per_episode = finished.cast.society.steps * finished.cast.society.agents
-    decisions = finished.outcome.imagined_episodes * per_episode
-    taken = run.stages.seconds()
-    seconds = sum(s for name, s in taken.items() if name.startswith(("people-", "rules-")))
-    return Account("imagination", 0, 0, 0, 0, decisions, 0, 0, 0, 0, seconds)
 
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:

@@ -25,37 +25,23 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live
 from experiments.metrics import Point
-from experiments.quoted import best_fixed_rates
 from experiments.rl_people import TRAINING, rl_people
+from experiments.run_baselines import Spent, check_baselines, principal_of, under
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
-from mechanism import planning
-from mechanism.baselines.fixed import default, flat
-from mechanism.baselines.k_median import KMedian
-from mechanism.baselines.line import KNOWN, best_percentile, known
-from mechanism.baselines.planning import planning as plan_in
-from mechanism.baselines.saez import saez
-from mechanism.explore import RandomRules
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze, frozen_hash, roster_hash
 from personas.load import PersonaFileError
 from personas.rosters import Sampler, Village, open_rosters
-from societies.base import Episode, Options, Principal, Sealed, Society
+from societies.base import Episode, Sealed, Society
 from societies.catalog import load
-from societies.library.income_tax import full_time_income
-from societies.line import FacilityLine
-from societies.play import Fixed, Played
+from societies.play import Played
 from societies.sealed import load_sealed, sealed_path
 from societies.stage import Stage
 from societies.store import episode_path, load_episodes, save, save_episode
 from world_model.model import check_learnable
 
-OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
-OF_OPTIONS = ("random", "k_median", "planning")
-BEST_PERCENTILE = "best_percentile"
-OF_LINES = (*KNOWN, BEST_PERCENTILE)
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES)
 LEARNING = "learning"
 
 
@@ -191,20 +177,7 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
 def _check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     check_learnable(society)
-    for name in config.baselines:
-        if name not in BASELINES:
-            raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
-    possible = _possible_baselines(society)
-    elsewhere = [name for name in config.baselines if name not in possible]
-    if elsewhere:
-        where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
-        raise UserError(
-            f"{' and '.join(elsewhere)}: known for {where}, this is {society.name}",
-            where="baselines",
-            fix=f"take it out, as in baselines=[{possible[0]}]",
-        )
-    if "best_fixed" in config.baselines:
-        best_fixed_rates()
+    check_baselines(config.baselines, society)
     episode, calls = society.steps * society.agents, config.budget.calls
     if config.population.kind == "llm" and calls is not None and calls < episode:
         raise UserError(
@@ -212,15 +185,6 @@ def _check(config: Config, society: Society) -> None:
             where="budget.calls",
             fix=f"allow at least {episode:,}, or leave it out",
         )
-
-
-def _possible_baselines(society: Society) -> tuple[str, ...]:
-    """Those that can play it; planning needs options that each open one more choice."""
-    if isinstance(society.mechanism, Options):
-        return OF_OPTIONS if isinstance(society, planning.Counted) else OF_OPTIONS[:1]
-    if isinstance(society, FacilityLine):
-        return (*OF_LINES, "flat_50")
-    return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:
@@ -250,8 +214,8 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
     spent = outcome.real_episodes * per_episode
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
-        principal, cost = _principal(name, cast, outcome, (config.seed, spent, communities))
-        stage = replace(cast.stage(config.seed, "held-out", purpose), society=_under(name, cast.society))
+        principal, cost = principal_of(name, cast.society, outcome, Spent(config.seed, spent, communities))
+        stage = replace(cast.stage(config.seed, "held-out", purpose), society=under(name, cast.society))
         with live.stage(purpose, communities * per_episode), torch.no_grad():
             played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
         yield Evaluated(name, played.episode, played.sealed if name == "swm_ap" else None, cost)
@@ -262,50 +226,3 @@ def _once(folder: Path, play: Callable[[], Played]) -> Played:
     if not (episode_path(folder, 0).exists() and sealed_path(folder, 0).exists()):
         save(folder, 0, play())
     return Played(load_episodes(folder)[0], load_sealed(folder)[0])
-
-
-def _principal(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]) -> tuple[Principal, int | None]:
-    """The principal, and the real decisions it learned from. `of`: see `_of_options`."""
-    spent = of[1]
-    if name == "swm_ap":
-        return outcome.learned, spent
-    if name in OF_OPTIONS:
-        return _of_options(name, cast, outcome, of)
-    if isinstance(cast.society, FacilityLine) and name in OF_LINES:
-        return _of_lines(name, cast.society, outcome, spent)
-    if name == "us_federal":
-        return default(cast.society), 0
-    if name == "flat_50":
-        return flat(cast.society, 0.5), 0
-    if name == "best_fixed":
-        return Fixed(best_fixed_rates()), None
-    seen = outcome.episodes
-    return saez(seen, full_time_income(seen.features[:, 0])), spent
-
-
-def _under(name: str, society: Society) -> Society:
-    """The society in which a method's rules are rules: on a street the same people, under rules of its family."""
-    if not isinstance(society, FacilityLine) or name not in OF_LINES:
-        return society
-    return society.under("percentiles" if name == BEST_PERCENTILE else KNOWN[name][0])
-
-
-def _of_lines(name: str, society: FacilityLine, outcome: Outcome, spent: int) -> tuple[Principal, int]:
-    """Rules known for a street; the best percentiles are those for what people reported while SWM-AP learned."""
-    there = _under(name, society)
-    assert isinstance(there, FacilityLine)
-    if name != BEST_PERCENTILE:
-        return known(there, name), 0
-    reports = outcome.episodes.response[..., 0].flatten(0, 1)  # [E T, N]
-    return best_percentile(there, reports), spent
-
-
-def _of_options(name: str, cast: Cast, outcome: Outcome, of: tuple[int, int, int]) -> tuple[Principal, int]:
-    """Where rules are options. `of`: the run's seed, what SWM-AP spent, and how many communities are held out."""
-    seed, spent, communities = of
-    if name == "random":
-        return RandomRules(cast.society, draws(child_seed(seed, "random"), 0, communities)), 0
-    if name == "k_median":
-        return KMedian(cast.society), 0
-    assert isinstance(cast.society, planning.Counted)
-    return plan_in(cast.society, outcome.model), spent

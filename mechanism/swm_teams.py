@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from learning.draws import child_seed, draws
 from mechanism.explore import RandomRules
 from mechanism.team_planning import LearnedTeams, probed
-from societies.library.team_formation import TeamFormation
 from societies.stage import Stage
+from societies.team_features import PERSONAL
 from world_model.team_facts import of_episode
 from world_model.team_kinds import TeamFit, fit_teams
 
@@ -39,7 +39,7 @@ def swm_teams(stage: Stage, episodes: int, settings: TeamSettings, seed: int) ->
     """
     if episodes < 1:
         raise ValueError(f"{episodes} real episodes teach nothing; give at least 1")
-    if not isinstance(stage.society, TeamFormation):
+    if stage.society.personal != PERSONAL:
         raise ValueError(f"{stage.society.name} has no teams to form; this learner is for team formation only")
     explorer = RandomRules(stage.society, draws(stage.seed, 0, episodes))
     seen = stage.play(explorer, 0, episodes)

@@ -19,7 +19,7 @@ from learning.draws import Draws, child_seed, draws
 from mechanism.team_plans import OPTIONS, Planned
 from societies.base import PublicStep
 from societies.team_features import state_of
-from societies.teams import DECISIONS, MOVES, STAY, STEPS, Events, TeamState, settle, start
+from societies.teams import DECISIONS, MOVES, STAY, Events, TeamState, settle, start
 from world_model.team_facts import Moment, TeamFacts, read, told
 from world_model.team_kinds import ASSIGNMENTS, TeamModel, pairs
 
@@ -96,9 +96,11 @@ class LearnedTeams:
         """[B, 15] one-hot: the partition that promises most on average over draws from the belief [B, A]."""
         if self.first is not None and step == DECISIONS[0]:
             return torch.eye(OPTIONS)[[self.first]].expand(len(held), -1)
-        luck = draws(self.seed, 0, len(held))
-        planned = Planned(ASSIGNMENTS, Doings.of(self.model).stretch, luck, self.samples)
-        return planned.partition(held, step, state)
+        return self.planned(len(held)).partition(held, step, state)
+
+    def planned(self, worlds: int) -> Planned:
+        """Its plans."""
+        return Planned(ASSIGNMENTS, Doings.of(self.model).stretch, draws(self.seed, 0, worlds), self.samples)
 
     def after(self, held: Tensor, facts: TeamFacts) -> Tensor:
         """[B, A] the belief after steps in which that was done."""
@@ -115,32 +117,34 @@ class LearnedTeams:
 
 
 def probed(model: TeamModel, seed: int, worlds: int, samples: int) -> tuple[int, int]:
-    """The first partition after which planning does best in as many imagined episodes, the same for every partition;
-    and how many episodes that took.
+    """The first partition that is best with what it teaches, the same imagined worlds for each; and how many episodes
+    were imagined. Beliefs are learned in its stretch, and planned with after it.
     """
     plans, dreamt = child_seed(seed, "plans"), draws(child_seed(seed, "dreams"), 0, worlds)
 
     def score(first: int) -> float:
-        return float(imagined(LearnedTeams(model, plans, first, samples), dreamt).mean())
+        return float(foreseen(LearnedTeams(model, plans, first, samples), dreamt).mean())
 
     return max(range(OPTIONS), key=score), OPTIONS * worlds
 
 
-def imagined(principal: LearnedTeams, dreamt: Draws) -> Tensor:
-    """[B] welfare of whole imagined episodes: rosters from the learned prior, luck from `dreamt`."""
+def foreseen(principal: LearnedTeams, dreamt: Draws) -> Tensor:
+    """[B] welfare of imagined episodes: lived until the second decision, from there on as much as the best plan
+    promises. Rosters come from the learned prior, luck from `dreamt`.
+    """
     worlds, doings = len(dreamt.episodes), Doings.of(principal.model)
-    held = principal.start(worlds)
+    held, second = principal.start(worlds), DECISIONS[1]
     kinds = ASSIGNMENTS[dreamt.choice("roster", 0, held[:, None])[:, 0]]
     state, total = start(worlds), torch.zeros(worlds)
 
     def luck(step: int, what: str, shape: tuple[int, ...]) -> Tensor:
         return dreamt.uniform(what, step, *shape)
 
-    for t in range(STEPS):
+    for t in range(second):
         if t in DECISIONS:
             state = state.under(principal.partition(held, t, state))
         events = doings.events(t, state, pairs(kinds, state.together), luck)
         held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)
         total = total + (earned - upkeep).sum(-1)
-    return total
+    return total + principal.planned(worlds).promised(held, second, state).amax(-1)

@@ -60,14 +60,17 @@ class Planned:
 
     def partition(self, held: Tensor, step: int, state: TeamState) -> Tensor:
         """[B, 15] one-hot, from beliefs [B, H] (log) at a decision."""
+        return torch.eye(OPTIONS)[self.promised(held, step, state).argmax(-1)]
+
+    def promised(self, held: Tensor, step: int, state: TeamState) -> Tensor:
+        """[B, 15] what each partition promises on average over draws from beliefs [B, H] (log) at a decision."""
         lots = self.draws.choice("role vectors", step, held[:, None].expand(-1, self.samples, -1))  # [B, S]
         worlds = torch.arange(len(held))[:, None].expand_as(lots)
         cases, back = torch.stack([worlds, lots], -1).flatten(0, 1).unique(dim=0, return_inverse=True)
-        found = [self._promised(step, state, case) for case in cases.split(AT_ONCE)]  # the sure need one plan only
-        promised = torch.cat(found)[back].unflatten(0, lots.shape).mean(1)
-        return torch.eye(OPTIONS)[promised.argmax(-1)]
+        found = [self._of(step, state, case) for case in cases.split(AT_ONCE)]  # the sure need one plan only
+        return torch.cat(found)[back].unflatten(0, lots.shape).mean(1)
 
-    def _promised(self, step: int, state: TeamState, cases: Tensor) -> Tensor:
+    def _of(self, step: int, state: TeamState, cases: Tensor) -> Tensor:
         """[P, 15] of pairs (world, hypothesis) [P, 2]."""
         worlds, hypotheses = cases.unbind(-1)
         return promises(step, state.picked(worlds), self.hypotheses[hypotheses], self.stretch)

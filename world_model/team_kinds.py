@@ -107,10 +107,11 @@ def _gather() -> Tensor:
 class TeamFit:
     """How a model is fitted."""
 
-    starts: int = 4  # fits from other weights each, of which the likeliest counts
+    starts: int = 8  # fits from other weights each, of which the likeliest counts
     steps: int = 300  # of Adam, each
     learning_rate: float = 0.05
     spread: float = 2.0  # standard deviation of every weight a priori
+    rest_spread: float = 0.5  # of those of one pair of own kind and company
 
 
 def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
@@ -126,7 +127,7 @@ def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
 
 def _climb(model: TeamModel, facts: TeamFacts, settings: TeamFit) -> float:
     """Fits in place; returns the log posterior density that is reached, per episode."""
-    steps, rate, spread = settings.steps, settings.learning_rate, settings.spread
+    steps, rate = settings.steps, settings.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), rate)
     episodes, decisions = len(facts.partition), facts.partition.numel() * AGENTS
     for i in range(steps):
@@ -137,14 +138,19 @@ def _climb(model: TeamModel, facts: TeamFacts, settings: TeamFit) -> float:
             share = (warmth * told + model.prior()).softmax(-1)  # [E, A]
             bags = torch.full_like(model.log_bags, 0.1).index_add_(0, model.bag, share.sum(0))
             model.log_bags.copy_((bags / bags.sum()).log())
-        loss = (_unlikely(model, spread) - (share * told).sum()) / decisions
+        loss = (_unlikely(model, settings) - (share * told).sum()) / decisions
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        found = (model.told(facts) + model.prior()).logsumexp(-1).mean() - _unlikely(model, spread) / episodes
+        found = (model.told(facts) + model.prior()).logsumexp(-1).mean() - _unlikely(model, settings) / episodes
     return float(found)
 
 
-def _unlikely(model: TeamModel, spread: float) -> Tensor:
-    return torch.stack([w.square().sum() for w in model.parameters()]).sum() / (2 * spread**2)
+def _unlikely(model: TeamModel, settings: TeamFit) -> Tensor:
+    """What the weights cost by their normal prior."""
+    found = torch.zeros(())
+    for weights in (model.moving, model.taking, model.crafting, model.storing):
+        found = found + (weights.own.square().sum() + weights.beside.square().sum()) / (2 * settings.spread**2)
+        found = found + weights.rest.square().sum() / (2 * settings.rest_spread**2)
+    return found

@@ -6,7 +6,7 @@ import torch
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
 from mechanism.swm_teams import TeamSettings, swm_teams
-from mechanism.team_planning import Doings, LearnedTeams, imagined, probed
+from mechanism.team_planning import Doings, LearnedTeams, foreseen, probed
 from mechanism.team_plans import OPTIONS, Planned, promises
 from personas.rosters import open_rosters
 from societies.catalog import load
@@ -17,7 +17,7 @@ from world_model.team_facts import Moment, told
 from world_model.team_kinds import KINDS, TeamFit, TeamModel, pairs
 
 ONE_OF_EACH = torch.arange(KINDS)[None]  # [1, N]
-QUICK = TeamSettings(TeamFit(starts=1, steps=60), samples=2, probe_worlds=2)
+QUICK = TeamSettings(TeamFit(starts=2, steps=200), samples=2, probe_worlds=2)
 
 
 def idle() -> TeamModel:
@@ -91,7 +91,7 @@ def test_the_sure_are_planned_for_once_and_the_plan_is_the_same():
 
 def test_in_imagination_idle_people_earn_nothing_and_cost_their_upkeep():
     together = LearnedTeams(idle(), 0, first=ALL_TOGETHER, samples=1)
-    assert imagined(together, draws(0, 0, 3)).tolist() == pytest.approx([-10 * 0.6] * 3)  # alone after that
+    assert foreseen(together, draws(0, 0, 3)).tolist() == pytest.approx([-10 * 0.6] * 3)  # alone after that
     assert probed(idle(), 0, worlds=1, samples=1) == (ALONE, OPTIONS)
 
 
@@ -124,8 +124,8 @@ def stage_of(name: str, rosters_file: str) -> Stage:
 
 def test_a_few_episodes_teach_to_do_better_than_chance():
     stage = stage_of("team_formation", "gatherers.yaml")
-    outcome = swm_teams(stage, 6, QUICK, 0)
-    assert (outcome.real_episodes, outcome.imagined_episodes) == (6, OPTIONS * QUICK.probe_worlds)
+    outcome = swm_teams(stage, 12, QUICK, 0)
+    assert (outcome.real_episodes, outcome.imagined_episodes) == (12, OPTIONS * QUICK.probe_worlds)
     lived = stage.play(outcome.learned, 1000, 12).returns() * STEPS
     assert float(lived.mean()) > 20  # random partitions: 12.7, all together: 29.0
 

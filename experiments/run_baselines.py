@@ -1,0 +1,108 @@
+"""The baselines of a run: which there are for which society, and the principal that each of them is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.errors import UserError
+from experiments.quoted import best_fixed_rates
+from learning.draws import child_seed, draws
+from mechanism.baselines.fixed import default, flat
+from mechanism.baselines.k_median import KMedian
+from mechanism.baselines.line import KNOWN, best_percentile, known
+from mechanism.baselines.planning import planning
+from mechanism.baselines.saez import saez
+from mechanism.explore import RandomRules
+from mechanism.planning import Counted
+from mechanism.swm_ap import Outcome
+from societies.base import Options, Principal, Society
+from societies.library.income_tax import full_time_income
+from societies.line import FacilityLine
+from societies.play import Fixed
+
+OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
+OF_OPTIONS = ("random", "k_median", "planning")
+BEST_PERCENTILE = "best_percentile"
+OF_LINES = (*KNOWN, BEST_PERCENTILE)
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a baseline needs to know of the run."""
+
+    seed: int
+    decisions: int  # real ones that SWM-AP learned from
+    communities: int  # held out
+
+
+def check_baselines(names: Sequence[str], society: Society) -> None:
+    """UserError for a baseline that there is not, or not for this society, or whose rates nobody has found yet."""
+    for name in names:
+        if name not in BASELINES:
+            raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
+    possible = _possible(society)
+    elsewhere = [name for name in names if name not in possible]
+    if elsewhere:
+        where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
+        raise UserError(
+            f"{' and '.join(elsewhere)}: known for {where}, this is {society.name}",
+            where="baselines",
+            fix=f"take it out, as in baselines=[{possible[0]}]",
+        )
+    if "best_fixed" in names:
+        best_fixed_rates()
+
+
+def _possible(society: Society) -> tuple[str, ...]:
+    """Those that can play it; planning needs options that each open one more choice."""
+    if isinstance(society.mechanism, Options):
+        return OF_OPTIONS if isinstance(society, Counted) else OF_OPTIONS[:1]
+    if isinstance(society, FacilityLine):
+        return (*OF_LINES, "flat_50")
+    return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
+
+
+def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | None]:
+    """The principal of that name, SWM-AP's own included, and the real decisions it learned from; None where it was
+    given the true society."""
+    if name == "swm_ap":
+        return outcome.learned, of.decisions
+    if name in OF_OPTIONS:
+        return _of_options(name, society, outcome, of)
+    if isinstance(society, FacilityLine) and name in OF_LINES:
+        return _of_lines(name, society, outcome, of.decisions)
+    if name == "us_federal":
+        return default(society), 0
+    if name == "flat_50":
+        return flat(society, 0.5), 0
+    if name == "best_fixed":
+        return Fixed(best_fixed_rates()), None
+    seen = outcome.episodes
+    return saez(seen, full_time_income(seen.features[:, 0])), of.decisions
+
+
+def under(name: str, society: Society) -> Society:
+    """The society in which a method's rules are rules: on a street the same people, under rules of its family."""
+    if not isinstance(society, FacilityLine) or name not in OF_LINES:
+        return society
+    return society.under("percentiles" if name == BEST_PERCENTILE else KNOWN[name][0])
+
+
+def _of_lines(name: str, society: FacilityLine, outcome: Outcome, spent: int) -> tuple[Principal, int]:
+    """Rules known for a street; the best percentiles are those for what people reported while SWM-AP learned."""
+    there = under(name, society)
+    assert isinstance(there, FacilityLine)
+    if name != BEST_PERCENTILE:
+        return known(there, name), 0
+    reports = outcome.episodes.response[..., 0].flatten(0, 1)  # [E T, N]
+    return best_percentile(there, reports), spent
+
+
+def _of_options(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int]:
+    """Where rules are options."""
+    if name == "random":
+        return RandomRules(society, draws(child_seed(of.seed, "random"), 0, of.communities)), 0
+    if name == "k_median":
+        return KMedian(society), 0
+    assert isinstance(society, Counted)
+    return planning(society, outcome.model), of.decisions
