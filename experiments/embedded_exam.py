@@ -11,14 +11,15 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Question, Round
+from agents.base import Question
 from agents.embedded.engine import EmbeddedEngine
 from agents.scripted import ScriptedPopulation
 from experiments.embedded_lessons import sampler
+from experiments.embedded_people import Asked
 from experiments.embedded_schedules import NEAR_BEST, TRAINING, UNSEEN, schedules
 from experiments.embedded_situations import Played, Situations, play_communities
-from learning.draws import Draws, child_seed, draws
-from personas.people import People, Persona
+from learning.draws import child_seed, draws
+from personas.people import Persona
 from personas.traits import midpoints
 from societies.base import Society
 from societies.library.income_tax import LEVELS, IncomeTax
@@ -132,22 +133,6 @@ def edits(engine: EmbeddedEngine, society: IncomeTax, sample: Sample, column: in
         "correlation": float(torch.corrcoef(torch.stack([moved, true]))[0, 1]),
         "mean_shift_of_teacher": _mean(true.abs()),
     }
-
-
-class Asked:
-    """People who answer by the engine's distributions; the same draws as scripted people take."""
-
-    def __init__(self, engine: EmbeddedEngine) -> None:
-        self.engine = engine
-
-    def start(self, people: People) -> None:
-        return None
-
-    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        worlds, agents, choices = round.choices.shape
-        questions = [round.question(w, n) for w in range(worlds) for n in range(agents)]
-        log_probs = torch.stack(self.engine.scores(questions)).reshape(worlds, agents, choices)
-        return None, Decisions(draws.choice("decision", round.step, log_probs), log_probs)
 
 
 def closed_loop(engine: EmbeddedEngine, society: IncomeTax, rates: Sequence[float], worlds: int) -> dict[str, float]:

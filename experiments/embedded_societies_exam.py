@@ -3,30 +3,22 @@
 Log-odds are taken of probabilities held between .01 and .99: one beyond is answered alike, and would weigh most.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Question, Round
 from agents.embedded.engine import EmbeddedEngine
 from agents.scripted import ScriptedPopulation
 from experiments.embedded_exam import total_variation
-from experiments.embedded_held_out import HELD_OUT, Moment, moments, narrowed, principals, redrawn, somebody
-from learning.draws import Draws, child_seed, draws
-from personas.people import People
+from experiments.embedded_held_out import HELD_OUT, Moment, moments, principals, redrawn, somebody
+from experiments.embedded_people import Asked, answers
+from learning.draws import child_seed, draws
 from societies.base import Society
 from societies.play import play
 
 EDGE = 0.01  # probabilities are held this far from 0 and 1 before log-odds are taken
 MOVED = 0.1  # an edit counts for a choice whose probability it moves by that much
-
-
-def answers(engine: EmbeddedEngine, questions: Sequence[Question], offered: Tensor) -> Tensor:
-    """The model's probabilities [M, K]; zero for what is not offered [M, K]."""
-    found = torch.zeros(offered.shape)
-    found[offered] = torch.cat(engine.scores(questions)).exp()
-    return found
 
 
 def agreement(engine: EmbeddedEngine, society: Society, worlds: int, every: int, anywhere: bool) -> dict[str, float]:
@@ -97,22 +89,6 @@ def _edit(engine: EmbeddedEngine, moment: Moment, number: int) -> tuple[Tensor, 
 def log_odds(p: Tensor) -> Tensor:
     """Same shape; of probabilities held EDGE away from 0 and 1."""
     return p.clamp(EDGE, 1 - EDGE).logit()
-
-
-class Asked:
-    """People who answer by the engine's distributions over what is open; the same draws as scripted people take."""
-
-    def __init__(self, engine: EmbeddedEngine) -> None:
-        self.engine = engine
-
-    def start(self, people: People) -> None:
-        return None
-
-    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        worlds, agents, _ = round.choices.shape
-        asked = [narrowed(round.question(w, n), round.choices[w, n]) for w in range(worlds) for n in range(agents)]
-        told = answers(self.engine, asked, round.choices.flatten(0, 1)).unflatten(0, (worlds, agents))
-        return None, Decisions(draws.choice("decision", round.step, told.log()), told.log())
 
 
 def closed_loop(engine: EmbeddedEngine, society: Society, worlds: int) -> dict[str, dict[str, float]]:
