@@ -15,6 +15,7 @@ from experiments.statistics import Interval, Reach, Share, gap_share, interquart
 from experiments.town_methods import ABLATIONS, ablated, due, place
 from experiments.town_scale import TownScale, policy_updates, small, swm_budget
 from experiments.town_table import LABELS
+from experiments.town_trials import swm_trials
 from experiments.town_verdict import Verdict
 from learning.draws import draws
 from mechanism.swm_ap import most_episodes
@@ -61,7 +62,9 @@ def test_every_ablation_has_a_name_and_changes_something():
 
 
 def test_gradient_steps_of_the_policy_are_counted():
-    swm = TownScale().swm
+    swm = swm_trials()[
+        0
+    ]  # 1,000 planned episodes, 10 epochs in batches of 200; 4 iterations of 4 epochs in 4 minibatches
     assert policy_updates(swm, 5) == 10 * (1000 * 5 // 200) + 4 * 4 * 4
 
 
