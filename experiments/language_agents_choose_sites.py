@@ -5,7 +5,6 @@ open. It tells the probability of every choice, and those are what the world mod
 same few real episodes, and all are judged on the same held-out communities of the same language-model people.
 """
 
-import json
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -20,9 +19,7 @@ from agents.base import Population
 from agents.embedded.engine import STAND_IN, EmbeddedEngine
 from agents.llm.journal import Journal
 from agents.llm.population import LanguagePopulation
-from experiments.claims import Json, Outcome, workplace
-from experiments.errors import UserError
-from experiments.files import read_json, write_json
+from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.judging import Place, judge
 from experiments.provenance import embedded_weights
 from experiments.saving_methods import ppo_at
@@ -53,24 +50,11 @@ def claim(smoke: bool) -> Outcome:
     torch.set_num_threads(1)
     scale = Scale(2, 3, (4, 6), small()) if smoke else Scale()
     folder = workplace(NAME, smoke)
-    _same_settings(folder / "settings.json", scale)
+    same_settings(folder, {"scale": asdict(scale), "embedded_model": embedded_weights()})
     units = [Unit("k_median", partial(_k_median, scale))]
     units += [Unit(f"learners-{seed}", partial(_learners, scale, seed)) for seed in range(scale.seeds)]
     do_all(units, folder, 1 if smoke else cpus(), time.time())
     return _outcome(scale, folder, smoke)
-
-
-def _same_settings(file: Path, scale: Scale) -> None:
-    """Finished parts of other settings, or of another embedded model, must not be mixed with new ones."""
-    settings = json.loads(json.dumps({"scale": asdict(scale), "embedded_model": embedded_weights()}))
-    if not file.exists():
-        write_json(file, settings)
-    elif read_json(file) != settings:
-        raise UserError(
-            "this claim's unfinished work was done with other settings, or with another embedded model",
-            where=str(file.parent),
-            fix="put the settings back to continue it, or delete that folder to start anew",
-        )
 
 
 @contextmanager
