@@ -20,7 +20,8 @@ class TeamSettings:
 
     fit: TeamFit = field(default_factory=TeamFit)
     samples: int = 4  # of who everyone is, per decision
-    probe_worlds: int = 20  # imagined ones in which each first partition is tried
+    probe_samples: int = 1  # the same, while the first partition is searched for
+    probe_episodes: int = 150  # imagined ones in every round of the search for the first partition
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,6 @@ def swm_teams(stage: Stage, episodes: int, settings: TeamSettings, seed: int) ->
     explorer = RandomRules(stage.society, draws(stage.seed, 0, episodes))
     seen = stage.play(explorer, 0, episodes)
     model = fit_teams(of_episode(seen), child_seed(seed, "fit"), settings.fit)
-    first, imagined = probed(model, child_seed(seed, "probe"), settings.probe_worlds, settings.samples)
+    first, imagined = probed(model, child_seed(seed, "probe"), settings.probe_episodes, settings.probe_samples)
     principal = LearnedTeams(model, child_seed(seed, "plans"), first, settings.samples)
     return TeamOutcome(principal, episodes, imagined)

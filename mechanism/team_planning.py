@@ -3,12 +3,13 @@
 As a planner that knew the rules would, but with learned doings and learned beliefs: a partition is held until the next
 decision, then the best one that is kept to the end or given up on the way. Each draw of everyone's kinds gets the rest
 that suits it, as if kinds were known by then; so what a partition would teach is worth nothing to it. The first
-decision makes up for that: every partition is tried there in whole imagined episodes, in which beliefs are learned too,
-and the best one is always taken (`probed`).
+decision makes up for that: partitions are tried there in whole imagined episodes, in which beliefs are learned too, and
+the best one is always taken (`probed`).
 
 Shapes: B worlds, P branches of a plan, N = 4 agents, A assignments of kinds, 15 partitions.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ from learning.draws import Draws, child_seed, draws
 from mechanism.team_plans import OPTIONS, Planned
 from societies.base import PublicStep
 from societies.team_features import state_of
-from societies.teams import DECISIONS, MOVES, STAY, Events, TeamState, settle, start
-from world_model.team_facts import Moment, TeamFacts, read, told
+from societies.teams import DECISIONS, MOVES, STAY, STEPS, Events, TeamState, settle, start
+from world_model.team_facts import SITUATIONS, Moment, TeamFacts, read, told
 from world_model.team_kinds import ASSIGNMENTS, TeamModel, pairs
 
 Luck = Callable[[int, str, tuple[int, ...]], Tensor]
@@ -31,7 +32,8 @@ Luck = Callable[[int, str, tuple[int, ...]], Tensor]
 class Doings:
     """What agents of known kinds do by the learned model: the likeliest, or with luck a draw."""
 
-    moving: Tensor  # [C, 10]
+    moving: Tensor  # [1024, C, 5] log-odds of each move in each situation (`team_facts.SITUATIONS`)
+    likeliest: Tensor  # [1024, C, 5] one-hot
     taking: Tensor  # [C, 16]
     crafting: Tensor  # [C, 2]
     storing: Tensor  # [C, 4, 2]
@@ -40,26 +42,31 @@ class Doings:
     def of(model: TeamModel) -> "Doings":
         """The model's weights, laid out once."""
         with torch.no_grad():
+            moving = (SITUATIONS @ model.moving().T).mT.contiguous()
             storing = model.storing().unflatten(-1, (-1, 2))
-            return Doings(model.moving(), model.taking(), model.crafting(), storing)
+            return Doings(moving, _marked(moving), model.taking(), model.crafting(), storing)
 
     def events(self, step: int, state: TeamState, pair: Tensor, luck: Luck | None) -> Events:
         """In one step of agents of these pairs [P, N] (`team_kinds.pairs`)."""
         moment = Moment(state, torch.tensor([step % 2 == 0]))
-        odds = (moment.moving() @ self.moving[pair][..., None])[..., 0]  # [P, N, 5]
-        if luck is not None:
-            odds = odds - (-luck(step, "move", odds.shape[1:]).log()).log()
-        moves = torch.nn.functional.one_hot(odds.argmax(-1), len(MOVES)).to(odds.dtype)
 
         def happens(told: Tensor, weights: Tensor, what: str) -> Tensor:
             chance = (told * weights[pair]).sum(-1)  # log-odds [P, N, ...]
             sure = chance > 0 if luck is None else luck(step, what, chance.shape[1:]) < chance.sigmoid()
-            return (sure & (told.sum(-1) > 0)).to(odds.dtype)
+            return (sure & (told.sum(-1) > 0)).float()
 
-        took = happens(moment.taking(moves[..., STAY]), self.taking, "take")
-        crafted = happens(moment.crafting(took), self.crafting, "craft")
+        moves = self._moves(step, moment.situations(), pair, luck)
+        took = moment.can_take(happens(moment.taking(moves[..., STAY]), self.taking, "take"))
+        crafted = moment.can_craft(took, happens(moment.crafting(took), self.crafting, "craft"))
         stored = happens(moment.storing(took, crafted), self.storing, "store")
-        return moment.possible(Events(moves, took, crafted, stored))
+        return Events(moves, took, crafted, moment.can_store(took, crafted, stored))
+
+    def _moves(self, step: int, situation: Tensor, pair: Tensor, luck: Luck | None) -> Tensor:
+        """[P, N, 5] one-hot, in situations [P, N]."""
+        if luck is None:
+            return self.likeliest[situation, pair]
+        odds = self.moving[situation, pair]
+        return _marked(odds - (-luck(step, "move", odds.shape[1:]).log()).log())
 
     def stretch(
         self, step: int, until: int, state: TeamState, kinds: Tensor, luck: Luck | None = None
@@ -116,35 +123,46 @@ class LearnedTeams:
         return self.after(held, read(*parts, first=seen.step - 1))
 
 
-def probed(model: TeamModel, seed: int, worlds: int, samples: int) -> tuple[int, int]:
-    """The first partition that is best with what it teaches, the same imagined worlds for each; and how many episodes
-    were imagined. Beliefs are learned in its stretch, and planned with after it.
+def _marked(odds: Tensor) -> Tensor:
+    """[..., 5] one-hot of the largest."""
+    return torch.nn.functional.one_hot(odds.argmax(-1), len(MOVES)).float()
+
+
+def probed(model: TeamModel, seed: int, episodes: int, samples: int) -> tuple[int, int]:
+    """The first partition that is best with what it teaches, and how many episodes were imagined to find it.
+
+    Sequential halving (Karnin, Koren & Somekh 2013, algorithm 1): each round imagines at least `episodes`, with the
+    same rosters and luck for every partition that is left, and the better half of these go on.
     """
-    plans, dreamt = child_seed(seed, "plans"), draws(child_seed(seed, "dreams"), 0, worlds)
-
-    def score(first: int) -> float:
-        return float(foreseen(LearnedTeams(model, plans, first, samples), dreamt).mean())
-
-    return max(range(OPTIONS), key=score), OPTIONS * worlds
+    plans, dreams = child_seed(seed, "plans"), child_seed(seed, "dreams")
+    left, totals, told_of, imagined = list(range(OPTIONS)), [0.0] * OPTIONS, 0, 0
+    while len(left) > 1:
+        each = math.ceil(episodes / len(left))
+        for first in left:
+            principal = LearnedTeams(model, plans, first, samples)
+            totals[first] += float(foreseen(principal, draws(dreams, told_of, each)).sum())
+        told_of, imagined = told_of + each, imagined + each * len(left)
+        left = sorted(left, key=totals.__getitem__, reverse=True)[: math.ceil(len(left) / 2)]
+    return left[0], imagined
 
 
 def foreseen(principal: LearnedTeams, dreamt: Draws) -> Tensor:
-    """[B] welfare of imagined episodes: lived until the second decision, from there on as much as the best plan
-    promises. Rosters come from the learned prior, luck from `dreamt`.
+    """[B] welfare of imagined episodes, lived to the end: what the principal's own plans promise is too much, as they
+    take kinds for known. Rosters come from the learned prior, luck from `dreamt`.
     """
     worlds, doings = len(dreamt.episodes), Doings.of(principal.model)
-    held, second = principal.start(worlds), DECISIONS[1]
-    kinds = ASSIGNMENTS[dreamt.choice("roster", 0, held[:, None])[:, 0]]
+    held = principal.start(worlds)
+    kinds = ASSIGNMENTS[dreamt.choice("roster", 0, principal.model.prior().expand(worlds, 1, -1))[:, 0]]
     state, total = start(worlds), torch.zeros(worlds)
 
     def luck(step: int, what: str, shape: tuple[int, ...]) -> Tensor:
         return dreamt.uniform(what, step, *shape)
 
-    for t in range(second):
+    for t in range(STEPS):
         if t in DECISIONS:
             state = state.under(principal.partition(held, t, state))
         events = doings.events(t, state, pairs(kinds, state.together), luck)
         held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)
         total = total + (earned - upkeep).sum(-1)
-    return total + principal.planned(worlds).promised(held, second, state).amax(-1)
+    return total

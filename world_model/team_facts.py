@@ -8,6 +8,8 @@ Everything is in the order of seats. Shapes: B moments, N = 4 agents, 4 basics.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -15,21 +17,43 @@ from torch import Tensor
 from societies.base import Episode
 from societies.team_features import by_seat, seats_of, state_of
 from societies.teams import (
+    BASICS,
     BEFORE,
     CORNERS,
     FAR,
+    LABELS,
     MOVES,
     RECIPE,
+    SIDE,
     STAY,
     STRIDES,
     TOGETHER,
     Events,
     TeamState,
     on_corner,
-    taken,
 )
 
 MOVING, TAKING, CRAFTING, STORING = 10, 16, 2, 8  # how many numbers tell of each
+STOCKED = torch.tensor(list(product((0.0, 1.0), repeat=BASICS)))  # [16, 4] which corners have units left
+PLACES = 2 ** torch.arange(BASICS - 1, -1, -1)  # of each corner in the number of a row of STOCKED
+
+
+def _situations() -> Tensor:
+    """[64 x 16, 5, 10] of each move, by the cell from which it is made and by which corners are stocked: cells nearer to
+    each stocked corner (city blocks, then straight), does it stay, and does it stay on a stocked corner.
+    """
+    position = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).float()  # [64, 2]
+    there = (position[:, None] + STRIDES).clamp(0, FAR)  # [64, 5, 2]
+    before = (position[:, None] - CORNERS)[:, None]  # [64, 1, 4, 2]
+    after = there[:, :, None] - CORNERS  # [64, 5, 4, 2]
+    nearer = torch.cat([before.norm(p, -1) - after.norm(p, -1) for p in (1, 2)], -1)[:, None]  # [64, 1, 5, 8]
+    stays = torch.eye(len(MOVES))[STAY].expand(len(position), len(STOCKED), -1)  # [64, 16, 5]
+    on_stock = ((position[:, None] == CORNERS).all(-1).float() @ STOCKED.T)[..., None]  # [64, 16, 1]
+    nearer = nearer * STOCKED.repeat(1, 2)[:, None]  # [64, 16, 5, 8]
+    return torch.cat([nearer, stays[..., None], (stays * on_stock)[..., None]], -1).flatten(0, 1)
+
+
+SITUATIONS = _situations()
 
 
 @dataclass(frozen=True)
@@ -39,29 +63,28 @@ class Moment:
     state: TeamState
     even: Tensor  # [B] bool: is the number of the step even?
 
-    def moving(self) -> Tensor:
-        """[B, N, 5, 10] of each move: cells nearer to each stocked corner (city blocks, then straight), does it stay,
-        and does it stay on a stocked corner."""
-        position = self.state.positions
-        there = (position[:, :, None] + STRIDES).clamp(0, FAR)  # [B, N, 5, 2]
-        before = (position[:, :, None] - CORNERS).abs()[:, :, None]  # [B, N, 1, 4, 2]
-        after = (there[:, :, :, None] - CORNERS).abs()  # [B, N, 5, 4, 2]
-        stocked = (self.state.corners > 0).float()[:, None, None]  # [B, 1, 1, 4]
-        blocks = (before.sum(-1) - after.sum(-1)) * stocked
-        straight = (before.norm(dim=-1) - after.norm(dim=-1)) * stocked
-        stays = torch.eye(len(MOVES))[STAY].expand(*position.shape[:2], -1)[..., None]
-        return torch.cat([blocks, straight, stays, stays * self.on_stock().sum(-1)[..., None, None]], -1)
+    def situations(self) -> Tensor:
+        """[B, N] int64 the place of everyone's situation in `SITUATIONS`."""
+        row, column = self.state.positions.long().unbind(-1)
+        stocked = ((self.state.corners > 0) * PLACES).sum(-1)  # [B]
+        return (row * SIDE + column) * len(STOCKED) + stocked[:, None]
 
-    def on_stock(self) -> Tensor:
-        """[B, N, 4] 1 on the corner on which an agent stands, if units are left there."""
-        return on_corner(self.state).float() * (self.state.corners > 0)[:, None]
+    @cached_property
+    def corner(self) -> Tensor:
+        """[B, N, 4] 1 on the corner on which an agent stands."""
+        return on_corner(self.state).float()
+
+    @cached_property
+    def stock(self) -> Tensor:
+        """[B, N, 4] the same, if units are left there."""
+        return self.corner * (self.state.corners > 0)[:, None]
 
     def taking(self, stays: Tensor) -> Tensor:
         """[B, N, 16] one-hot where a unit can be had: which corner, by even or odd step and by whether the agent stays
         [B, N]; zeros elsewhere."""
         even = self.even.float()[:, None]
         when = torch.stack([even * stays, (1 - even) * stays, even * (1 - stays), (1 - even) * (1 - stays)], -1)
-        return (self.on_stock()[..., None] * when[:, :, None]).flatten(-2)
+        return (self.stock[..., None] * when[:, :, None]).flatten(-2)
 
     def crafting(self, took: Tensor) -> Tensor:
         """[B, N, 2] one-hot where the agent's team has the ingredients of one item, or of more; after `took` [B, N]."""
@@ -71,43 +94,85 @@ class Moment:
     def storing(self, took: Tensor, crafted: Tensor) -> Tensor:
         """[B, N, 4, 2] one-hot where the team has a unit of a basic: by whether both ingredients are still stocked."""
         held = (self._held(took, crafted) > 0).float()
-        left = self.state.corners - taken(self.state, took).sum(1)  # [B, 4]
+        left = self.state.corners - (self.corner * took[..., None]).sum(1)  # [B, 4]
         both = ((left > 0) | (RECIPE == 0)).all(-1).float()[:, None, None]
         return torch.stack([held * both, held * (1 - both)], -1)
 
     def possible(self, events: Events) -> Events:
         """The same events without what cannot be: lower seats come first, and later ones find nothing left."""
-        took = events.took * (self.on_stock().sum(-1) > 0)
-        ahead = torch.einsum("nm,bmk->bnk", BEFORE, taken(self.state, took))  # units taken by those before
-        took = took * ((ahead < self.state.corners[:, None]) & on_corner(self.state)).any(-1)
-        team = self.state.together * BEFORE
-        crafted = events.crafted * (self._items(took) > 0)
-        crafted = crafted * ((team @ crafted[..., None])[..., 0] < self._items(took))
+        took = self.can_take(events.took)
+        crafted = self.can_craft(took, events.crafted)
+        return Events(events.moves, took, crafted, self.can_store(took, crafted, events.stored))
+
+    def can_take(self, took: Tensor) -> Tensor:
+        """[B, N] those of them who find a unit."""
+        took = took * self.stock.sum(-1)
+        ahead = BEFORE @ (self.corner * took[..., None])  # [B, N, 4] units taken by those before
+        return took * (self.corner * (ahead < self.state.corners[:, None])).sum(-1)
+
+    def can_craft(self, took: Tensor, crafted: Tensor) -> Tensor:
+        """[B, N] those of them whose team has the ingredients."""
+        items = self._items(took)
+        crafted = crafted * (items > 0)
+        return crafted * ((self._team_before @ crafted[..., None])[..., 0] < items)
+
+    def can_store(self, took: Tensor, crafted: Tensor, stored: Tensor) -> Tensor:
+        """[B, N, 4] those of them that the team has."""
         held = self._held(took, crafted)
-        stored = events.stored * (held > 0)
-        return Events(events.moves, took, crafted, stored * (team @ stored < held))
+        stored = stored * (held > 0)
+        return stored * (self._team_before @ stored < held)
+
+    @cached_property
+    def _team_before(self) -> Tensor:
+        """[B, N, N] 1 where the second agent is in the team of the first and comes before it."""
+        return self.state.together * BEFORE
 
     def _items(self, took: Tensor) -> Tensor:
         """[B, N] for how many advanced items the agent's team has the ingredients."""
-        held = self.state.together @ (self.state.hands + taken(self.state, took))
-        return held[..., RECIPE > 0].amin(-1)
+        return self._gathered(took)[..., RECIPE > 0].amin(-1)
 
     def _held(self, took: Tensor, crafted: Tensor) -> Tensor:
         """[B, N, 4] in the hands of the agent's team after taking and crafting."""
-        held = self.state.together @ (self.state.hands + taken(self.state, took))
-        return held - (self.state.together @ crafted[..., None]) * RECIPE
+        return self._gathered(took) - (self.state.together @ crafted[..., None]) * RECIPE
+
+    def _gathered(self, took: Tensor) -> Tensor:
+        """[B, N, 4] in the hands of the agent's team after taking."""
+        return self.state.together @ (self.state.hands + self.corner * took[..., None])
 
 
 @dataclass(frozen=True)
 class TeamFacts:
-    """E episodes of T steps, what was told and what came of it."""
+    """E episodes of T steps, what was told and what came of it. Events are in the order taking, crafting, storing."""
 
-    moving: Tensor  # [E, T, N, 5, 10]
-    taking: Tensor  # [E, T, N, 16]
-    crafting: Tensor  # [E, T, N, 2]
-    storing: Tensor  # [E, T, N, 4, 2]
-    events: Events  # each [E, T, N, ...]
+    situation: Tensor  # [E, T, N] int64 places in `SITUATIONS`
+    moves: Tensor  # [E, T, N, 5] one-hot
+    could: Tensor  # [E, T, N, 26] 1 for the events that could happen
+    did: Tensor  # [E, T, N, 26] 1 for those of them that happened
     partition: Tensor  # [E, T] int64 which was in force
+
+
+@dataclass(frozen=True)
+class TeamCounts:
+    """How often each agent did what under each partition. A fit needs no more of E episodes, and it is little: the same
+    U situations come again and again.
+    """
+
+    moving: Tensor  # [U, 5, 10] of each situation that came up, its row of `SITUATIONS`
+    moves: Tensor  # [E, 15, N, 5 U] of each move in each of them
+    could: Tensor  # [E, 15, N, 26]
+    did: Tensor  # [E, 15, N, 26]
+
+
+def counted(facts: TeamFacts) -> TeamCounts:
+    """Of all their steps."""
+    situations, which = facts.situation.unique(return_inverse=True)
+    under = torch.eye(len(LABELS))[facts.partition]  # [E, T, 15]
+    could, did = (torch.einsum("etp,etnr->epnr", under, events) for events in (facts.could, facts.did))
+    moves = torch.zeros(*could.shape[:3], len(MOVES) * len(situations))
+    cell = which * len(MOVES) + facts.moves.argmax(-1)  # [E, T, N]
+    episode, agent = torch.arange(len(cell))[:, None, None], torch.arange(cell.shape[-1])
+    moves.index_put_((episode, facts.partition[..., None], agent, cell), torch.ones(()), accumulate=True)
+    return TeamCounts(SITUATIONS[situations], moves, could, did)
 
 
 def read(features: Tensor, mechanism: Tensor, response: Tensor, first: int = 0) -> TeamFacts:
@@ -124,16 +189,15 @@ def read(features: Tensor, mechanism: Tensor, response: Tensor, first: int = 0) 
 def told(state: TeamState, events: Events, step: Tensor, shape: tuple[int, int]) -> TeamFacts:
     """Of E x T moments one after the other, at the steps [E T] of that number."""
     moment = Moment(state, step % 2 == 0)
-    facts = (
-        moment.moving(),
-        moment.taking(events.moves[..., STAY]),
-        moment.crafting(events.took),
-        moment.storing(events.took, events.crafted),
-    )
-    moving, taking, crafting, storing = (part.unflatten(0, shape) for part in facts)
-    parts = Events(*(part.unflatten(0, shape) for part in vars(events).values()))
+    taking = moment.taking(events.moves[..., STAY])
+    crafting = moment.crafting(events.took)
+    storing = moment.storing(events.took, events.crafted)
+    could = torch.cat([taking, crafting, storing.flatten(-2)], -1)
+    happened = (taking * events.took[..., None], crafting * events.crafted[..., None], storing * events.stored[..., None])
+    did = torch.cat([happened[0], happened[1], happened[2].flatten(-2)], -1)
     partition = (state.together[:, None] == TOGETHER).flatten(2).all(-1).float().argmax(-1)
-    return TeamFacts(moving, taking, crafting, storing, parts, partition.unflatten(0, shape))
+    parts = (moment.situations(), events.moves, could, did, partition)
+    return TeamFacts(*(part.unflatten(0, shape) for part in parts))
 
 
 def of_episode(episode: Episode) -> TeamFacts:

@@ -19,9 +19,11 @@ from torch.nn.functional import one_hot, softplus
 
 from learning.draws import child_seed
 from societies.teams import AGENTS, LABELS
-from world_model.team_facts import CRAFTING, MOVING, STORING, TAKING, TeamFacts
+from world_model.team_facts import CRAFTING, MOVING, SITUATIONS, STORING, TAKING, TeamCounts, TeamFacts, counted
 
 KINDS = 4  # Z
+PSEUDO = 0.1
+LAST = 1 / 35
 LEANING = 1.0  # weight of nearing a corner of its own that each kind starts with
 SELDOM = -1.0  # log-odds of an event before anything is known of it
 PRESENT = torch.tensor(list(product((0.0, 1.0), repeat=KINDS)))  # [2^Z, Z] the kinds in a team
@@ -74,26 +76,24 @@ class TeamModel(nn.Module):
 
     def told(self, facts: TeamFacts) -> Tensor:
         """[E, A] log-likelihood of what was done, were the kinds those."""
-        each = self._each(facts)  # [E, T, N, C]
+        moves = (SITUATIONS[facts.situation] @ self.moving().T).log_softmax(-2)  # [E, T, N, 5, C]
+        each = (moves * facts.moves[..., None]).sum(-2) + self._events(facts.could, facts.did)  # [E, T, N, C]
         under = one_hot(facts.partition, len(LABELS)).to(each.dtype)
-        return torch.einsum("etp,etnc->epnc", under, each).flatten(1) @ self.gather
+        return self._together(torch.einsum("etp,etnc->epnc", under, each))
 
-    def _each(self, facts: TeamFacts) -> Tensor:
-        """[E, T, N, C] log-likelihood of each agent's doing in each step, were its pair that."""
-        moves = (facts.moving @ self.moving().T).log_softmax(-2)  # [E, T, N, 5, C]
-        done = facts.events
-        total = (moves * done.moves[..., None]).sum(-2)
-        total = total + _happened(facts.taking, done.took, self.taking())
-        total = total + _happened(facts.crafting, done.crafted, self.crafting())
-        for basic, weights in enumerate(self.storing().unflatten(-1, (-1, 2)).unbind(1)):
-            total = total + _happened(facts.storing[..., basic, :], done.stored[..., basic], weights)
-        return total
+    def counted(self, counts: TeamCounts) -> Tensor:
+        """[E, A] the same of whole episodes, by counts."""
+        moves = (counts.moving @ self.moving().T).log_softmax(-2).flatten(0, 1)  # [5 U, C]
+        return self._together(counts.moves @ moves + self._events(counts.could, counts.did))
 
+    def _events(self, could: Tensor, did: Tensor) -> Tensor:
+        """[..., C] log-likelihood of events [..., 26] of which those could happen, and those did."""
+        odds = torch.cat([self.taking(), self.crafting(), self.storing()], -1).T  # [26, C]
+        return did @ odds - could @ softplus(odds)
 
-def _happened(told: Tensor, happened: Tensor, weights: Tensor) -> Tensor:
-    """[..., C] log-likelihood of an event [...] that could happen where `told` [..., D] is not zero."""
-    odds = told @ weights.T
-    return told.sum(-1, keepdim=True) * (happened[..., None] * odds - softplus(odds))
+    def _together(self, each: Tensor) -> Tensor:
+        """[E, A] the sum over agents, from [E, 15, N, C] under each partition, were their pairs those."""
+        return each.flatten(1) @ self.gather
 
 
 def _gather() -> Tensor:
@@ -121,29 +121,30 @@ def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
     episode the first guess would else be believed at once.
     """
     models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(settings.starts)]
-    reached = [_climb(model, facts, settings) for model in models]
+    counts = counted(facts)
+    reached = [_climb(model, counts, settings) for model in models]
     return models[max(range(len(models)), key=reached.__getitem__)].requires_grad_(False)
 
 
-def _climb(model: TeamModel, facts: TeamFacts, settings: TeamFit) -> float:
+def _climb(model: TeamModel, counts: TeamCounts, settings: TeamFit) -> float:
     """Fits in place; returns the log posterior density that is reached, per episode."""
     steps, rate = settings.steps, settings.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), rate)
-    episodes, decisions = len(facts.partition), facts.partition.numel() * AGENTS
+    episodes, decisions = len(counts.moves), float(counts.moves.sum())
     for i in range(steps):
         optimizer.param_groups[0]["lr"] = rate * min(1.0, (i + 1) / 20) * (1.02 - i / steps)
-        told = model.told(facts)
+        told = model.counted(counts)
         with torch.no_grad():
             warmth = min(1.0, 0.01 + i / (0.6 * steps)) ** 2
             share = (warmth * told + model.prior()).softmax(-1)  # [E, A]
-            bags = torch.full_like(model.log_bags, 0.1).index_add_(0, model.bag, share.sum(0))
+            bags = torch.full_like(model.log_bags, PSEUDO if warmth < 1 else LAST).index_add_(0, model.bag, share.sum(0))
             model.log_bags.copy_((bags / bags.sum()).log())
         loss = (_unlikely(model, settings) - (share * told).sum()) / decisions
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        found = (model.told(facts) + model.prior()).logsumexp(-1).mean() - _unlikely(model, settings) / episodes
+        found = (model.counted(counts) + model.prior()).logsumexp(-1).mean() - _unlikely(model, settings) / episodes
     return float(found)
 
 

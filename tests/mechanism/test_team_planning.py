@@ -13,11 +13,11 @@ from societies.catalog import load
 from societies.stage import Stage
 from societies.teams import ALL_TOGETHER, ALONE, STEPS, TOGETHER, TeamState, start
 from tests.towns import POPULATIONS
-from world_model.team_facts import Moment, told
+from world_model.team_facts import SITUATIONS, Moment, told
 from world_model.team_kinds import KINDS, TeamFit, TeamModel, pairs
 
 ONE_OF_EACH = torch.arange(KINDS)[None]  # [1, N]
-QUICK = TeamSettings(TeamFit(starts=2, steps=200), samples=2, probe_worlds=2)
+QUICK = TeamSettings(TeamFit(starts=2, steps=200), samples=2, probe_episodes=2)
 
 
 def idle() -> TeamModel:
@@ -68,9 +68,9 @@ def test_luck_makes_moves_as_likely_as_the_model_has_them():
 
     doings = Doings.of(model)
     often = doings.events(0, state, pairs(kinds, state.together), luck).moves.mean(0)  # [N, 5]
-    situation = Moment(start(1), torch.tensor([True])).moving()[0]  # [N, 5, 10]
+    situation = SITUATIONS[Moment(start(1), torch.tensor([True])).situations()[0]]  # [N, 5, 10]
     pair = pairs(ONE_OF_EACH, start(1).together)[0]
-    expected = (situation @ doings.moving[pair][..., None])[..., 0].softmax(-1)
+    expected = (situation @ model.moving()[pair][..., None])[..., 0].softmax(-1)
     torch.testing.assert_close(often, expected, atol=0.035, rtol=0)
 
 
@@ -92,7 +92,7 @@ def test_the_sure_are_planned_for_once_and_the_plan_is_the_same():
 def test_in_imagination_idle_people_earn_nothing_and_cost_their_upkeep():
     together = LearnedTeams(idle(), 0, first=ALL_TOGETHER, samples=1)
     assert foreseen(together, draws(0, 0, 3)).tolist() == pytest.approx([-10 * 0.6] * 3)  # alone after that
-    assert probed(idle(), 0, worlds=1, samples=1) == (ALONE, OPTIONS)
+    assert probed(idle(), 0, episodes=1, samples=1) == (ALONE, 15 + 8 + 4 + 2)
 
 
 def test_beliefs_move_with_what_is_seen_unless_they_are_told_not_to():
@@ -125,7 +125,7 @@ def stage_of(name: str, rosters_file: str) -> Stage:
 def test_a_few_episodes_teach_to_do_better_than_chance():
     stage = stage_of("team_formation", "gatherers.yaml")
     outcome = swm_teams(stage, 12, QUICK, 0)
-    assert (outcome.real_episodes, outcome.imagined_episodes) == (12, OPTIONS * QUICK.probe_worlds)
+    assert (outcome.real_episodes, outcome.imagined_episodes) == (12, 15 + 8 + 4 + 2)
     lived = stage.play(outcome.learned, 1000, 12).returns() * STEPS
     assert float(lived.mean()) > 20  # random partitions: 12.7, all together: 29.0
 

@@ -14,7 +14,7 @@ from societies.play import play
 from societies.team_features import by_seat, seats_of, state_of
 from societies.teams import Events
 from tests.towns import town
-from world_model.team_facts import Moment, of_episode, read
+from world_model.team_facts import Moment, counted, of_episode, read
 from world_model.team_kinds import ASSIGNMENTS, TeamFit, TeamModel, fit_teams, pairs
 
 TEAMS = society()
@@ -47,7 +47,9 @@ def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
         whole = model.told(of_episode(episode))
         lived_through = (episode.features, episode.mechanism, episode.response)
         steps = [model.told(read(*(x[:, t : t + 1] for x in lived_through), first=t)) for t in range(50)]
+        by_counts = model.counted(counted(of_episode(episode)))
     torch.testing.assert_close(torch.stack(steps).sum(0), whole, rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(by_counts, whole, rtol=1e-4, atol=1e-2)
     assert float(model.prior().exp().sum()) == pytest.approx(1.0)
     assert model.prior().unique().numel() > 1  # before anything is known every bag of kinds is as likely
 
