@@ -44,7 +44,7 @@ def small() -> TeamScale:
         horizons=(6, 8),
         sooner=(4,),
         every=2,
-        swm=TeamSettings(TeamFit(starts=1, steps=2), samples=1, probe_episodes=1),
+        swm=TeamSettings(TeamFit(starts=1, steps=2), samples=1, probe_refits=1, probe_episodes=1),
         ppo=few,
         recurrent=few,
     )

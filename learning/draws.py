@@ -71,6 +71,10 @@ class Draws:
         steps = log_probs.exp().cumsum(-1)
         return torch.searchsorted(steps, u * steps[..., -1:])[..., 0].clamp(max=log_probs.shape[-1] - 1)
 
+    def repeated(self, times: int) -> "Draws":
+        """The same draws for as many copies of the worlds, one after the other."""
+        return Draws(self.seed, self.episodes.repeat(times))
+
 
 def draws(seed: int, start: int, worlds: int) -> Draws:
     """Draws for worlds numbered start .. start + worlds - 1."""

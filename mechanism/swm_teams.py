@@ -11,7 +11,7 @@ from mechanism.team_planning import LearnedTeams, probed
 from societies.stage import Stage
 from societies.team_features import PERSONAL
 from world_model.team_facts import of_episode
-from world_model.team_kinds import TeamFit, fit_teams
+from world_model.team_kinds import TeamFit, fit_teams, refit
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class TeamSettings:
     fit: TeamFit = field(default_factory=TeamFit)
     samples: int = 4  # of who everyone is, per decision
     probe_samples: int = 1  # the same, while the first partition is searched for
+    probe_refits: int = 4  # of the model, which believe and plan meanwhile
     probe_episodes: int = 150  # imagined ones in every round of the search for the first partition
 
 
@@ -44,7 +45,9 @@ def swm_teams(stage: Stage, episodes: int, settings: TeamSettings, seed: int) ->
         raise ValueError(f"{stage.society.name} has no teams to form; this learner is for team formation only")
     explorer = RandomRules(stage.society, draws(stage.seed, 0, episodes))
     seen = stage.play(explorer, 0, episodes)
-    model = fit_teams(of_episode(seen), child_seed(seed, "fit"), settings.fit)
-    first, imagined = probed(model, child_seed(seed, "probe"), settings.probe_episodes, settings.probe_samples)
+    facts = of_episode(seen)
+    model = fit_teams(facts, child_seed(seed, "fit"), settings.fit)
+    others = [refit(model, facts, child_seed(seed, f"refit {i}"), settings.fit) for i in range(settings.probe_refits)]
+    first, imagined = probed(model, others, child_seed(seed, "probe"), settings.probe_episodes, settings.probe_samples)
     principal = LearnedTeams(model, child_seed(seed, "plans"), first, settings.samples)
     return TeamOutcome(principal, episodes, imagined)

@@ -10,7 +10,7 @@ Shapes: B worlds, P branches of a plan, N = 4 agents, A assignments of kinds, 15
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,9 +23,6 @@ from societies.team_features import state_of
 from societies.teams import DECISIONS, MOVES, STAY, STEPS, Events, TeamState, settle, start
 from world_model.team_facts import SITUATIONS, Moment, TeamFacts, read, told
 from world_model.team_kinds import ASSIGNMENTS, TeamModel, pairs
-
-Luck = Callable[[int, str, tuple[int, ...]], Tensor]
-"""(step, what, shape of one world) -> uniform draws [P, *shape]"""
 
 
 @dataclass(frozen=True)
@@ -46,13 +43,13 @@ class Doings:
             storing = model.storing().unflatten(-1, (-1, 2))
             return Doings(moving, _marked(moving), model.taking(), model.crafting(), storing)
 
-    def events(self, step: int, state: TeamState, pair: Tensor, luck: Luck | None) -> Events:
+    def events(self, step: int, state: TeamState, pair: Tensor, luck: Draws | None) -> Events:
         """In one step of agents of these pairs [P, N] (`team_kinds.pairs`)."""
         moment = Moment(state, torch.tensor([step % 2 == 0]))
 
         def happens(told: Tensor, weights: Tensor, what: str) -> Tensor:
             chance = (told * weights[pair]).sum(-1)  # log-odds [P, N, ...]
-            sure = chance > 0 if luck is None else luck(step, what, chance.shape[1:]) < chance.sigmoid()
+            sure = chance > 0 if luck is None else luck.uniform(what, step, *chance.shape[1:]) < chance.sigmoid()
             return (sure & (told.sum(-1) > 0)).float()
 
         moves = self._moves(step, moment.situations(), pair, luck)
@@ -61,15 +58,15 @@ class Doings:
         stored = happens(moment.storing(took, crafted), self.storing, "store")
         return Events(moves, took, crafted, moment.can_store(took, crafted, stored))
 
-    def _moves(self, step: int, situation: Tensor, pair: Tensor, luck: Luck | None) -> Tensor:
+    def _moves(self, step: int, situation: Tensor, pair: Tensor, luck: Draws | None) -> Tensor:
         """[P, N, 5] one-hot, in situations [P, N]."""
         if luck is None:
             return self.likeliest[situation, pair]
         odds = self.moving[situation, pair]
-        return _marked(odds - (-luck(step, "move", odds.shape[1:]).log()).log())
+        return _marked(odds - (-luck.uniform("move", step, *odds.shape[1:]).log()).log())
 
     def stretch(
-        self, step: int, until: int, state: TeamState, kinds: Tensor, luck: Luck | None = None
+        self, step: int, until: int, state: TeamState, kinds: Tensor, luck: Draws | None = None
     ) -> tuple[TeamState, Tensor]:
         """The state after some steps of agents of these kinds [P, N], and their welfare [P]."""
         pair, total = pairs(kinds, state.together), torch.zeros(len(kinds))
@@ -128,41 +125,43 @@ def _marked(odds: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(odds.argmax(-1), len(MOVES)).float()
 
 
-def probed(model: TeamModel, seed: int, episodes: int, samples: int) -> tuple[int, int]:
+def probed(model: TeamModel, others: Sequence[TeamModel], seed: int, episodes: int, samples: int) -> tuple[int, int]:
     """The first partition that is best with what it teaches, and how many episodes were imagined to find it.
 
+    What is imagined follows `model`; those who believe and plan in it go by the `others`, which are as far from it as
+    it may be from the truth (`team_kinds.refit`). Planners that went by the model would be too sure of themselves.
     Sequential halving (Karnin, Koren & Somekh 2013, algorithm 1): each round imagines at least `episodes`, with the
     same rosters and luck for every partition that is left, and the better half of these go on.
     """
     plans, dreams = child_seed(seed, "plans"), child_seed(seed, "dreams")
-    left, totals, told_of, imagined = list(range(OPTIONS)), [0.0] * OPTIONS, 0, 0
+    left, totals, told_of, imagined = torch.arange(OPTIONS), torch.zeros(OPTIONS), 0, 0
     while len(left) > 1:
-        each = math.ceil(episodes / len(left))
-        for first in left:
-            principal = LearnedTeams(model, plans, first, samples)
-            totals[first] += float(foreseen(principal, draws(dreams, told_of, each)).sum())
-        told_of, imagined = told_of + each, imagined + each * len(left)
-        left = sorted(left, key=totals.__getitem__, reverse=True)[: math.ceil(len(left) / 2)]
-    return left[0], imagined
+        each = math.ceil(episodes / len(left) / len(others))
+        for other in others:
+            dreamt, told_of = draws(dreams, told_of, each), told_of + each
+            totals[left] += foreseen(LearnedTeams(other, plans, samples=samples), left, model, dreamt).sum(1)
+        imagined += each * len(others) * len(left)
+        left = left[totals[left].argsort(descending=True)[: math.ceil(len(left) / 2)]]
+    return int(left[0]), imagined
 
 
-def foreseen(principal: LearnedTeams, dreamt: Draws) -> Tensor:
-    """[B] welfare of imagined episodes, lived to the end: what the principal's own plans promise is too much, as they
-    take kinds for known. Rosters come from the learned prior, luck from `dreamt`.
+def foreseen(principal: LearnedTeams, firsts: Tensor, model: TeamModel, dreamt: Draws) -> Tensor:
+    """[F, B] welfare of imagined episodes that begin with each of these partitions [F], lived to the end: what the
+    principal's own plans promise is too much, as they take kinds for known. Rosters and doings come from the model,
+    luck from `dreamt`, the same for every partition.
     """
-    worlds, doings = len(dreamt.episodes), Doings.of(principal.model)
-    held = principal.start(worlds)
-    kinds = ASSIGNMENTS[dreamt.choice("roster", 0, principal.model.prior().expand(worlds, 1, -1))[:, 0]]
-    state, total = start(worlds), torch.zeros(worlds)
-
-    def luck(step: int, what: str, shape: tuple[int, ...]) -> Tensor:
-        return dreamt.uniform(what, step, *shape)
-
+    each, doings = len(dreamt.episodes), Doings.of(model)
+    worlds = each * len(firsts)
+    luck = dreamt.repeated(len(firsts))
+    held, lots = principal.start(worlds), luck.choice("roster", 0, model.prior().expand(worlds, 1, -1))
+    kinds, state, total = ASSIGNMENTS[lots[:, 0]], start(worlds), torch.zeros(worlds)
     for t in range(STEPS):
-        if t in DECISIONS:
+        if t == DECISIONS[0]:
+            state = state.under(torch.eye(OPTIONS)[firsts].repeat_interleave(each, 0))
+        elif t in DECISIONS:
             state = state.under(principal.partition(held, t, state))
         events = doings.events(t, state, pairs(kinds, state.together), luck)
         held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)
         total = total + (earned - upkeep).sum(-1)
-    return total
+    return total.unflatten(0, (len(firsts), each))

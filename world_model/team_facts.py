@@ -39,8 +39,8 @@ PLACES = 2 ** torch.arange(BASICS - 1, -1, -1)  # of each corner in the number o
 
 
 def _situations() -> Tensor:
-    """[64 x 16, 5, 10] of each move, by the cell from which it is made and by which corners are stocked: cells nearer to
-    each stocked corner (city blocks, then straight), does it stay, and does it stay on a stocked corner.
+    """[64 x 16, 5, 10] of each move, by the cell from which it is made and by which corners are stocked: cells nearer
+    to each stocked corner (city blocks, then straight), does it stay, and does it stay on a stocked corner.
     """
     position = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).float()  # [64, 2]
     there = (position[:, None] + STRIDES).clamp(0, FAR)  # [64, 5, 2]
@@ -162,6 +162,10 @@ class TeamCounts:
     could: Tensor  # [E, 15, N, 26]
     did: Tensor  # [E, 15, N, 26]
 
+    def picked(self, episodes: Tensor) -> "TeamCounts":
+        """Of these episodes of all."""
+        return TeamCounts(self.moving, self.moves[episodes], self.could[episodes], self.did[episodes])
+
 
 def counted(facts: TeamFacts) -> TeamCounts:
     """Of all their steps."""
@@ -193,8 +197,8 @@ def told(state: TeamState, events: Events, step: Tensor, shape: tuple[int, int])
     crafting = moment.crafting(events.took)
     storing = moment.storing(events.took, events.crafted)
     could = torch.cat([taking, crafting, storing.flatten(-2)], -1)
-    happened = (taking * events.took[..., None], crafting * events.crafted[..., None], storing * events.stored[..., None])
-    did = torch.cat([happened[0], happened[1], happened[2].flatten(-2)], -1)
+    stored = (storing * events.stored[..., None]).flatten(-2)
+    did = torch.cat([taking * events.took[..., None], crafting * events.crafted[..., None], stored], -1)
     partition = (state.together[:, None] == TOGETHER).flatten(2).all(-1).float().argmax(-1)
     parts = (moment.situations(), events.moves, could, did, partition)
     return TeamFacts(*(part.unflatten(0, shape) for part in parts))

@@ -10,6 +10,7 @@ Beliefs are kept over all Z^4 assignments of kinds to seats, exactly:
 Kinds have no names. Shapes: E episodes, T steps, N = 4 agents, A = Z^N assignments, C = Z 2^Z pairs.
 """
 
+import copy
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,8 +23,7 @@ from societies.teams import AGENTS, LABELS
 from world_model.team_facts import CRAFTING, MOVING, SITUATIONS, STORING, TAKING, TeamCounts, TeamFacts, counted
 
 KINDS = 4  # Z
-PSEUDO = 0.1
-LAST = 1 / 35
+WARM = 0.6  # of a fit's steps, in which likelihoods count for less
 LEANING = 1.0  # weight of nearing a corner of its own that each kind starts with
 SELDOM = -1.0  # log-odds of an event before anything is known of it
 PRESENT = torch.tensor(list(product((0.0, 1.0), repeat=KINDS)))  # [2^Z, Z] the kinds in a team
@@ -66,13 +66,20 @@ class TeamModel(nn.Module):
             self.moving.own[:, :KINDS] += LEANING * torch.eye(KINDS)
         bags, self.bag = one_hot(ASSIGNMENTS, KINDS).sum(1).unique(dim=0, return_inverse=True)  # [A] which bag
         self.orders = torch.bincount(self.bag, minlength=len(bags)).float()  # [bags] how many assignments have it
-        self.register_buffer("log_bags", -torch.tensor(float(len(bags))).log().expand(len(bags)).clone())
+        self.register_buffer("log_bags", (self.orders / len(ASSIGNMENTS)).log())  # as of independent kinds
         self.log_bags: Tensor
         self.gather = _gather()
 
     def prior(self) -> Tensor:
         """[A] log-chances of the kinds of a roster."""
         return (self.log_bags - self.orders.log())[self.bag].log_softmax(-1)
+
+    def learn_bags(self, share: Tensor) -> None:
+        """The chances of bags after rosters that were of each assignment with the chances [E, A]; before them stands
+        one roster of independent kinds.
+        """
+        bags = (self.orders / len(ASSIGNMENTS)).index_add(0, self.bag, share.sum(0))
+        self.log_bags.copy_((bags / bags.sum()).log())
 
     def told(self, facts: TeamFacts) -> Tensor:
         """[E, A] log-likelihood of what was done, were the kinds those."""
@@ -107,8 +114,8 @@ def _gather() -> Tensor:
 class TeamFit:
     """How a model is fitted."""
 
-    starts: int = 8  # fits from other weights each, of which the likeliest counts
-    steps: int = 300  # of Adam, each
+    starts: int = 4  # fits from other weights each, of which the likeliest counts
+    steps: int = 600  # of Adam, each
     learning_rate: float = 0.05
     spread: float = 2.0  # standard deviation of every weight a priori
     rest_spread: float = 0.5  # of those of one pair of own kind and company
@@ -118,16 +125,30 @@ def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
     """The likeliest of several fits, each from other weights, by generalised expectation-maximisation.
 
     Deterministic annealing (Ueda & Nakano 1998) lets everybody be of any kind at first: of hundreds of decisions an
-    episode the first guess would else be believed at once.
+    episode the first guess would else be believed at once. Until likelihoods count in full, kinds are independent: were
+    bags learned too, rosters with a kind missing would be found likely before all kinds are told apart, and stay so.
     """
     models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(settings.starts)]
     counts = counted(facts)
-    reached = [_climb(model, counts, settings) for model in models]
+    reached = [_climb(model, counts, settings, WARM) for model in models]
     return models[max(range(len(models)), key=reached.__getitem__)].requires_grad_(False)
 
 
-def _climb(model: TeamModel, counts: TeamCounts, settings: TeamFit) -> float:
-    """Fits in place; returns the log posterior density that is reached, per episode."""
+def refit(model: TeamModel, facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
+    """What the fit might have been with other episodes: moved on by as many, drawn from the same with replacement (the
+    bootstrap: Efron 1979).
+    """
+    counts, again = counted(facts), copy.deepcopy(model).requires_grad_(True)
+    episodes = len(counts.moves)
+    drawn = torch.randint(episodes, (episodes,), generator=torch.Generator().manual_seed(seed))
+    _climb(again, counts.picked(drawn), settings, 0.0)
+    return again.requires_grad_(False)
+
+
+def _climb(model: TeamModel, counts: TeamCounts, settings: TeamFit, warm: float) -> float:
+    """Fits in place; returns the log posterior density that is reached, per episode. Likelihoods count for less in the
+    first steps, that share of all.
+    """
     steps, rate = settings.steps, settings.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), rate)
     episodes, decisions = len(counts.moves), float(counts.moves.sum())
@@ -135,10 +156,10 @@ def _climb(model: TeamModel, counts: TeamCounts, settings: TeamFit) -> float:
         optimizer.param_groups[0]["lr"] = rate * min(1.0, (i + 1) / 20) * (1.02 - i / steps)
         told = model.counted(counts)
         with torch.no_grad():
-            warmth = min(1.0, 0.01 + i / (0.6 * steps)) ** 2
+            warmth = min(1.0, 0.01 + i / (warm * steps)) ** 2 if warm else 1.0
             share = (warmth * told + model.prior()).softmax(-1)  # [E, A]
-            bags = torch.full_like(model.log_bags, PSEUDO if warmth < 1 else LAST).index_add_(0, model.bag, share.sum(0))
-            model.log_bags.copy_((bags / bags.sum()).log())
+            if warmth == 1:
+                model.learn_bags(share)
         loss = (_unlikely(model, settings) - (share * told).sum()) / decisions
         optimizer.zero_grad()
         loss.backward()

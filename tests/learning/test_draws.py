@@ -51,3 +51,9 @@ def test_child_seeds_differ_by_name() -> None:
     assert child_seed(1, "a") == child_seed(1, "a")
     assert len({child_seed(s, n) for s in range(50) for n in "abcd"}) == 200
     assert 0 <= child_seed(1, "a") < 2**62
+
+
+def test_copies_of_worlds_get_the_same_draws():
+    d = draws(7, 3, 2)
+    once, thrice = d.uniform("luck", 4, 5), d.repeated(3).uniform("luck", 4, 5)
+    assert torch.equal(thrice, once.repeat(3, 1))

@@ -17,7 +17,7 @@ from world_model.team_facts import SITUATIONS, Moment, told
 from world_model.team_kinds import KINDS, TeamFit, TeamModel, pairs
 
 ONE_OF_EACH = torch.arange(KINDS)[None]  # [1, N]
-QUICK = TeamSettings(TeamFit(starts=2, steps=200), samples=2, probe_episodes=2)
+QUICK = TeamSettings(TeamFit(starts=1, steps=200), samples=2, probe_refits=2, probe_episodes=2)
 
 
 def idle() -> TeamModel:
@@ -61,13 +61,8 @@ def test_kinds_walk_where_they_are_drawn_to():
 def test_luck_makes_moves_as_likely_as_the_model_has_them():
     model, worlds = TeamModel(1).requires_grad_(False), 4000
     kinds, state = ONE_OF_EACH.expand(worlds, -1), start(worlds)
-    dice = draws(5, 0, worlds)
-
-    def luck(step: int, what: str, shape: tuple[int, ...]) -> torch.Tensor:
-        return dice.uniform(what, step, *shape)
-
     doings = Doings.of(model)
-    often = doings.events(0, state, pairs(kinds, state.together), luck).moves.mean(0)  # [N, 5]
+    often = doings.events(0, state, pairs(kinds, state.together), draws(5, 0, worlds)).moves.mean(0)  # [N, 5]
     situation = SITUATIONS[Moment(start(1), torch.tensor([True])).situations()[0]]  # [N, 5, 10]
     pair = pairs(ONE_OF_EACH, start(1).together)[0]
     expected = (situation @ model.moving()[pair][..., None])[..., 0].softmax(-1)
@@ -90,9 +85,16 @@ def test_the_sure_are_planned_for_once_and_the_plan_is_the_same():
 
 
 def test_in_imagination_idle_people_earn_nothing_and_cost_their_upkeep():
-    together = LearnedTeams(idle(), 0, first=ALL_TOGETHER, samples=1)
-    assert foreseen(together, draws(0, 0, 3)).tolist() == pytest.approx([-10 * 0.6] * 3)  # alone after that
-    assert probed(idle(), 0, episodes=1, samples=1) == (ALONE, 15 + 8 + 4 + 2)
+    principal, firsts = LearnedTeams(idle(), 0, samples=1), torch.tensor([ALL_TOGETHER, ALONE])
+    found = foreseen(principal, firsts, idle(), draws(0, 0, 3))
+    torch.testing.assert_close(found, torch.tensor([[-10 * 0.6], [0.0]]).expand(-1, 3))  # alone after that
+    assert probed(idle(), [idle(), idle()], 0, episodes=1, samples=1) == (ALONE, 2 * (15 + 8 + 4 + 2))
+
+
+def test_who_plans_by_a_wrong_model_is_judged_by_the_one_that_is_imagined():
+    deluded = LearnedTeams(drawn_to_their_corners(), 0, samples=1, learns=False)
+    found = foreseen(deluded, torch.tensor([ALL_TOGETHER]), idle(), draws(0, 0, 2))
+    assert found[0].tolist() == pytest.approx([-10 * 0.6] * 2)  # nobody does anything, whatever was believed
 
 
 def test_beliefs_move_with_what_is_seen_unless_they_are_told_not_to():
@@ -125,7 +127,7 @@ def stage_of(name: str, rosters_file: str) -> Stage:
 def test_a_few_episodes_teach_to_do_better_than_chance():
     stage = stage_of("team_formation", "gatherers.yaml")
     outcome = swm_teams(stage, 12, QUICK, 0)
-    assert (outcome.real_episodes, outcome.imagined_episodes) == (12, 15 + 8 + 4 + 2)
+    assert (outcome.real_episodes, outcome.imagined_episodes) == (12, QUICK.probe_refits * (15 + 8 + 4 + 2))
     lived = stage.play(outcome.learned, 1000, 12).returns() * STEPS
     assert float(lived.mean()) > 20  # random partitions: 12.7, all together: 29.0
 

@@ -1,5 +1,6 @@
 """Hidden kinds in teams: what was seen is possible, likelihoods add up, and roles are found again with few episodes."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -12,10 +13,10 @@ from societies.base import Episode
 from societies.library.team_formation import society
 from societies.play import play
 from societies.team_features import by_seat, seats_of, state_of
-from societies.teams import Events
+from societies.teams import Events, start
 from tests.towns import town
-from world_model.team_facts import Moment, counted, of_episode, read
-from world_model.team_kinds import ASSIGNMENTS, TeamFit, TeamModel, fit_teams, pairs
+from world_model.team_facts import SITUATIONS, Moment, counted, of_episode, read
+from world_model.team_kinds import ASSIGNMENTS, KINDS, TeamFit, TeamModel, fit_teams, pairs, refit
 
 TEAMS = society()
 
@@ -51,7 +52,41 @@ def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
     torch.testing.assert_close(torch.stack(steps).sum(0), whole, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(by_counts, whole, rtol=1e-4, atol=1e-2)
     assert float(model.prior().exp().sum()) == pytest.approx(1.0)
-    assert model.prior().unique().numel() > 1  # before anything is known every bag of kinds is as likely
+    torch.testing.assert_close(model.prior(), torch.full((256,), -torch.tensor(256.0).log()))  # kinds independent
+
+
+def test_situations_say_what_each_move_brings_nearer():
+    state = replace(start(1), positions=torch.tensor([[[0.0, 0], [0, 7], [3, 3], [7, 6]]]))
+    state = replace(state, corners=torch.tensor([[10.0, 0, 1, 2]]))  # of corner 1 nothing is left
+    told = SITUATIONS[Moment(state, torch.tensor([True])).situations()[0]]  # [N, 5, 10]
+    blocks, straight, stays, on_stock = told[..., :4], told[..., 4:8], told[..., 8], told[..., 9]
+    assert blocks[2, 0].tolist() == [1, 0, -1, -1]  # up from the middle; corner 1 is empty
+    assert blocks[0, 0].tolist() == [0, 0, 0, 0]  # a wall
+    assert float(straight[3, 3, 3]) == 1.0  # right, onto corner 3
+    assert torch.equal(stays, torch.eye(5)[4].expand(4, -1))
+    assert on_stock[:, 4].tolist() == [1, 0, 0, 0]  # agent 1 stands on an empty corner
+    assert not on_stock[:, :4].any()
+
+
+def test_bags_that_were_seen_become_likely():
+    model, seen = TeamModel(0), torch.zeros(3, len(ASSIGNMENTS))
+    one_of_each = (ASSIGNMENTS.sort(-1).values == torch.arange(KINDS)).all(-1)
+    seen[:, int(one_of_each.nonzero()[0])] = 1.0
+    model.learn_bags(seen)
+    chances = model.prior().exp()
+    assert float(chances[one_of_each].sum()) == pytest.approx((3 + 24 / 256) / 4)  # whichever order was seen
+    assert chances[one_of_each].unique().numel() == 1
+
+
+def test_refits_are_of_other_episodes_and_leave_the_fit_as_it_is():
+    facts, few = of_episode(lived(0, 6)), TeamFit(starts=1, steps=40)
+    model = fit_teams(facts, 0, few)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    one, again, other = (refit(model, facts, seed, few) for seed in (1, 1, 2))
+    assert torch.equal(one.moving(), again.moving())
+    assert not torch.equal(one.moving(), other.moving())
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, before[name])
 
 
 def test_roles_are_found_again_in_rosters_never_seen():
