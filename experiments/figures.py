@@ -27,6 +27,10 @@ COLOURS = {
     "ppo": "#b5483c",
     "cma_es": "#8a5aa3",
     "flat": "#6f8f3a",
+    "planned": "#5aa9ad",
+    "recurrent": "#d98c7f",
+    "mbpo": "#8a5aa3",
+    "dreamer": "#c67f17",
 }
 OTHER = "#4a4f57"
 INK, FAINT = "#22262b", "#d9dce0"

@@ -11,7 +11,7 @@ from agents.embedded.vocabulary import vocabulary
 from experiments.asking_findings import asked, ledger
 from experiments.config import Config, dump_config
 from experiments.pipeline import Evaluated, Finished
-from experiments.quoted import comparable, quoted_curves, quoted_methods
+from experiments.quoted import SAVING, claim_about, quoted_curves, quoted_methods
 from experiments.recovery import recovery
 from experiments.report_data import (
     Course,
@@ -75,7 +75,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         stand_in=stand_in(config),
         reference=reference(finished),
         methods=(*methods(finished), *quoted(config)),
-        curves=(_curve(finished), *(quoted_curves() if comparable(config) else ())),
+        curves=(_curve(finished), *quoted_curves(config)),
         brackets=np.array(market_of(society).brackets if taxes else ()),
         schedules=tuple(schedule(e.name, LABELS[e.name], e.episode) for e in finished.evaluated if taxes),
         responses=responses(dreams, outcome.episodes) if taxes else (),
@@ -224,7 +224,8 @@ def _strangers(finished: Finished) -> tuple[Strange, ...]:
 def quoted(config: Config) -> tuple[Method, ...]:
     """The lines of the headline table that are not of this run, where they are about the same people and society, and
     gains here are counted from the rules that theirs are counted from."""
-    return quoted_methods() if comparable(config) and REFERENCES[0] in config.baselines else ()
+    start = "us_federal" if claim_about(config) == SAVING else "random"
+    return quoted_methods(config) if start in config.baselines else ()
 
 
 def stand_in(config: Config) -> bool:

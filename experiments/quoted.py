@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments import quoted_towns
 from experiments.config import Config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json
@@ -44,25 +45,35 @@ def best_fixed_rates(folder: Path = RESULTS) -> Tensor:
     return torch.tensor(found["figures"]["best_fixed_rates"])
 
 
-def comparable(config: Config) -> bool:
-    """Is the run about the society and the people that the quoted figures are about?"""
+def claim_about(config: Config) -> str | None:
+    """The claim whose figures are about the society and the people of the run; None where there is none."""
     people = config.population
     known = people.kind == "scripted" or (people.kind == "llm" and people.model == "embedded")
-    same = known and people.way == "distribution"
+    same = known and people.way == "distribution" and Path(people.people).name == "communities.yaml"
     tax = config.society.name == "income_tax" and config.society.objective in (None, "equality_productivity")
-    return same and tax and Path(people.people).name == "communities.yaml"
+    return SAVING if same and tax else quoted_towns.claim_about(config)
 
 
-def quoted_methods(folder: Path = RESULTS) -> tuple[Method, ...]:
+def quoted_methods(config: Config, folder: Path = RESULTS) -> tuple[Method, ...]:
     """Rows of the headline table that a full run of the claim measured."""
-    found = result(SAVING, folder)
-    return tuple(_method(row) for row in found["figures"]["quoted_rows"]) if found else ()
+    claim = claim_about(config)
+    found = result(claim, folder) if claim else None
+    if claim is None or found is None:
+        return ()
+    if claim != SAVING:
+        return quoted_towns.methods(config.society.name, found, f"results/{claim}.json")
+    return tuple(_method(row) for row in found["figures"]["quoted_rows"])
 
 
-def quoted_curves(folder: Path = RESULTS) -> tuple[Curve, ...]:
+def quoted_curves(config: Config, folder: Path = RESULTS) -> tuple[Curve, ...]:
     """Welfare against real decisions, for every method with at least two amounts of them."""
-    found = result(SAVING, folder)
-    rows = [row for row in found["figures"]["table"] if row["method"] in CURVES and row["decisions"]] if found else []
+    claim = claim_about(config)
+    found = result(claim, folder) if claim else None
+    if claim is None or found is None:
+        return ()
+    if claim != SAVING:
+        return quoted_towns.curves(config.society.name, found, f"results/{claim}.json")
+    rows = [row for row in found["figures"]["table"] if row["method"] in CURVES and row["decisions"]]
     rows.sort(key=lambda row: (row["method"], row["people"], row["decisions"]))
     curves = [list(group) for _, group in groupby(rows, key=lambda row: (row["method"], row["people"]))]
     return tuple(_curve(points) for points in curves if len(points) > 1)

@@ -20,7 +20,7 @@ from experiments.saving_work import Unit, cpus, do_all
 from experiments.statistics import interquartile_mean
 from experiments.town_figures import learning_curves, scene
 from experiments.town_scale import TownScale, small
-from experiments.town_table import TownTable, plain
+from experiments.town_table import TownTable, banded, plain
 from experiments.town_units import ablations, known, ppo_curves, rivals, swm
 from experiments.town_verdict import BAR, NEAR, RECOVERED, Verdict, verdict
 
@@ -51,6 +51,12 @@ class Town:
     longer: list[Longer]  # what each longer schedule of PPO added
     verdict: Verdict
 
+    @property
+    def curves(self) -> dict[str, Curves]:
+        """Every learner's, ours as one of its rising budgets."""
+        ours = {m: self.table.swm(self.table.scale.budgets, m == "planned") for m in ("planned", "swm_ap")}
+        return {**ours, **self.learned}
+
 
 def outcome(name: str, towns: Sequence[str], smoke: bool) -> Outcome:
     """Every method in every town, the table, the figures and the verdict."""
@@ -58,8 +64,7 @@ def outcome(name: str, towns: Sequence[str], smoke: bool) -> Outcome:
     run = _open(name, smoke)
     found = [_town(run, town) for town in towns]
     for town in found:
-        shown = {m: town.table.swm(run.scale.budgets, m == "planned") for m in ("planned", "swm_ap")} | town.learned
-        figure = svg(learning_curves(scene(town.table), shown))
+        figure = svg(learning_curves(scene(town.table), town.curves))
         file = result_file(name, smoke).with_name(f"{name}-{town.table.town}.svg")
         write_atomic(file, lambda part, figure=figure: part.write_bytes(figure))
     return Outcome(
@@ -128,4 +133,5 @@ def _of_town(town: Town) -> dict[str, Json]:
         **town.verdict.plain(),
         "ppo_horizons": [asdict(step) for step in town.longer],
         "table": [row.plain() for row in town.table.rows(town.learned)],
+        "curves": {m: banded(own).round(5).tolist() for m, own in town.curves.items()},
     }

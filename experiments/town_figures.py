@@ -9,19 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from experiments.figures import COLOURS, OTHER, STYLE, canvas, legend
+from experiments.figures import OTHER, STYLE, canvas, colour, legend
 from experiments.saving_curves import Curves
-from experiments.statistics import Floats, mean_interval
-from experiments.town_table import LABELS, TownTable
+from experiments.statistics import Floats
+from experiments.town_table import LABELS, TownTable, banded
 
-TONES = {
-    "swm_ap": COLOURS["swm_ap"],
-    "planned": "#5aa9ad",
-    "ppo": COLOURS["ppo"],
-    "recurrent": "#d98c7f",
-    "mbpo": "#8a5aa3",
-    "dreamer": "#c67f17",
-}
 YARDSTICKS = ("blind", "bayes", "oracle")
 
 
@@ -51,7 +43,7 @@ def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
             place = ("axes fraction", "data")
             ax.annotate(before.labels[name], (1, level), xycoords=place, va="bottom", ha="right", fontsize=8)
         for name, curves in learned.items():
-            _curve(ax, TONES[name], before.labels[name], curves)
+            _curve(ax, colour(name), before.labels[name], banded(curves))
         ax.set(xscale="log", xlabel="real episodes", ylabel=before.axis, title=before.title)
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -60,12 +52,10 @@ def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
         return figure
 
 
-def _curve(ax: Axes, tone: str, label: str, curves: Curves) -> None:
-    episodes = curves[0]["episodes"].numpy()
-    levels = np.stack([curve["welfare"].double().mean(1).numpy() for curve in curves])  # [S, P]
-    found = [mean_interval(levels[:, p]) for p in range(levels.shape[1])]
-    ax.plot(episodes, [f.value for f in found], color=tone, lw=1.8, label=label, marker="o", ms=2.5)
-    ax.fill_between(episodes, [f.low for f in found], [f.high for f in found], color=tone, alpha=0.18, lw=0)
+def _curve(ax: Axes, tone: str, label: str, points: Floats) -> None:
+    episodes, mean, low, high = points.T
+    ax.plot(episodes, mean, color=tone, lw=1.8, label=label, marker="o", ms=2.5)
+    ax.fill_between(episodes, low, high, color=tone, alpha=0.18, lw=0)
 
 
 def confusion(town: str, tables: Sequence[Floats]) -> Figure:

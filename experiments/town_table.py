@@ -59,12 +59,13 @@ class Row:
     label: str
     episodes: float | None  # real ones it spent; None = it was given the true rules, 0 = none
     level: Interval  # visits as a share of all, summed over the steps
+    gain: Interval  # of level over random cells, paired
     gap: Interval  # share of the way from the trait-blind planner to the oracle
     seeds: int
 
     def plain(self) -> dict[str, Json]:
         """For JSON: intervals as [value, low, high]."""
-        return {**asdict(self), "level": plain(self.level), "gap": plain(self.gap)}
+        return {**asdict(self), **{name: plain(getattr(self, name)) for name in ("level", "gain", "gap")}}
 
 
 def plain(interval: Interval) -> list[Json]:
@@ -125,8 +126,8 @@ class TownTable:
 
     def row(self, method: str, values: Floats, episodes: float | None) -> Row:
         """values: [S, C] levels."""
-        level = mean_interval(values[0]) if len(values) == 1 else crossed_interval(values)
-        return Row(method, LABELS[method], episodes, level, self.gap(values), len(values))
+        level, gain = (_interval(x) for x in (values, values - self.known("random")))
+        return Row(method, LABELS[method], episodes, level, gain, self.gap(values), len(values))
 
     def gap(self, values: Floats, high: str = "oracle") -> Interval:
         """The share of the way from the trait-blind planner to another rung."""
@@ -136,6 +137,18 @@ class TownTable:
         """[S] that share to the oracle, by seed."""
         low, high = self.known("blind").mean(), self.known("oracle").mean()
         return (values.mean(1) - low) / (high - low)
+
+
+def _interval(values: Floats) -> Interval:
+    """Of [S, C]: over communities only, where there is one seed."""
+    return mean_interval(values[0]) if len(values) == 1 else crossed_interval(values)
+
+
+def banded(curves: Curves) -> Floats:
+    """[P, 4] episodes, and the mean over seeds with its 95% interval, at every checkpoint of one method's curves."""
+    levels = np.stack([curve["welfare"].double().mean(1).numpy() for curve in curves])  # [S, P]
+    found = [mean_interval(level) for level in levels.T]
+    return np.column_stack([curves[0]["episodes"].numpy(), [(f.value, f.low, f.high) for f in found]])
 
 
 def _rungs() -> tuple[str, ...]:

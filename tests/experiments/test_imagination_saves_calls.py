@@ -17,7 +17,8 @@ from torch import Tensor
 from agents.base import Decisions, Round
 from agents.scripted import ScriptedPopulation
 from experiments import imagination_saves_calls, provenance, saving_table, saving_units
-from experiments.errors import UserError
+from experiments.config import load_config
+from experiments.errors import ROOT, UserError
 from experiments.imagination_saves_calls import BAR, Run
 from experiments.quoted import quoted_curves, quoted_methods
 from experiments.saving_curves import final, joined_curve, longer, rises_at_the_end, soonest
@@ -434,10 +435,11 @@ def test_reports_can_quote_the_rows(table: Table):
     rows.append(table.ended("ppo", [curve([0.65, 0.75], every=1000)] * 2))
     figures = {"table": [row.plain() for row in rows], "quoted_rows": quoted_rows(rows)}
     (table.folder / "imagination_saves_calls.json").write_text(json.dumps({"figures": figures}, allow_nan=False))
-    quoted = quoted_methods(table.folder)
+    demo = load_config(ROOT / "experiments/configs/demo.yaml")
+    quoted = quoted_methods(demo, table.folder)
     assert [(m.name, m.decisions) for m in quoted] == [("ppo", 20 * EPISODE), ("ppo", 2000 * EPISODE)]
     assert [m.label.split(" (")[1] for m in quoted] == ["embedded language model)", "scripted people)"]
-    (long,) = quoted_curves(table.folder)
+    (long,) = quoted_curves(demo, table.folder)
     assert long.decisions.tolist() == [20 * EPISODE, 2000 * EPISODE]
 
 

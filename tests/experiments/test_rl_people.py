@@ -12,7 +12,7 @@ from experiments.errors import UserError
 from experiments.findings import methods, report_data
 from experiments.live import Live
 from experiments.pipeline import execute, plan
-from experiments.quoted import comparable
+from experiments.quoted import claim_about
 from experiments.report import render
 from experiments.runs import open_run
 from tests.experiments.tiny import TINY
@@ -61,7 +61,7 @@ def test_their_training_is_no_decision_of_the_run(config: Config, straight: tupl
     assert data.methods[0].decisions == (2 + 2 + 2) * 12 * 32  # seen, mixed into PPO's batch, checked
     assert "RL agents" in data.population
     assert "RL agents" in render(data)
-    assert not comparable(config)  # the quoted figures are about other people
+    assert claim_about(config) is None  # the quoted figures are about other people
 
 
 def test_a_run_that_was_broken_off_in_the_training_ends_the_same(

@@ -128,7 +128,12 @@ def test_a_small_run_makes_the_whole_table_and_a_figure_and_resumes(
     tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     first = town_claim.outcome("table", ("facility8",), smoke=True)
-    rows = json.loads(json.dumps(first.figures))["towns"]["facility8"]["table"]
+    town = json.loads(json.dumps(first.figures))["towns"]["facility8"]
+    rows, gains = town["table"], {row["method"]: row["gain"][0] for row in town["table"]}
+    assert gains["random"] == 0.0
+    assert gains["oracle"] > 0
+    assert [points[0] for points in town["curves"]["swm_ap"]] == [1, 4]
+    assert set(town["curves"]) == {"swm_ap", "planned", "ppo", "recurrent", "mbpo", "dreamer"}
     told = [(row["method"], row["episodes"]) for row in rows]
     assert {method for method, _ in told} == set(LABELS)
     assert ("swm_ap", 1) in told
