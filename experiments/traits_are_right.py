@@ -39,7 +39,6 @@ from world_model.fit_kinds import fit_kinds
 from world_model.model import WorldModel
 from world_model.records import records
 
-TRACKED = True
 NAME = "traits_are_right"
 BAR = 0.05  # calibration error: the mean gap between what is believed and what is so
 BINS = 10  # of stated chances, of equal width
@@ -60,7 +59,7 @@ def claim(smoke: bool) -> Outcome:
     """Fit, play, compare."""
     torch.set_num_threads(1)
     size = Size(("facility8",), 2, 4, small()) if smoke else Size()
-    folder = workplace(NAME, smoke, TRACKED)
+    folder = workplace(NAME, smoke)
     same_settings(folder, asdict(size))
     units = [Unit(f"{town}-{seed}", Work(town, seed, size)) for town in size.towns for seed in range(size.seeds)]
     do_all(units, folder, 1 if smoke else cpus(), time.time())

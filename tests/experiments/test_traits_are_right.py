@@ -54,7 +54,7 @@ def test_nothing_parts_a_belief_from_itself():
 
 
 def test_a_small_run_draws_who_was_taken_for_whom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(traits_are_right, "workplace", lambda name, smoke, tracked: tmp_path)
+    monkeypatch.setattr(traits_are_right, "workplace", lambda name, smoke: tmp_path)
     monkeypatch.setattr(traits_are_right, "result_file", lambda name, smoke: tmp_path / f"{name}.json")
     found = claim(smoke=True)
     assert set(found.figures) == {"facility8", "real_episodes", "settings"}
