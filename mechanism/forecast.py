@@ -28,10 +28,15 @@ class LearnedOdds:
             raise ValueError("planning needs a world model of utilities: set model.form to utility or linear")
         return self.model.head.pooled() if isinstance(self.model.head, LinearHead) else self.model.head
 
+    def _scaled(self, prospects: Tensor) -> Tensor:
+        """As the head reads them: [..., D] -> [..., 2 D], or [..., D] where it is linear."""
+        scaler = self.model.scaler
+        return scaler.linear(prospects) if isinstance(self.model.head, LinearHead) else scaler.prospects(prospects)
+
     def standing(self, step: int, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
         nothing = self.society.default_mechanism().expand(len(features), -1)
-        prospects = self.model.scaler.prospects(self.society.prospects(features, nothing))
+        prospects = self._scaled(self.society.prospects(features, nothing))
         open_ = self.society.choices(step, features, nothing)[:, :, None]  # [P, N, 1, K]
         state = self.model.state(features)
         head = self._head
@@ -41,7 +46,7 @@ class LearnedOdds:
     def opened(self, steps: range, features: Tensor, z: Tensor) -> Tensor:
         """As `Odds`."""
         new, head = [self.society.newcomer(step) for step in steps], self._head
-        scaled = self.model.scaler.prospects(self.society.offers(features))  # [P, N, M, 2 D]
+        scaled = self._scaled(self.society.offers(features))  # [P, N, M, 2 D]
         state = self.model.state(features)
         worth = head.value(*_for_all(head, scaled[:, :, None], _each(state, z), z))  # [S, P, N, C, M]
         found = worth.permute(0, 1, 4, 2, 3) + head.constant[:, new].T[..., None, None, None, None]

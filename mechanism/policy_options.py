@@ -9,9 +9,10 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from learning.draws import Draws
-from learning.nets import Normaliser, mlp
+from learning.nets import Normaliser, linear, mlp
 from societies.base import Society
 from societies.mechanisms import options, size
 
@@ -27,14 +28,16 @@ class OptionNet(nn.Module):
     def __init__(self, agent: nn.Module, groups: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
         self.agent = agent
-        self.option = mlp([(groups + 1) * (hidden // 2), hidden, hidden], nn.SiLU, generator=generator)
+        self.first = linear((groups + 1) * (hidden // 2), hidden, math.sqrt(2.0), generator)  # groups, then the roster
+        self.second = linear(hidden, hidden, 1.0, generator)
 
     def forward(self, known: Tensor, groups: Tensor) -> Tensor:
         encoded = self.agent(known)  # [B, N, W]
         m, g, n = groups.shape[1:]
-        shares = (groups.flatten(1, 2) @ encoded).unflatten(1, (m, g)) * (g / n)  # [B, M, G, W]
-        around = encoded.mean(1)[:, None].expand(-1, m, -1)  # [B, M, W]
-        return nn.functional.silu(self.option(torch.cat([shares.flatten(2), around], -1)))
+        shares = (groups.flatten(1, 2) @ encoded).unflatten(1, (m, g)).flatten(2) * (g / n)  # [B, M, G W]
+        own, around = self.first.weight.split([shares.shape[-1], encoded.shape[-1]], 1)
+        found = shares @ own.T + (encoded.mean(1) @ around.T + self.first.bias)[:, None]  # [B, M, H]
+        return silu(self.second(silu(found)))
 
 
 class OptionPolicy(nn.Module):

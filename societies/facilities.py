@@ -128,8 +128,7 @@ class Facilities:
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, D]: how far (one-hot), how crowded, is it new, was one there last time; zeros for home."""
         site, distance = self.seen(features, mechanism)
-        blocks = torch.arange(self.farthest + 1, device=site.device)
-        far = (distance[..., None] == blocks).float()  # [B, N, S, 2 side - 1]
+        far = self._far(distance)  # [B, N, S, 2 side - 1]
         new = site[..., PRESENT] - self._sites(features)[..., PRESENT]
         was_here = self._last(features)[..., 1:]  # [B, N, S]
         facts = torch.cat([far, torch.stack([site[..., CROWD], new, was_here], -1)], -1) * site[..., PRESENT, None]
@@ -216,9 +215,13 @@ class Facilities:
 
     def _groups(self, features: Tensor) -> Tensor:
         """[B, M, G, N] who lives g blocks from each cell."""
-        away = self._blocks(self.cells.to(features.device)[:, None] - features[:, None, :, :2])  # [B, M, N]
-        blocks = torch.arange(self.farthest + 1, device=features.device)
-        return (away[:, :, None] == blocks[:, None]).to(features.dtype)
+        away = self._blocks(self.cells.to(features.device) - features[:, :, None, :2])  # [B, N, M]
+        return self._far(away).permute(0, 2, 3, 1)
+
+    def _far(self, blocks: Tensor) -> Tensor:
+        """[..., 2 side - 1] one-hot of whole blocks. Rows are looked up: several times as fast as comparing."""
+        marks = torch.eye(self.farthest + 1, device=blocks.device)
+        return torch.nn.functional.embedding(blocks.long(), marks)
 
 
 def _check_town(name: str, agents: int, side: int, sites: int) -> None:

@@ -30,10 +30,17 @@ class Scaler(nn.Module):
 
     def prospects(self, raw: Tensor) -> Tensor:
         """[..., D] -> [..., 2 D]: linear up to 5 spreads, and x / (1 + |x|) for the tails and for what is near zero."""
-        rate = 1 / self.prospect_sd
-        x = torch.addcmul(-self.prospect_mean * rate, raw, rate)  # one pass over what is the largest tensor here
+        x = self._standard(raw)
         tails = x / (x.abs() / 2 + 1 / 6)  # 2 softsign(3 x), with less work
         return torch.cat([x.clamp(-5, 5), tails], -1)
+
+    def linear(self, raw: Tensor) -> Tensor:
+        """[..., D] -> [..., D]: the linear half of `prospects`, for those who need no more."""
+        return self._standard(raw).clamp_(-5, 5)
+
+    def _standard(self, raw: Tensor) -> Tensor:
+        rate = 1 / self.prospect_sd
+        return torch.addcmul(-self.prospect_mean * rate, raw, rate)  # one pass over what is the largest tensor here
 
     def state(self, own: Tensor) -> Tensor:
         """[..., O] -> [..., O]."""
