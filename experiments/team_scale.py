@@ -23,7 +23,7 @@ class TeamScale:
     budgets: tuple[int, ...] = (1, 2, 5, 10, 20)  # of SWM-AP, each learned anew
     ablation: int = 10  # episodes of the ablations; one of `budgets`
     ablation_seeds: int = 5  # the first ones
-    horizons: tuple[int, ...] = (2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of PPO, each about 40% longer
+    horizons: tuple[int, ...] = (2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of both PPOs, each about 40% longer
     sooner: tuple[int, ...] = (1_000, 1_400)  # shorter ones, which may reach the point sooner
     every: int = 160  # episodes between the checkpoints of a curve
     swm: TeamSettings = field(default_factory=TeamSettings)

@@ -28,7 +28,7 @@ def ppo(horizon: int, seed: int, scale: TeamScale) -> Unit:
 
 def recurrent(horizon: int, seed: int, scale: TeamScale) -> Unit:
     """The one part: curve."""
-    return Unit(f"recurrent-{seed}", partial(_recurrent, horizon, seed, scale))
+    return Unit(f"recurrent-{horizon}-{seed}", partial(_recurrent, horizon, seed, scale))
 
 
 def _known(scale: TeamScale, bench: Bench) -> None:

@@ -3,6 +3,7 @@
 Nothing is pooled here, since an option means something else to everyone: `mechanism.policy_options` pools what is known
 of the agents by the groups in which an option puts them. Prospects are told as sums over the choices, which for one-hot
 prospects are counts (how often offered, how often taken): any learner can read the evidence, with a model or without.
+Where people's doings are more than their choices, those are summed up too, and all that is public of an agent is told.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class OptionHistory:
     count: int
     offered: Tensor  # [B, N, D] prospects of all open choices
     chosen: Tensor  # [B, N, D] prospects of what was chosen
+    done: Tensor  # [B, N, R] responses; R = 0 where they follow from the choices alone
     evidence: Tensor  # [B, N, H] the tracker's sums; H = 0 without a world model
 
 
@@ -44,14 +46,15 @@ class OptionObserver:
     def channels(self) -> int:
         """X"""
         belief = 0 if self.model is None else 2 * self.model.settings.traits
-        return len(self.society.own) + 3 * len(self.society.prospect_names) + 1 + belief
+        own = len(own_features(self.society)) + responses(self.society)
+        return own + 3 * len(self.society.prospect_names) + 1 + belief
 
     def start(self, worlds: int) -> OptionHistory:
         """Nothing seen yet."""
         hidden = 0 if self.model is None else self.model.tracker.hidden
         n, d = 1, len(self.society.prospect_names)  # one agent stands for all until the first step is seen
-        zeros = torch.zeros(worlds, n, d)
-        return OptionHistory(0, zeros, zeros, torch.zeros(worlds, n, hidden))
+        sums = [torch.zeros(worlds, n, size) for size in (d, d, responses(self.society), hidden)]
+        return OptionHistory(0, *sums)
 
     def observe(self, history: OptionHistory, seen: PublicStep) -> tuple[OptionHistory, Tensor]:
         """Take in what the last step showed; the observation for the next decision."""
@@ -60,11 +63,11 @@ class OptionObserver:
         nothing = self.society.default_mechanism().expand(lead[0], -1)
         standing = offered(self.society, seen.step, seen.features, nothing)[0]
         time = torch.full((*lead, 1), seen.step / self.society.steps)
-        own = [self.society.feature_names.index(name) for name in self.society.own]
+        own = [self.society.feature_names.index(name) for name in own_features(self.society)]
         channels = [
             seen.features[..., own],
             standing,
-            *(x.expand(*lead, -1) for x in (history.offered, history.chosen)),
+            *(x.expand(*lead, -1) for x in (history.offered, history.chosen, history.done)),
             time,
         ]
         open_ = self.society.decides(seen.step, seen.features).to(seen.features.dtype)  # [B, M]
@@ -88,13 +91,30 @@ class OptionObserver:
         if self.model is not None:
             read = self.model.evidence(prospects, seen.last_features, seen.last_choice, open_)
             evidence = evidence + self.model.tracker.encode(read)
-        return OptionHistory(history.count + 1, history.offered + sums, history.chosen + chosen, evidence)
+        done = history.done + done_in(self.society, seen)
+        return OptionHistory(history.count + 1, history.offered + sums, history.chosen + chosen, done, evidence)
 
     def _belief(self, model: WorldModel, history: OptionHistory, seen: PublicStep) -> Believed:
         covariates = personal(self.society, seen.features)
         count = torch.full((len(covariates),), float(history.count))
         evidence = history.evidence.expand(*covariates.shape[:2], -1)
         return believed(model, self.beliefs, evidence, count, covariates)
+
+
+def own_features(society: Society) -> tuple[str, ...]:
+    """Those that are told of each agent: its own situation; all where choices and prospects do not tell the rest."""
+    return society.own if society.response_is_choice else society.feature_names
+
+
+def responses(society: Society) -> int:
+    """R, how many numbers tell what an agent did beyond its choice; 0 where that is all."""
+    return 0 if society.response_is_choice else society.respond(torch.zeros(1, 1, dtype=torch.int64)).shape[-1]
+
+
+def done_in(society: Society, seen: PublicStep) -> Tensor:
+    """[B, N, R] what everyone did in the last step beyond its choice."""
+    assert seen.last_response is not None
+    return seen.last_response[..., : responses(society)]
 
 
 def offered(society: Society, step: int, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mechanism.observe_options import offered, taken
+from mechanism.observe_options import done_in, offered, responses, taken
 from societies.base import PublicStep, Society
 
 
@@ -29,7 +29,7 @@ class SequenceObserver:
     @property
     def a_step(self) -> int:
         """C, what one step tells of an agent."""
-        return len(self.society.feature_names) + 3 * len(self.society.prospect_names)
+        return len(self.society.feature_names) + 3 * len(self.society.prospect_names) + responses(self.society)
 
     def start(self, worlds: int) -> Tensor:
         """Nothing seen yet: a history [B, 1, 0, C + 1]; one agent stands for all until the first step is seen."""
@@ -46,10 +46,14 @@ class SequenceObserver:
         return history, torch.cat([seen.features, padded, open_, torch.zeros_like(open_)], -1)
 
     def _facts(self, seen: PublicStep) -> list[Tensor]:
-        """Features [B, N, F]; the standing offer, and what was offered and chosen in the last step, each [B, N, D]."""
+        """Features [B, N, F]; the standing offer, and what was offered and chosen in the last step, each [B, N, D]; and
+        what was done in it beyond that [B, N, R].
+        """
         nothing = self.society.default_mechanism().expand(len(seen.features), -1)
         standing = offered(self.society, seen.step, seen.features, nothing)[0]
         if seen.last_features is None or seen.last_mechanism is None or seen.last_choice is None:
-            return [seen.features, standing, torch.zeros_like(standing), torch.zeros_like(standing)]
+            nothing_done = standing.new_zeros(*standing.shape[:2], responses(self.society))
+            return [seen.features, standing, torch.zeros_like(standing), torch.zeros_like(standing), nothing_done]
         last, prospects, _ = offered(self.society, seen.step - 1, seen.last_features, seen.last_mechanism)
-        return [seen.features, standing, last, taken(prospects, seen.last_choice)]
+        done = done_in(self.society, seen)
+        return [seen.features, standing, last, taken(prospects, seen.last_choice), done]

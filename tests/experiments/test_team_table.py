@@ -19,6 +19,8 @@ def test_a_small_run_measures_every_row_once(monkeypatch: pytest.MonkeyPatch, tm
     assert rows["best_fixed", None]["way"][0] == pytest.approx(0.0)
     assert rows["swm_ap", 2]["seeds"] == 2
     assert found.figures["way_to_bayes"] == rows["swm_ap", 2]["way"]
+    assert set(found.figures["savings"]) == {"ppo", "recurrent"}
+    assert set(found.figures["bars"]) == {"way", "saving", "not_below_ppo", "ppo_levelled_off"}
     assert sum(found.figures["first_partitions"]["2"].values()) == 2
     assert b"<svg" in (tmp_path / "out.svg").read_bytes()
     parts = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}

@@ -12,6 +12,7 @@ from mechanism.policy import Learned, untrained
 from mechanism.policy_options import OptionPolicy
 from personas.rosters import open_rosters
 from societies.base import PublicStep
+from societies.catalog import load
 from societies.facilities import Facilities, Tastes
 from societies.play import play
 from societies.stage import Stage
@@ -124,3 +125,24 @@ def test_the_first_step_sees_no_evidence_yet():
     features, d = len(SMALL.feature_names), len(SMALL.prospect_names)
     assert not observation[..., features : features + 3 * d].any()
     assert bool((observation[..., -32:-16] == 1).all())  # every cell is open
+
+
+def test_where_doings_are_more_than_choices_all_that_is_public_is_seen():
+    teams = load("team_formation")
+    learned, people = untrained(teams, None, 0), town(teams, 0, 3)
+    explorer = Learned(teams, learned.observer, learned.policy, draws(2, 0, 3))
+    with torch.no_grad():
+        episode = play(teams, ScriptedPopulation(False), people, explorer, draws(2, 0, 3)).episode
+    step = 45  # the last decision
+    last, f, d = explorer.taken[-1].observation, len(teams.feature_names), len(teams.prospect_names)
+    channels = last[..., f : -2 * 15]
+    assert torch.equal(channels[..., :f], episode.features[:, step])
+    done = channels[..., f + 3 * d : f + 3 * d + 11]
+    torch.testing.assert_close(done, episode.response[:, :step].sum(1))
+    assert float(done[..., 5:].sum()) > 0  # somebody took, crafted or stored
+    made = policy(learned)
+    made.read(last)
+    for name in ("hand_1", "corner_2", "with_3"):
+        other, place = last.clone(), f + teams.feature_names.index(name)
+        other[..., place] += 1.0
+        assert not torch.equal(made.value(other), made.value(last))
