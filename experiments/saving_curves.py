@@ -41,6 +41,11 @@ class Longer:
         """The written stopping rule: no more than its standard error was added."""
         return self.added <= self.error
 
+    def little(self, gain: float) -> bool:
+        """A harder rule, which noise alone does not meet: moreover 2% of PPO's whole gain are not among the 95% of what
+        may have been added."""
+        return self.nothing and self.added + 1.96 * self.error <= 0.02 * gain
+
 
 def longer(curves: Mapping[int, Curves]) -> Longer:
     """The last horizon against the one before. ValueError for fewer than two horizons, or fewer than two seeds."""
@@ -53,15 +58,28 @@ def longer(curves: Mapping[int, Curves]) -> Longer:
     return Longer(last, before, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
 
 
-def lengthened(of: Callable[[int], Curves], horizons: Sequence[int]) -> tuple[dict[int, Curves], list[Longer]]:
-    """Curves by horizon, short ones first, until a longer one adds nothing; and what each longer one added."""
+def lengthened(
+    of: Callable[[int], Curves], horizons: Sequence[int], untaught: float | None = None
+) -> tuple[dict[int, Curves], list[Longer]]:
+    """Curves by horizon, short ones first, until a longer one adds nothing; and what each longer one added. untaught:
+    the level where learning starts, and a longer one has to add `little`; without, no more than its error.
+    """
     curves, steps = dict[int, Curves](), list[Longer]()
     for horizon in horizons:
         curves[horizon] = of(horizon)
         steps += [longer(curves)] if len(curves) > 1 else []
-        if steps and steps[-1].nothing:
+        if levelled_off(curves, steps, untaught):
             break
     return curves, steps
+
+
+def levelled_off(curves: Mapping[int, Curves], steps: Sequence[Longer], untaught: float | None) -> bool:
+    """As `lengthened` has it."""
+    if not steps:
+        return False
+    if untaught is None:
+        return steps[-1].nothing
+    return steps[-1].little(float(finals(curves[highest(curves)]).mean()) - untaught)
 
 
 def highest(curves: Mapping[int, Curves]) -> int:

@@ -162,7 +162,8 @@ class Share:
 
 
 def share_interval(ours: Sequence[Reach], theirs: Sequence[Reach], seed: int = 0) -> Share:
-    """Ratio of censored medians ours / theirs over paired seeds, with its bootstrap interval over pairs.
+    """Ratio of censored medians ours / theirs over paired seeds, with its bootstrap interval over pairs, given the
+    point that is reached: that this is estimated too is not in the interval.
 
     The ratio is None where either median is unknown. In resamples an unknown median of ours counts as infinitely
     much, one of theirs as where their longest run ended (which favours them), so censoring widens the interval and

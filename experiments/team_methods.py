@@ -49,7 +49,7 @@ def ablations(whole: LearnedTeams) -> dict[str, LearnedTeams]:
     return {
         "no_probe": replace(whole, first=None),
         "together_first": replace(whole, first=ALL_TOGETHER),
-        "prior_only": replace(whole, learns=False),
+        "prior_only": replace(whole, learns=False, first=None),  # its first partition was chosen for those who learn
         "one_draw": replace(whole, samples=1),
     }
 

@@ -20,7 +20,7 @@ from experiments.claims import Json, Outcome, result_file, same_settings, workpl
 from experiments.figures import svg
 from experiments.files import write_atomic
 from experiments.judging import Tensors
-from experiments.saving_curves import Curves, Longer, finals, highest, joined_curve, lengthened
+from experiments.saving_curves import Curves, Longer, finals, highest, joined_curve, lengthened, levelled_off
 from experiments.saving_verdict import Saving, fraction, saving
 from experiments.saving_work import Unit, cpus, do_all, done
 from experiments.statistics import Floats, Interval, crossed_interval, gap_share, interquartile_mean, mean_interval
@@ -55,10 +55,7 @@ class Trained:
 
     curves: dict[int, Curves]  # by horizon
     longer: list[Longer]  # what each longer schedule added
-
-    @property
-    def levelled_off(self) -> bool:
-        return bool(self.longer) and self.longer[-1].nothing
+    levelled_off: bool
 
 
 @dataclass(frozen=True)
@@ -157,10 +154,12 @@ def _measured(scale: TeamScale, smoke: bool) -> Found:
         return [_levels(done(folder, own.name, "curve")) for own in units]
 
     def trained(unit: Callable[[int, int, TeamScale], Unit]) -> Trained:
-        curves, steps = lengthened(partial(of, unit), scale.horizons)
-        return Trained({horizon: of(unit, horizon) for horizon in scale.sooner} | curves, steps)
+        curves, steps = lengthened(partial(of, unit), scale.horizons, untaught)
+        flat = levelled_off(curves, steps, untaught)
+        return Trained({horizon: of(unit, horizon) for horizon in scale.sooner} | curves, steps, flat)
 
     do([known(scale), *[swm(seed, scale) for seed in seeds]])
+    untaught = STEPS * float(done(folder, KNOWN, "ladder")["random"].mean())
     return Found(folder, scale, {"ppo": trained(ppo), "recurrent": trained(recurrent)})
 
 

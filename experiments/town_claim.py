@@ -15,7 +15,7 @@ import torch
 from experiments.claims import Json, Outcome, result_file, same_settings, workplace
 from experiments.figures import svg
 from experiments.files import write_atomic
-from experiments.saving_curves import Curves, Longer, finals, highest, lengthened
+from experiments.saving_curves import Curves, Longer, finals, highest, lengthened, levelled_off
 from experiments.saving_work import Unit, cpus, do_all
 from experiments.statistics import interquartile_mean
 from experiments.town_figures import learning_curves, scene
@@ -89,23 +89,27 @@ def _town(run: Run, town: str) -> Town:
     scale, table = run.scale, TownTable(run.folder, town, run.scale)
     seeds, few = range(scale.seeds), range(scale.ablation_seeds)
     run.do([known(town, scale), *[swm(town, seed, scale) for seed in seeds]])
-    ppo, steps = _long_curves(run, table)
+    ppo, steps, flat = _long_curves(run, table)
     best = highest(ppo)
     run.do([rivals(town, name, best, seed, scale) for name in RIVALS for seed in seeds])
     run.do([ablations(town, seed, scale) for seed in few])
     learned = {"ppo": ppo[best], **{name: table.parts(name, "curve", scale.seeds) for name in RIVALS}}
-    return Town(table, learned, steps, verdict(table, ppo, learned, bool(steps) and steps[-1].nothing))
+    return Town(table, learned, steps, verdict(table, ppo, learned, flat))
 
 
-def _long_curves(run: Run, table: TownTable) -> tuple[dict[int, Curves], list[Longer]]:
-    """PPO's curves by horizon, short ones first, until a longer one adds nothing; and what each longer one added."""
+def _long_curves(run: Run, table: TownTable) -> tuple[dict[int, Curves], list[Longer], bool]:
+    """PPO's curves by horizon, short ones first, until a longer one adds little; what each longer one added; and did it
+    come to that.
+    """
 
     def of(horizon: int) -> Curves:
         run.do([ppo_curves(table.town, horizon, seed, run.scale) for seed in range(run.scale.seeds)])
         return table.ppo(horizon)
 
-    curves, steps = lengthened(of, run.scale.horizons)
-    return {horizon: of(horizon) for horizon in run.scale.sooner} | curves, steps
+    untaught = float(table.known("random").mean())
+    curves, steps = lengthened(of, run.scale.horizons, untaught)
+    flat = levelled_off(curves, steps, untaught)
+    return {horizon: of(horizon) for horizon in run.scale.sooner} | curves, steps, flat
 
 
 def _figures(run: Run, found: Sequence[Town]) -> dict[str, Json]:

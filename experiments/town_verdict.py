@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments.claims import Json
-from experiments.saving_curves import Curves, finals
+from experiments.saving_curves import Curves, finals, rises_at_the_end
 from experiments.saving_verdict import Saving, fraction, saving
 from experiments.statistics import Interval
 from experiments.town_table import TownTable, paired, plain
@@ -23,7 +23,8 @@ class Verdict:
     over: Mapping[str, Interval]  # SWM-AP at its largest budget less each learned baseline at its end, paired
     less_planned: Interval  # SWM-AP less planning in its own model
     recovered: Interval
-    levelled_off: bool  # PPO: a longer schedule adds nothing
+    levelled_off: bool  # PPO: a longer schedule adds little
+    rising: tuple[str, ...]  # learned baselines that still rise where their runs end
 
     @property
     def bars(self) -> dict[str, bool]:
@@ -35,6 +36,7 @@ class Verdict:
             "near_planning": self.less_planned.value >= -NEAR,
             "recovered": self.recovered.value >= RECOVERED,
             "ppo_levelled_off": self.levelled_off,
+            "no_baseline_rises_at_its_end": not self.rising,
         }
 
     def headline(self) -> str:
@@ -52,6 +54,7 @@ class Verdict:
             "over_baselines": {name: plain(gain) for name, gain in self.over.items()},
             "less_planning": plain(self.less_planned),
             "recovered": plain(self.recovered),
+            "rising_at_their_end": list(self.rising),
             "bars": {**self.bars},
         }
 
@@ -68,4 +71,5 @@ def verdict(table: TownTable, ppo: Mapping[int, Curves], learned: Mapping[str, C
         paired(ours, planned),
         table.gap(ours, "bayes"),
         levelled_off,
+        tuple(name for name, curves in learned.items() if rises_at_the_end(curves)),
     )

@@ -26,8 +26,8 @@ AT_ONCE = 100  # worlds
 class DistilSettings:
     """How much is planned, and how long it is learned from.
 
-    The policy learns a softmax of what the planner found each option to be worth: where several are nearly as good,
-    any of them will do, and which came out first is not worth learning.
+    The policy learns a softmax of what the planner found each option to be worth, of those with which a course in its
+    beam begins: where several are nearly as good, any of them will do, and which came out first is not worth learning.
     """
 
     planned_episodes: int = 0  # imagined ones that the planner plays; 0 = none, and nothing is distilled
@@ -65,7 +65,7 @@ class Watched:
 def distil(
     learner: Learned, planner: Planner, dreams: Dreams, settings: DistilSettings, seed: int, progress: Progress
 ) -> None:
-    """Improve `learner` in place: cross-entropy to the planner's choice. ValueError for a policy over numbers."""
+    """Improve `learner` in place: cross-entropy to the planner's softmax. ValueError for a policy over numbers."""
     policy = learner.policy
     if not isinstance(policy, OptionPolicy):
         raise ValueError(f"only options can be planned; the rules of {learner.society.name} are numbers")

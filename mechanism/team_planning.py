@@ -100,11 +100,11 @@ class LearnedTeams:
         """[B, 15] one-hot: the partition that promises most on average over draws from the belief [B, A]."""
         if self.first is not None and step == DECISIONS[0]:
             return torch.eye(OPTIONS)[[self.first]].expand(len(held), -1)
-        return self.planned(len(held)).partition(held, step, state)
+        return self.planned(draws(self.seed, 0, len(held))).partition(held, step, state)
 
-    def planned(self, worlds: int) -> Planned:
-        """Its plans."""
-        return Planned(ASSIGNMENTS, Doings.of(self.model).stretch, draws(self.seed, 0, worlds), self.samples)
+    def planned(self, lots: Draws) -> Planned:
+        """Its plans, for worlds in which it draws so."""
+        return Planned(ASSIGNMENTS, Doings.of(self.model).stretch, lots, self.samples)
 
     def after(self, held: Tensor, facts: TeamFacts) -> Tensor:
         """[B, A] the belief after steps in which that was done."""
@@ -128,8 +128,9 @@ def _marked(odds: Tensor) -> Tensor:
 def probed(model: TeamModel, others: Sequence[TeamModel], seed: int, episodes: int, samples: int) -> tuple[int, int]:
     """The first partition that is best with what it teaches, and how many episodes were imagined to find it.
 
-    What is imagined follows `model`; those who believe and plan in it go by the `others`, which are as far from it as
-    it may be from the truth (`team_kinds.refit`). Planners that went by the model would be too sure of themselves.
+    What is imagined follows `model`; those who believe and plan in it go by the `others`, which are about as far from
+    it as it may be from the truth (`team_kinds.refit`; of a single episode there are no others, and they are the model
+    again). Planners that went by the model would be too sure of themselves.
     Sequential halving (Karnin, Koren & Somekh 2013, algorithm 1): each round imagines at least `episodes`, with the
     same rosters and luck for every partition that is left, and the better half of these go on.
     """
@@ -153,13 +154,14 @@ def foreseen(principal: LearnedTeams, firsts: Tensor, model: TeamModel, dreamt: 
     each, doings = len(dreamt.episodes), Doings.of(model)
     worlds = each * len(firsts)
     luck = dreamt.repeated(len(firsts))
+    plans = principal.planned(Draws(principal.seed, luck.episodes))
     held, lots = principal.start(worlds), luck.choice("roster", 0, model.prior().expand(worlds, 1, -1))
     kinds, state, total = ASSIGNMENTS[lots[:, 0]], start(worlds), torch.zeros(worlds)
     for t in range(STEPS):
         if t == DECISIONS[0]:
             state = state.under(torch.eye(OPTIONS)[firsts].repeat_interleave(each, 0))
         elif t in DECISIONS:
-            state = state.under(principal.partition(held, t, state))
+            state = state.under(plans.partition(held, t, state))
         events = doings.events(t, state, pairs(kinds, state.together), luck)
         held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)

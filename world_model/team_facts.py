@@ -98,14 +98,8 @@ class Moment:
         both = ((left > 0) | (RECIPE == 0)).all(-1).float()[:, None, None]
         return torch.stack([held * both, held * (1 - both)], -1)
 
-    def possible(self, events: Events) -> Events:
-        """The same events without what cannot be: lower seats come first, and later ones find nothing left."""
-        took = self.can_take(events.took)
-        crafted = self.can_craft(took, events.crafted)
-        return Events(events.moves, took, crafted, self.can_store(took, crafted, events.stored))
-
     def can_take(self, took: Tensor) -> Tensor:
-        """[B, N] those of them who find a unit."""
+        """[B, N] those of them who find a unit: lower seats come first, here and below."""
         took = took * self.stock.sum(-1)
         ahead = BEFORE @ (self.corner * took[..., None])  # [B, N, 4] units taken by those before
         return took * (self.corner * (ahead < self.state.corners[:, None])).sum(-1)

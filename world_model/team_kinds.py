@@ -136,7 +136,7 @@ def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
 
 def refit(model: TeamModel, facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
     """What the fit might have been with other episodes: moved on by as many, drawn from the same with replacement (the
-    bootstrap: Efron 1979).
+    bootstrap: Efron 1979). Of one episode there is no other draw.
     """
     counts, again = counted(facts), copy.deepcopy(model).requires_grad_(True)
     episodes = len(counts.moves)

@@ -1,6 +1,6 @@
 """All that can be set in the baseline `mechanism.baselines.dreamer`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -10,7 +10,7 @@ class DreamerSettings:
     """
 
     batch_episodes: int = 20  # real episodes between two rounds of training, the first of them under random options
-    train_ratio: float = 16.0  # replayed steps per real step; `with_updates` finds it for a budget
+    train_ratio: float = 16.0  # replayed steps per real step
     replay_episodes: int = 5_000  # the newest that are kept: 60 kB each in a town of 32
     batch: int = 8  # episodes in a replayed batch
     imagined: int = 4  # episodes of that batch from whose every state imagination starts
@@ -41,8 +41,3 @@ class DreamerSettings:
     actor_rate: float = 2e-3  # Adam's learning rate of the actor
     critic_rate: float = 2e-3  # Adam's learning rate of the critic
     actor_clip: float = 1.0  # greatest gradient norm of actor and critic
-
-
-def with_updates(settings: DreamerSettings, episodes: int, updates: int) -> DreamerSettings:
-    """The same settings with the train ratio at which `episodes` real ones bring about `updates` gradient steps."""
-    return replace(settings, train_ratio=settings.batch * updates / episodes)

@@ -10,6 +10,7 @@ import torch
 
 from experiments import town_claim
 from experiments.errors import UserError
+from experiments.saving_curves import Longer, lengthened
 from experiments.saving_verdict import Saving
 from experiments.statistics import Interval, Reach, Share, gap_share, interquartile_mean
 from experiments.town_methods import ABLATIONS, ablated, due, place
@@ -96,6 +97,7 @@ def verdict(**changes: object) -> Verdict:
         CERTAIN,
         Interval(0.9, 0.8, 1.0),
         True,
+        (),
     )
     return replace(good, **changes)
 
@@ -110,10 +112,27 @@ def test_every_bar_has_to_be_met():
         ({"less_planned": Interval(-0.02, -0.03, 0.0)}, "near_planning"),
         ({"recovered": Interval(0.79, 0.7, 0.9)}, "recovered"),
         ({"levelled_off": False}, "ppo_levelled_off"),
+        ({"rising": ("dreamer",)}, "no_baseline_rises_at_its_end"),
     ]:
         found = verdict(**changes)
         assert [name for name, met in found.bars.items() if not met] == [missed]
         assert f"MISSED ['{missed.replace('_', ' ')}']" in found.headline()
+
+
+def test_a_longer_run_has_to_add_little_for_certain():
+    assert Longer(2, 1, added=0.001, error=0.002).little(gain=0.5)
+    assert not Longer(2, 1, added=0.001, error=0.006).little(gain=0.5)  # nothing, as far as is known: too little is
+    assert not Longer(2, 1, added=0.003, error=0.002).little(gain=0.5)  # certain, but more than nothing
+
+
+def test_schedules_are_lengthened_until_they_add_little():
+    ends = {1: (0.5, 0.5), 2: (0.53, 0.47), 3: (0.501, 0.501), 4: (0.9, 0.9)}
+
+    def of(horizon: int) -> list[dict[str, torch.Tensor]]:
+        return [{"episodes": torch.tensor([1]), "welfare": torch.full((1, 2), end)} for end in ends[horizon]]
+
+    assert list(lengthened(of, tuple(ends))[0]) == [1, 2]  # no more than its error
+    assert list(lengthened(of, (1, 2, 4), untaught=0.0)[0]) == [1, 2, 4]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from mechanism.baselines.dreamer_losses import (
 )
 from mechanism.baselines.dreamer_model import Latent, drawn
 from mechanism.baselines.dreamer_replay import Replay, Steps, as_steps
-from mechanism.baselines.dreamer_settings import DreamerSettings, with_updates
+from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.explore import RandomRules
 from personas.rosters import open_rosters
 from societies.base import Episode
@@ -249,7 +249,7 @@ def test_a_seed_says_it_all():
     assert not all(torch.equal(x, y) for x, y in zip(weights[0], weights[2], strict=True))
 
 
-@pytest.mark.parametrize(("settings", "updates"), [(TINY, 9), (with_updates(TINY, 9, 20), 20)])
+@pytest.mark.parametrize(("settings", "updates"), [(TINY, 9), (replace(TINY, train_ratio=TINY.batch * 20 / 9), 20)])
 def test_the_number_of_updates_follows_the_train_ratio(
     settings: DreamerSettings, updates: int, monkeypatch: pytest.MonkeyPatch
 ):

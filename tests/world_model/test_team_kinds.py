@@ -38,8 +38,10 @@ def test_whatever_was_seen_is_possible(step: int):
     features = episode.features[:, step]
     state = state_of(features).under(episode.mechanism[:, step])
     events = Events.of(by_seat(episode.response[:, step], seats_of(features)))
-    possible = Moment(state, torch.tensor([step % 2 == 0])).possible(events)
-    assert torch.equal(possible.packed(), events.packed())
+    moment = Moment(state, torch.tensor([step % 2 == 0]))
+    assert torch.equal(moment.can_take(events.took), events.took)
+    assert torch.equal(moment.can_craft(events.took, events.crafted), events.crafted)
+    assert torch.equal(moment.can_store(events.took, events.crafted, events.stored), events.stored)
 
 
 def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
