@@ -105,6 +105,9 @@ class MethodConfig(BaseModel):
             most = 1 if str(place[-1]).endswith("rate") else MOST
             if not least <= number <= most:
                 raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {most:,}")
+        if settings.model.latent != "gaussian" and settings.model.traits < 1:
+            least = f"latent {settings.model.latent} needs 1 kind of people at least"
+            raise ValueError(f"model.traits is {settings.model.traits}; {least}")
         share_out(settings)
         return settings
 

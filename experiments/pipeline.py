@@ -26,7 +26,7 @@ from experiments.errors import UserError
 from experiments.live import Counted, Live
 from experiments.metrics import Point
 from experiments.rl_people import TRAINING, rl_people
-from experiments.run_baselines import Spent, check_baselines, principal_of, under
+from experiments.run_baselines import Spent, check_baselines, check_method, principal_of, under
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
@@ -88,7 +88,7 @@ class Finished:
 @contextmanager
 def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
-    society = load(config.society.name, config.society.objective)
+    society = _society(config)
     _check(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     if config.population.kind != "llm":
@@ -174,10 +174,20 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
     return made
 
 
+def _society(config: Config) -> Society:
+    try:
+        return load(config.society.name, config.society.objective)
+    except ValueError as error:
+        raise UserError(
+            str(error), where="society", fix="give it as society.name=... or society.objective=..."
+        ) from None
+
+
 def _check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     check_learnable(society)
     check_baselines(config.baselines, society)
+    check_method(config.method.settings, config.baselines, society)
     episode, calls = society.steps * society.agents, config.budget.calls
     if config.population.kind == "llm" and calls is not None and calls < episode:
         raise UserError(

@@ -13,7 +13,7 @@ from mechanism.baselines.planning import planning
 from mechanism.baselines.saez import saez
 from mechanism.explore import RandomRules
 from mechanism.planning import Counted
-from mechanism.swm_ap import Outcome
+from mechanism.swm_ap import Outcome, SWMSettings
 from societies.base import Options, Principal, Society
 from societies.library.income_tax import full_time_income
 from societies.line import FacilityLine
@@ -51,6 +51,27 @@ def check_baselines(names: Sequence[str], society: Society) -> None:
         )
     if "best_fixed" in names:
         best_fixed_rates()
+
+
+def check_method(settings: SWMSettings, baselines: Sequence[str], society: Society) -> None:
+    """UserError for settings with which a society cannot be learned, or not be planned in where that is wanted."""
+    if not isinstance(society.mechanism, Options):
+        return
+    if settings.optimizer == "backprop":
+        raise UserError(
+            f"no gradient passes through the options of {society.name}",
+            where="method.settings.optimizer",
+            fix="set it to ppo",
+        )
+    model, wanted = settings.model, "planning" in baselines or settings.distil.planned_episodes > 0
+    if wanted and isinstance(society, Counted) and (model.latent != "kinds" or model.form == "mlp"):
+        raise UserError(
+            f"planning in {society.name} needs kinds of people and utilities, "
+            f"not latent {model.latent}, form {model.form}",
+            where="method.settings.model",
+            fix="set latent to kinds and form to linear or utility; or take planning out of baselines and set "
+            "distil.planned_episodes to 0",
+        )
 
 
 def _possible(society: Society) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from mechanism.improve import ImproveSettings
 from mechanism.swm_teams import TeamSettings
 from world_model.team_kinds import TeamFit
 
-WINNERS: Mapping[str, int] = {"ppo": 7, "recurrent": 2}
+WINNERS: Mapping[str, int] = {"ppo": 2, "recurrent": 2}
 """Of `ppo_trials`: those that do best in team formation; `solon claim team_tuning` finds them again."""
 
 

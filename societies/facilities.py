@@ -94,8 +94,11 @@ class Facilities:
         return torch.zeros(len(self.cells))
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
-        """Homes in shares of the town's width, [0, 1], become cells; nothing is built yet and nobody went anywhere."""
+        """Homes in shares of the town's width become cells; nothing is built yet and nobody went anywhere. ValueError
+        for homes outside [0, 1].
+        """
         columns = [attribute_names.index(name) for name in self.personal]
+        self._check_homes(public[..., columns])
         home = self._scaled((public[..., columns] * self.side).floor().clamp(0, self.side - 1))  # [B, N, 2]
         rest = home.new_zeros(*home.shape[:2], 5 * self.sites + 1)
         return torch.cat([home, rest], -1)
@@ -180,6 +183,12 @@ class Facilities:
         settled = self.settle(state.features, mechanism, response)
         after = State(state.step + 1, settled.features, state.people)
         return Transition(after, response, payoff, settled.accounts, self.public_welfare(settled.accounts))
+
+    def _check_homes(self, homes: Tensor) -> None:
+        outside = ~((homes >= 0) & (homes <= 1))  # so that what is no number is outside
+        if outside.any():
+            name, value = self.personal[int(outside.nonzero()[0, -1])], float(homes[outside][0])
+            raise ValueError(f"{self.name}: {name} is {value:g}; homes are told in shares of the town's width, 0 to 1")
 
     def _scaled(self, cells: Tensor) -> Tensor:
         """Columns and rows from 0 on, as places within +-2 of the middle of the town."""

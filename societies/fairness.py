@@ -6,7 +6,7 @@ differs: each one alone (IFS), everyone at the same spot (UFS), every group whos
     PF  implies  UFS  implies  IFS, proportionality and unanimity
 
 Shapes: B profiles of N positions in [0, 1], one place each [B]; answers [B] bool. Nothing is asked of the numbers'
-type; `slack` is what rounding may cost.
+type; `slack` is what rounding may cost. ValueError for other shapes, and for what lies outside [0, 1].
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ Axiom = Callable[[Tensor, Tensor], Tensor]
 
 def individual_fair_share(positions: Tensor, place: Tensor, slack: float = SLACK) -> Tensor:
     """[B] IFS: |x_i - y| <= 1 - 1/n for everyone."""
+    _check(positions, place)
     away = (positions - place[:, None]).abs().amax(-1)
     return away <= 1 - 1 / positions.shape[-1] + slack
 
@@ -39,14 +40,27 @@ def proportional_fairness(positions: Tensor, place: Tensor, slack: float = SLACK
 
 def proportionality(positions: Tensor, place: Tensor, slack: float = SLACK) -> Tensor:
     """[B] where everyone is at 0 or 1, the place is the share of those at 1; other profiles ask for nothing."""
+    _check(positions, place)
     ends = ((positions == 0) | (positions == 1)).all(-1)
     return ~ends | ((place - positions.mean(-1)).abs() <= slack)
 
 
 def unanimity(positions: Tensor, place: Tensor, slack: float = SLACK) -> Tensor:
     """[B] where everyone is at one spot, so is the place; other profiles ask for nothing."""
+    _check(positions, place)
     same = (positions == positions[:, :1]).all(-1)
     return ~same | ((place - positions[:, 0]).abs() <= slack)
+
+
+def _check(positions: Tensor, place: Tensor) -> None:
+    """ValueError for shapes that do not go together, and for anything outside [0, 1]."""
+    if positions.dim() != 2 or not positions.shape[-1] or place.shape != positions.shape[:1]:
+        shapes = f"places of shape {tuple(place.shape)} for positions of shape {tuple(positions.shape)}"
+        raise ValueError(f"fairness: {shapes}; need [B] for [B, N], one facility for each profile")
+    for what, values in (("position", positions), ("place", place)):
+        outside = ~((values >= 0) & (values <= 1))
+        if outside.any():
+            raise ValueError(f"fairness: {what} {float(values[outside][0]):g}; it must lie between 0 and 1")
 
 
 def _groups(positions: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,6 +69,7 @@ def _groups(positions: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
 
     Only neighbours need be looked at: to leave out somebody who lives between two others makes a claim weaker.
     """
+    _check(positions, place)
     ordered = positions.sort(-1).values
     n = ordered.shape[-1]
     away = (ordered - place[:, None]).abs()

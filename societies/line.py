@@ -103,13 +103,17 @@ class FacilityLine:
     def place(self, mechanism: Tensor, reports: Tensor) -> Tensor:
         """[B, K] where the facilities go by rules [B, M] and reports [B, N]: pure, and all that `regret` needs.
 
-        ValueError for parameters or reports that are not within [0, 1], or parameters that are not M.
+        ValueError for parameters or reports that are not within [0, 1], parameters that are not M, and shapes that do
+        not go together. What rounding put outside is taken as the end it is nearest to.
         """
         if mechanism.shape[-1:] != self.mechanism.shape:
             raise ValueError(f"{self.name}: rules of {mechanism.shape[-1]} numbers; need {self.mechanism.shape[0]}")
+        if mechanism.dim() != 2 or reports.dim() != 2 or len(mechanism) != len(reports):
+            shapes = f"rules of shape {tuple(mechanism.shape)} with reports of shape {tuple(reports.shape)}"
+            raise ValueError(f"{self.name}: {shapes}; need [B, {self.mechanism.shape[0]}] with [B, N]")
         self._check_inside("parameter", mechanism)
         self._check_inside("report", reports)
-        return self.rules.rule(self._each(mechanism), reports)
+        return self.rules.rule(self._each(mechanism.clamp(0, 1)), reports.clamp(0, 1))
 
     def cost(self, places: Tensor, positions: Tensor) -> Tensor:
         """[B, N] how far everyone truly is from the nearest of the places [B, K]."""

@@ -43,7 +43,10 @@ def check(society: Society, step: int, proposed: Tensor, worlds: int) -> None:
     if shape not in ((m,), (1, m), (worlds, m)):
         raise ValueError(f"{where}: rules of shape {shape}; need [{m}], or [{worlds}, {m}]")
     if not proposed.isfinite().all():
-        raise ValueError(f"{where}: the principal proposed rules that are not numbers")
+        place = int((~proposed.isfinite()).nonzero()[0, -1])
+        raise ValueError(
+            f"{where}: parameter {place + 1} of the proposed rules is {proposed[..., place].max():g}, no number"
+        )
     if isinstance(society.mechanism, Options):
         _check_option(proposed, where)
     else:
@@ -65,11 +68,14 @@ def _check_range(society: Society, proposed: Tensor, where: str) -> None:
 
 def _check_option(proposed: Tensor, where: str) -> None:
     marks = proposed.reshape(-1, proposed.shape[-1])
-    if not (((marks == 0) | (marks == 1)).all() and (marks.sum(-1) <= 1).all()):
-        raise ValueError(
-            f"{where}: the rules must mark one of {marks.shape[-1]} options by 1 and the others by 0, "
-            f"or none of them; found {marks.sum(-1).max():g} marked in one world"
-        )
+    options = f"one of {marks.shape[-1]} options by 1 and the others by 0, or none of them"
+    must = f"{where}: the rules must mark {options}; found"
+    other = (marks != 0) & (marks != 1)
+    if other.any():
+        world, place = (int(i) for i in other.nonzero()[0])
+        raise ValueError(f"{must} {marks[world, place]:g} for option {place + 1} of world {world + 1}")
+    if (marks.sum(-1) > 1).any():
+        raise ValueError(f"{must} {marks.sum(-1).max():g} marked in one world")
 
 
 def in_force(society: Society, step: int, features: Tensor, proposed: Tensor) -> Tensor:

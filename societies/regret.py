@@ -23,11 +23,14 @@ def regret(
 
     rules [B, M], truth [B, N, ...]; one person changes its report at a time. `reports` [B, N] is what is reported
     before that: the truth, unless other reports are given (then no regret means an equilibrium). Differentiable.
-    ValueError where nothing is tried, or the number of profiles differs from that of the rules.
+    ValueError where nothing is tried, or the numbers of profiles, rules or reports differ.
     """
     if len(rules) != len(truth) or not tries.shape[-1]:
         counts = f"{len(rules)} rules for {len(truth)} profiles and {tries.shape[-1]} misreports to try"
         raise ValueError(f"regret: {counts}; there must be one rule for each profile, and at least 1 misreport")
+    if reports is not None and reports.shape[:2] != truth.shape[:2]:
+        shapes = f"reports of shape {tuple(reports.shape)} for a truth of shape {tuple(truth.shape)}"
+        raise ValueError(f"regret: {shapes}; there must be one report for everyone")
     told = truth if reports is None else reports
     before = cost(settle(rules, told), truth)  # [B, N]
     tried = tries.expand(*told.shape, -1)  # [B, N, G]

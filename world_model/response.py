@@ -31,7 +31,7 @@ class MemberLinear(nn.Module):
 
     def __init__(self, members: int, fan_in: int, fan_out: int, gain: float, generator: torch.Generator) -> None:
         super().__init__()
-        scale = gain / math.sqrt(fan_in)
+        scale = gain / math.sqrt(max(1, fan_in))  # nothing comes in where neither traits nor states tell people apart
         self.weight = nn.Parameter(torch.randn(members, fan_in, fan_out, generator=generator) * scale)
         self.bias = nn.Parameter(torch.zeros(members, fan_out))
 

@@ -205,6 +205,12 @@ def test_an_impossible_budget_is_refused_before_anything_is_asked(config: Config
         table(none, tmp_path)
 
 
+def test_an_unknown_society_is_told_with_its_place(config: Config, tmp_path: Path):
+    other = config.society.model_copy(update={"name": "utopia"})
+    with pytest.raises(UserError, match=r"there is no society 'utopia'.*\n  at: society"):
+        table(config.model_copy(update={"society": other}), tmp_path)
+
+
 def test_an_unknown_baseline_is_refused(config: Config, tmp_path: Path):
     with pytest.raises(UserError, match="no baseline 'us_fedral'"):
         table(config.model_copy(update={"baselines": ["us_fedral"]}), tmp_path)

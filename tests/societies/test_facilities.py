@@ -136,3 +136,22 @@ def test_what_an_option_would_offer_is_what_it_then_brings(side: int):
         brought = society.prospects(before.repeat_interleave(m, 0), torch.eye(m).repeat(4, 1))  # [B M, N, K, D]
         new = brought[:, :, society.newcomer(step)].unflatten(0, (4, m)).transpose(1, 2)
         assert torch.equal(society.offers(before), new)
+
+
+@pytest.mark.parametrize("home", [7.0, -0.1, math.nan])
+def test_homes_off_the_map_are_refused(home: float):
+    public = torch.full((2, 32, 2), 0.5)
+    public[1, 3, 1] = home
+    with pytest.raises(ValueError, match=f"thirty_two: home_y is {home:g}; .* 0 to 1"):
+        Facilities("thirty_two", 32, 7, THIRTY_TWO, "visits").census(public, ("home_x", "home_y"))
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [((0.5, 0.5), "found 0.5 for option 1 of world 2"), ((1.0, -1.0), "found -1 for option 2 of world 2")],
+)
+def test_marks_that_add_up_but_are_none_are_told(marks: tuple[float, float], message: str):
+    proposed = torch.zeros(2, 49)
+    proposed[1, :2] = torch.tensor(marks)
+    with pytest.raises(ValueError, match=message):
+        check(Facilities("thirty_two", 32, 7, THIRTY_TWO, "visits"), 0, proposed, 2)

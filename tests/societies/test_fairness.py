@@ -64,3 +64,15 @@ def test_the_stronger_axioms_imply_the_weaker(positions: list[float], place: flo
 def test_profiles_are_judged_one_by_one():
     positions, places = torch.tensor([[0.0, 0, 1], [0, 0, 1]]), torch.tensor([1 / 3, 0.0])
     assert AXIOMS["UFS"](positions, places).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("axiom", sorted(AXIOMS))
+def test_places_of_another_shape_and_off_the_line_are_refused(axiom: str):
+    positions = torch.tensor([[0.0, 0.0], [0.4, 0.8]])
+    for place in (torch.tensor([[0.1], [0.2]]), torch.tensor([0.1])):
+        with pytest.raises(ValueError, match="one facility for each profile"):
+            AXIOMS[axiom](positions, place)
+    with pytest.raises(ValueError, match="place 7; it must lie between 0 and 1"):
+        AXIOMS[axiom](positions, torch.tensor([0.1, 7.0]))
+    with pytest.raises(ValueError, match="position nan"):
+        AXIOMS[axiom](torch.tensor([[0.1, torch.nan]]), torch.tensor([0.1]))

@@ -220,3 +220,18 @@ def test_known_rules_belong_to_a_family():
         best_percentile(MEANS, torch.rand(5, 3))
     ranks = FacilityLine("street", 3, family="percentiles")
     assert best_percentile(ranks, torch.rand(200, 3)).mechanism.tolist() == [0.5]
+
+
+def test_what_rounding_put_outside_is_taken_as_the_end():
+    street = FacilityLine("street", 3, family="weights")
+    place = street.place(torch.tensor([[1e-6, -9.9e-7, 0.0]]), torch.tensor([[0.1, 0.9, 0.9]]))
+    assert float(place) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_rules_and_reports_have_to_match_one_to_one(family: str):
+    street = FacilityLine("street", 3, family=family)
+    rules, m = torch.ones(1, *street.mechanism.shape), street.mechanism.shape[0]
+    for own, reports in ((rules, torch.ones(2, 3)), (rules, torch.ones(3)), (rules[0], torch.ones(1, 3))):
+        with pytest.raises(ValueError, match=rf"street: .*need \[B, {m}\] with \[B, N\]"):
+            street.place(own, reports)

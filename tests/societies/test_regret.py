@@ -70,3 +70,9 @@ def test_gradients_pass():
 def test_what_cannot_be_measured_is_refused(rules: Tensor, tries: Tensor):
     with pytest.raises(ValueError, match=r"regret: \d rules for 1 profiles and \d misreports"):
         regret(mean, distances, rules, torch.zeros(1, 4), tries)
+
+
+def test_reports_of_others_are_refused():
+    rules, truth, tries = torch.ones(2, 3), torch.rand(2, 3), torch.tensor([0.0, 1.0])
+    with pytest.raises(ValueError, match="one report for everyone"):
+        regret(weighted, distances, rules, truth, tries, torch.rand(3, 3))
