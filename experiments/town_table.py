@@ -13,7 +13,7 @@ from experiments.claims import Json
 from experiments.judging import Tensors
 from experiments.saving_curves import Curves, finals, joined_curve
 from experiments.saving_work import done
-from experiments.statistics import Floats, Interval, crossed_interval, gap_share, mean_interval
+from experiments.statistics import Floats, Interval, crossed_interval, gap_share, mean_interval, seed_interval
 from experiments.town_methods import ABLATIONS
 from experiments.town_scale import TownScale
 from experiments.town_units import KNOWN
@@ -147,7 +147,7 @@ def _interval(values: Floats) -> Interval:
 def banded(curves: Curves) -> Floats:
     """[P, 4] episodes, and the mean over seeds with its 95% interval, at every checkpoint of one method's curves."""
     levels = np.stack([curve["welfare"].double().mean(1).numpy() for curve in curves])  # [S, P]
-    found = [mean_interval(level) for level in levels.T]
+    found = [seed_interval(level) for level in levels.T]
     return np.column_stack([curves[0]["episodes"].numpy(), [(f.value, f.low, f.high) for f in found]])
 
 

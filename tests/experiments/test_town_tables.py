@@ -12,7 +12,7 @@ from experiments import town_claim
 from experiments.errors import UserError
 from experiments.saving_curves import Longer, lengthened
 from experiments.saving_verdict import Saving
-from experiments.statistics import Interval, Reach, Share, gap_share, interquartile_mean
+from experiments.statistics import Interval, Reach, Share, gap_share, interquartile_mean, seed_interval
 from experiments.town_methods import ABLATIONS, ablated, due, place
 from experiments.town_scale import TownScale, policy_updates, small, swm_budget
 from experiments.town_table import LABELS
@@ -133,6 +133,13 @@ def test_schedules_are_lengthened_until_they_add_little():
 
     assert list(lengthened(of, tuple(ends))[0]) == [1, 2]  # no more than its error
     assert list(lengthened(of, (1, 2, 4), untaught=0.0)[0]) == [1, 2, 4]
+
+
+def test_an_interval_over_few_seeds_is_students():
+    found = seed_interval([1.0, 2.0, 3.0])  # t with 2 degrees of freedom is 4.3027
+    assert (found.value, found.high) == pytest.approx((2.0, 2.0 + 4.3027 / 3**0.5), abs=1e-4)
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+    assert seed_interval([5.0]) == Interval(5.0, 5.0, 5.0)
 
 
 @pytest.fixture
