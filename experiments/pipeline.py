@@ -179,7 +179,9 @@ def _society(config: Config) -> Society:
         return load(config.society.name, config.society.objective)
     except ValueError as error:
         raise UserError(
-            str(error), where="society", fix="give it as society.name=... or society.objective=..."
+            str(error),
+            where="society",
+            fix="name one that there is, in the file or as society.name=... (society.objective=...)",
         ) from None
 
 

@@ -54,11 +54,16 @@ def claim_about(config: Config) -> str | None:
     return SAVING if same and tax else quoted_towns.claim_about(config)
 
 
+def _about(config: Config, folder: Path) -> tuple[str | None, dict[str, Any] | None]:
+    """The claim about the run, and its results; None where there are none."""
+    claim = claim_about(config)
+    return claim, result(claim, folder) if claim else None
+
+
 def quoted_methods(config: Config, folder: Path = RESULTS) -> tuple[Method, ...]:
     """Rows of the headline table that a full run of the claim measured."""
-    claim = claim_about(config)
-    found = result(claim, folder) if claim else None
-    if claim is None or found is None:
+    claim, found = _about(config, folder)
+    if found is None:
         return ()
     if claim != SAVING:
         return quoted_towns.methods(config.society.name, found, f"results/{claim}.json")
@@ -67,9 +72,8 @@ def quoted_methods(config: Config, folder: Path = RESULTS) -> tuple[Method, ...]
 
 def quoted_curves(config: Config, folder: Path = RESULTS) -> tuple[Curve, ...]:
     """Welfare against real decisions, for every method with at least two amounts of them."""
-    claim = claim_about(config)
-    found = result(claim, folder) if claim else None
-    if claim is None or found is None:
+    claim, found = _about(config, folder)
+    if found is None:
         return ()
     if claim != SAVING:
         return quoted_towns.curves(config.society.name, found, f"results/{claim}.json")

@@ -44,7 +44,7 @@ def _method(row: Mapping[str, Any], town: str, communities: int, file: str) -> M
     welfare, gain = (Interval(*(x / society.steps for x in row[name])) for name in ("level", "gain"))
     spent = None if episodes is None else round(episodes * society.steps * society.agents)
     amount = "" if episodes is None else f", {episodes:,.0f} episodes"
-    return Method(row["method"], f"{row['label']}{amount} (quoted)", welfare, gain, spent, communities, file)
+    return Method(row["method"], f"{row['label']}{amount} (scripted people)", welfare, gain, spent, communities, file)
 
 
 def curves(town: str, found: Mapping[str, Any], file: str) -> tuple[Curve, ...]:

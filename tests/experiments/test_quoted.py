@@ -99,7 +99,7 @@ def test_towns_quote_every_learner_at_its_end_and_who_knows_the_rules(table_of_t
     found = quoted_methods(TOWN, table_of_towns)
     assert [m.name for m in found] == ["swm_ap", "ppo", "blind", "bayes", "oracle"]
     ours = found[0]
-    assert ours.label == "SWM_AP, 20 episodes (quoted)"
+    assert ours.label == "SWM_AP, 20 episodes (scripted people)"
     assert (ours.welfare.value, ours.gain.value) == pytest.approx((0.52, 0.12))  # a step's, not an episode's
     assert (ours.decisions, found[-1].decisions, ours.communities) == (20 * 5 * 32, None, 200)
     assert ours.quoted == "results/facility_32_table.json"
