@@ -38,8 +38,8 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
 
 
 def seed_interval(values: ArrayLike) -> Interval:
-    """Mean of S seeds with Student's interval: of so few a percentile bootstrap is too narrow (it covers 90% with ten
-    of them, not 95%). One value has an interval of no width. ValueError as in `mean_interval`.
+    """Mean of S seeds with Student's interval: of few values a percentile bootstrap is too narrow. One value has an
+    interval of no width. ValueError as in `mean_interval`.
     """
     data = _finite(values, dimensions=1)
     mean, n = float(data.mean()), len(data)

@@ -37,10 +37,14 @@ class TeamOutcome:
 def swm_teams(stage: Stage, episodes: int, settings: TeamSettings, seed: int) -> TeamOutcome:
     """Learn a principal from that many real episodes under random partitions.
 
-    ValueError for no episodes, and for a society other than team formation.
+    ValueError for no episodes or refits, and for a society other than team formation.
     """
     if episodes < 1:
         raise ValueError(f"{episodes} real episodes teach nothing; give at least 1")
+    if settings.probe_refits < 1:
+        raise ValueError(
+            f"probe_refits is {settings.probe_refits}; somebody has to plan what is imagined: give at least 1"
+        )
     if stage.society.personal != PERSONAL:
         raise ValueError(f"{stage.society.name} has no teams to form; this learner is for team formation only")
     explorer = RandomRules(stage.society, draws(stage.seed, 0, episodes))

@@ -43,10 +43,9 @@ def check(society: Society, step: int, proposed: Tensor, worlds: int) -> None:
     if shape not in ((m,), (1, m), (worlds, m)):
         raise ValueError(f"{where}: rules of shape {shape}; need [{m}], or [{worlds}, {m}]")
     if not proposed.isfinite().all():
-        place = int((~proposed.isfinite()).nonzero()[0, -1])
-        raise ValueError(
-            f"{where}: parameter {place + 1} of the proposed rules is {proposed[..., place].max():g}, no number"
-        )
+        odd = ~proposed.isfinite()
+        place, value = int(odd.nonzero()[0, -1]), float(proposed[odd][0])
+        raise ValueError(f"{where}: parameter {place + 1} of the proposed rules is {value:g}, which is no number")
     if isinstance(society.mechanism, Options):
         _check_option(proposed, where)
     else:

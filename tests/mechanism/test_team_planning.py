@@ -1,5 +1,7 @@
 """Planning in the learned model of teams: what it would do by hand, in imagination, and with what it learned."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -135,5 +137,7 @@ def test_a_few_episodes_teach_to_do_better_than_chance():
 def test_what_cannot_be_learned_is_refused():
     with pytest.raises(ValueError, match="0 real episodes"):
         swm_teams(stage_of("team_formation", "gatherers.yaml"), 0, QUICK, 0)
+    with pytest.raises(ValueError, match="probe_refits is 0"):
+        swm_teams(stage_of("team_formation", "gatherers.yaml"), 1, replace(QUICK, probe_refits=0), 0)
     with pytest.raises(ValueError, match="facility8 has no teams"):
         swm_teams(stage_of("facility8", "visitors.yaml"), 1, QUICK, 0)

@@ -108,7 +108,8 @@ def test_proposals_are_held_inside_what_is_allowed() -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        (torch.full((7,), torch.nan), "parameter 1 .* nan, no number"),
+        (torch.full((7,), torch.nan), "parameter 1 .* nan, which is no number"),
+        (torch.tensor([0.1, 0.2, 0.3, -torch.inf, 0.3, 0.3, 0.3]), "parameter 4 .* -inf"),
         (torch.tensor([0.1]), r"need \[7\]"),
         (torch.ones(12, 8), "need"),
         (torch.tensor([0.1, 0.2, 0.3, 1.5, 0.3, 0.3, 0.3]), "income_tax, step 0: parameter 4 .* 1.5.* between 0 and 1"),
