@@ -7,7 +7,8 @@ becomes a public state, or what welfare is: it has to learn those. For societies
 
 What differs from the paper: a town's latents are its agents' latents, and its free bits are shared by all of them; the
 end of an episode is known, so that there is no head for it; returns are bootstrapped from the slow critic; the critic
-does not learn from replayed returns; networks are a few small layers, normalised in the recurrent cell alone.
+does not learn from replayed returns; networks are a few small layers, normalised in the recurrent cell alone. Imagined
+episodes begin from replayed states, as in the paper, and as many from fresh rosters of the public census.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from learning.draws import Draws, child_seed, draws
 from mechanism.baselines.dreamer_actor import ActorCritic, Imagination, behaviour_loss
 from mechanism.baselines.dreamer_losses import ReturnRange
-from mechanism.baselines.dreamer_model import Latent, LatentModel, likeliest
+from mechanism.baselines.dreamer_model import Latent, LatentModel, drawn
 from mechanism.baselines.dreamer_replay import Replay, as_steps, felt, observed, sizes
 from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.explore import RandomRules, one_of
@@ -30,45 +31,57 @@ from world_model.fit import Progress
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What the principal keeps from step to step."""
+
+    draws: Draws
+    latent: Latent | None  # everyone's state; None before the first step
+
+
+@dataclass(frozen=True)
 class Dreamer:
-    """Latent world model and actor as a principal. It believes the likeliest latent of each observation, and takes the
-    best option; with `explore`, one drawn from its actor.
+    """Latent world model and actor as a principal. Its latents are drawn, as those it has learned from; it takes the
+    best option, or with `explores` one drawn from its actor. Draws follow the seed and a world's number, from `first`.
     """
 
     society: Society
     model: LatentModel
     mind: ActorCritic
-    explore: Draws | None = None
+    seed: int
+    first: int = 0
+    explores: bool = False
 
-    def start(self, worlds: int) -> Latent | None:
-        """Its memory is everyone's latent state; None before the first step."""
-        return None
+    def start(self, worlds: int) -> Memory:
+        """Nothing seen yet."""
+        return Memory(draws(self.seed, self.first, worlds), None)
 
-    def propose(self, memory: Latent | None, seen: PublicStep) -> tuple[Latent, Tensor]:
+    def propose(self, memory: Memory, seen: PublicStep) -> tuple[Memory, Tensor]:
         """[B, M]"""
         with torch.no_grad():
             latent = self._taken_in(memory, seen)
             open_ = self.society.decides(seen.step, seen.features)
             scores = self.mind.scores(latent, seen.step, options(self.society).groups(seen.features), open_)
-        if self.explore is not None:
-            lots = self.explore.uniform("principal", seen.step, scores.shape[-1])
+        if self.explores:
+            lots = memory.draws.uniform("principal", seen.step, scores.shape[-1])
             scores = scores - (-lots.log()).log()  # Gumbel noise: the best of these is a draw from the softmax
-        return latent, one_of(scores, open_)
+        return Memory(memory.draws, latent), one_of(scores, open_)
 
-    def _taken_in(self, memory: Latent | None, seen: PublicStep) -> Latent:
-        if memory is None or seen.last_features is None or seen.last_mechanism is None:
+    def _taken_in(self, memory: Memory, seen: PublicStep) -> Latent:
+        if memory.latent is None or seen.last_features is None or seen.last_mechanism is None:
             h = self.model.before(*seen.features.shape[:2])
         else:
             moved = felt(options(self.society).groups(seen.last_features), seen.last_mechanism)
-            h = self.model.carried(memory, moved, torch.eye(self.society.steps)[seen.step - 1])
-        return Latent(h, likeliest(self.model.believed(h, observed(self.society, seen))))
+            h = self.model.carried(memory.latent, moved, torch.eye(self.society.steps)[seen.step - 1])
+        believed = self.model.believed(h, observed(self.society, seen))
+        return Latent(h, drawn(believed, memory.draws.uniform("latent", seen.step, *believed.shape[1:3])))
 
 
 class Trainer:
     """World model, actor and critic with their optimisers, what was lived, and how many updates are due for it."""
 
-    def __init__(self, society: Society, settings: DreamerSettings, seed: int) -> None:
+    def __init__(self, stage: Stage, settings: DreamerSettings, seed: int) -> None:
         """ValueError where the society's rules are numbers."""
+        society, self.stage = stage.society, replace(stage, seed=child_seed(seed, "imagined towns"))
         found, self.settings, self.seed = sizes(society), settings, seed
         weights = torch.Generator().manual_seed(child_seed(seed, "dreamer's weights"))
         self.generator = torch.Generator().manual_seed(child_seed(seed, "dreamer's training"))
@@ -77,7 +90,8 @@ class Trainer:
         self.imagination = Imagination(society, self.model, self.mind, settings)
         self.range = ReturnRange(settings.return_decay, settings.return_floor)
         self.replay, self.due = Replay(settings.replay_episodes), 0.0  # updates
-        self.principal = Dreamer(society, self.model, self.mind)
+        self.principal = Dreamer(society, self.model, self.mind, child_seed(seed, "dreamer's draws"))
+        self.updates = 0
         self.model_optimizer = torch.optim.Adam(self.model.parameters(), settings.model_rate, fused=True)
         rates = {self.mind.actor: settings.actor_rate, self.mind.critic: settings.critic_rate}
         behaviour = [{"params": [*net.parameters()], "lr": rate} for net, rate in rates.items()]
@@ -85,8 +99,9 @@ class Trainer:
 
     def live(self, stage: Stage, start: int, worlds: int) -> float:
         """Play real episodes from number `start` on, the first under random options; their mean return."""
-        lots = draws(child_seed(self.seed, "dreamer's exploration"), start, worlds)
-        acting = replace(self.principal, explore=lots) if start else RandomRules(stage.society, lots)
+        lots = draws(self.principal.seed, start, worlds)
+        exploring = replace(self.principal, first=start, explores=True)
+        acting = exploring if start else RandomRules(stage.society, lots)
         episode = stage.play(acting, start, worlds)
         self.replay.add(as_steps(stage.society, episode))
         self.due += self.settings.train_ratio * worlds / self.settings.batch
@@ -104,9 +119,11 @@ class Trainer:
         steps = self.replay.sample(s.batch, self.generator)
         unrolled = self.model.unrolled(steps, self.generator)
         _step(self.model_optimizer, self.model.loss(steps, unrolled), s.model_clip)
-        dream = self.imagination.roll(steps, unrolled, self.generator)
+        fresh = self.stage.census(self.updates * s.imagined, s.imagined)
+        dream = self.imagination.roll(steps, unrolled, fresh, self.generator)
         _step(self.mind_optimizer, behaviour_loss(dream, self.mind, self.range, s), s.actor_clip)
         self.mind.follow(s.slow_decay)
+        self.updates += 1
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
@@ -130,7 +147,7 @@ def dreamer(
     `after` is told how many real episodes there were so far, and is lent the greedy principal as it then is (it goes on
     learning). Returns that principal. ValueError where the society's rules are numbers, not options.
     """
-    trainer = Trainer(stage.society, settings, seed)
+    trainer = Trainer(stage, settings, seed)
     for start in range(0, episodes, settings.batch_episodes):
         worlds = min(settings.batch_episodes, episodes - start)
         earned = trainer.live(stage, start, worlds)

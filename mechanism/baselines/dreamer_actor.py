@@ -12,11 +12,11 @@ from torch.nn.functional import one_hot, pad
 
 from learning.nets import mlp
 from mechanism.baselines.dreamer_losses import ReturnRange, TwoHot, lambda_returns
-from mechanism.baselines.dreamer_model import Latent, LatentModel, Unrolled
-from mechanism.baselines.dreamer_replay import Sizes, Steps, felt
+from mechanism.baselines.dreamer_model import Latent, LatentModel, Unrolled, drawn, lots
+from mechanism.baselines.dreamer_replay import Sizes, Steps, felt, observed
 from mechanism.baselines.dreamer_settings import DreamerSettings
 from mechanism.policy_options import SHUT, OptionNet
-from societies.base import Society
+from societies.base import PublicStep, Society
 from societies.mechanisms import options
 
 
@@ -91,13 +91,17 @@ class Imagination:
         self.society, self.model, self.mind, self.settings = society, model, mind, settings
         self.levels = society.respond(torch.arange(len(society.choice_names))[None])[0]  # [K, R]
 
-    def roll(self, steps: Steps, unrolled: Unrolled, generator: torch.Generator) -> Imagined:
-        """From every state in a stretch of `horizon` steps of the first `imagined` episodes, on to its end."""
+    def roll(self, steps: Steps, unrolled: Unrolled, fresh: Tensor, generator: torch.Generator) -> Imagined:
+        """From every state in a stretch of `horizon` steps of the first `imagined` episodes, on to its end; where
+        that is the episodes' beginning, also from the public states [I, N, F] of fresh rosters.
+        """
         latest = max(0, steps.felt.shape[1] - self.settings.horizon)
         first = int(torch.randint(latest + 1, (1,), generator=generator))
         stretch = range(first, min(first + self.settings.horizon, steps.felt.shape[1]))
         few = slice(self.settings.imagined)
         latent, features = unrolled.at(first, few), steps.features[few, first]
+        if first == 0:
+            latent, features = _joined(latent, self._begun(fresh, generator)), torch.cat([features, fresh])
         told = list[tuple[Tensor, ...]]()
         for t in stretch:
             if t > first:
@@ -125,6 +129,13 @@ class Imagination:
             reward = self.model.two_hot.decode(self.model.reward(latent.known))
             features = self._settled(features, taken, latent)
         return latent, features, (log_p.gather(1, place)[:, 0], entropy, critic, value, reward)
+
+    @torch.no_grad()
+    def _begun(self, features: Tensor, generator: torch.Generator) -> Latent:
+        """Everyone's state once the public state before the first step is seen."""
+        h = self.model.before(*features.shape[:2])
+        believed = self.model.believed(h, observed(self.society, PublicStep(0, features, None, None, None, None)))
+        return Latent(h, drawn(believed, lots(believed, generator)))
 
     def _settled(self, features: Tensor, taken: Tensor, latent: Latent) -> Tensor:
         """Public features [R, N, F] after everyone's decoded reply."""

@@ -61,7 +61,7 @@ class LatentModel(nn.Module):
         self.norm = nn.LayerNorm(3 * h)
         self.prior = mlp([h, wide, known - h], nn.SiLU, generator=generator)
         self.posterior = mlp([h + sizes.observation, wide, known - h], nn.SiLU, generator=generator)
-        self.decoder = mlp([known, wide, sizes.choices + sizes.prospects], nn.SiLU, generator=generator)
+        self.decoder = mlp([known, wide, sizes.facts], nn.SiLU, generator=generator)
         self.each = mlp([known, wide, wide], nn.SiLU, generator=generator)
         self.all = mlp([wide, wide, settings.bins], nn.SiLU, out_gain=0.0, generator=generator)
         self.two_hot = TwoHot(settings.bins, settings.limit)
@@ -92,7 +92,7 @@ class LatentModel(nn.Module):
         return unimixed(unflat, self.settings.unimix)
 
     def decoded(self, known: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of what was chosen last [..., K], and symlog prospects of it [..., D]."""
+        """Log-probabilities of what was chosen last [..., K]; symlog prospects of it and of what stands [..., 2 D]."""
         out = self.decoder(known)
         return out[..., : self.choices].log_softmax(-1), out[..., self.choices :]
 
@@ -106,7 +106,7 @@ class LatentModel(nn.Module):
         h, told, clocks = self.before(worlds, agents), list[tuple[Tensor, ...]](), torch.eye(times - 1)
         for t in range(times):
             posterior = self.believed(h, steps.observation[:, t])
-            latent = Latent(h, drawn(posterior, generator))
+            latent = Latent(h, drawn(posterior, lots(posterior, generator)))
             told.append((h, latent.z, posterior, self.expected(h)))
             if t < times - 1:
                 h = self.carried(latent, steps.felt[:, t], clocks[t])
@@ -115,7 +115,8 @@ class LatentModel(nn.Module):
     def imagined(self, latent: Latent, felt: Tensor, clock: Tensor, generator: torch.Generator) -> Latent:
         """One step ahead without seeing anything, drawn from the prior."""
         h = self.carried(latent, felt, clock)
-        return Latent(h, drawn(self.expected(h), generator))
+        expected = self.expected(h)
+        return Latent(h, drawn(expected, lots(expected, generator)))
 
     def loss(self, steps: Steps, unrolled: Unrolled) -> Tensor:
         """Negative log-likelihood of replies, prospects and rewards, and balanced KL (section World model
@@ -126,7 +127,8 @@ class LatentModel(nn.Module):
         known = torch.cat([unrolled.h, unrolled.z], -1)  # [B, T + 1, N, .]
         log_p, prospects = self.decoded(known[:, 1:])
         reply = -(steps.choice * log_p).sum(-1).mean()
-        facts = 0.5 * (prospects - symlog(steps.chosen)).square().sum(-1).mean()
+        seen = symlog(torch.cat([steps.chosen, steps.standing[:, 1:]], -1))
+        facts = 0.5 * (prospects - seen).square().sum(-1).mean()
         reward = self.two_hot.loss(self.reward(known[:, 1:]), steps.reward).mean()
         s, agents = self.settings, known.shape[2]
         dynamics, representation = balanced_kl(unrolled.posterior, unrolled.prior, s.free_bits)
@@ -134,17 +136,16 @@ class LatentModel(nn.Module):
         return reply + facts + s.reward_weight * reward + kl
 
 
-def drawn(log_p: Tensor, generator: torch.Generator) -> Tensor:
-    """One class of each categorical [B, N, C, L] as one-hot [B, N, C L], with the gradient of its probabilities
-    (straight-through: Bengio et al. 2013).
+def lots(log_p: Tensor, generator: torch.Generator) -> Tensor:
+    """[B, N, C] one for each categorical [B, N, C, L]."""
+    return torch.rand(log_p.shape[:-1], generator=generator)
+
+
+def drawn(log_p: Tensor, fall: Tensor) -> Tensor:
+    """The class of each categorical [B, N, C, L] that numbers [B, N, C] in (0, 1) fall on, as one-hot [B, N, C L], with
+    the gradient of its probabilities (straight-through: Bengio et al. 2013).
     """
     p = log_p.exp()
-    lots = torch.rand(*p.shape[:-1], 1, generator=generator)
-    place = (p.cumsum(-1) < lots).sum(-1).clamp(max=p.shape[-1] - 1)
+    place = (p.cumsum(-1) < fall[..., None]).sum(-1).clamp(max=p.shape[-1] - 1)
     hot = one_hot(place, p.shape[-1]).to(p.dtype)
     return (hot + p - p.detach()).flatten(-2)
-
-
-def likeliest(log_p: Tensor) -> Tensor:
-    """The likeliest class of each categorical [B, N, C, L] as one-hot [B, N, C L]."""
-    return one_hot(log_p.argmax(-1), log_p.shape[-1]).to(log_p.dtype).flatten(-2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from mechanism.observe_options import offered
 from societies.base import Episode, PublicStep, Society
 from societies.mechanisms import options
 from world_model.records import personal
@@ -23,12 +24,17 @@ class Sizes:
     choices: int  # K
     prospects: int  # D
 
+    @property
+    def facts(self) -> int:
+        """Numbers that a step shows of an agent: its reply, the prospects of what it chose, and of all that stands."""
+        return self.choices + 2 * self.prospects
+
 
 def sizes(society: Society) -> Sizes:
     """ValueError where the society's rules are numbers."""
     k, d, v = len(society.choice_names), len(society.prospect_names), len(society.personal)
     groups = options(society).groups(torch.zeros(1, 1, len(society.feature_names)))
-    return Sizes(society.steps, v + k + d, groups.shape[2], k, d)
+    return Sizes(society.steps, v + k + 2 * d, groups.shape[2], k, d)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Steps:
     felt: Tensor  # [B, T, N, G] each agent's place in the groups of the option that was taken
     choice: Tensor  # [B, T, N, K] replies
     chosen: Tensor  # [B, T, N, D] prospects of what was chosen
+    standing: Tensor  # [B, T + 1, N, D] prospects summed over all that could be chosen if nothing were done
     reward: Tensor  # [B, T]
 
     def at(self, index: Tensor) -> "Steps":
@@ -48,13 +55,20 @@ class Steps:
 
 
 def observed(society: Society, seen: PublicStep) -> Tensor:
-    """What is public of each agent [B, N, X]: who it is, its last reply, and the prospects of what it chose."""
-    who = personal(society, seen.features)
+    """What is public of each agent [B, N, X]: who it is, what stands for it, its last reply, and the prospects of what
+    it chose.
+    """
+    known = torch.cat([personal(society, seen.features), standing(society, seen.step, seen.features)], -1)
     if seen.last_features is None or seen.last_mechanism is None or seen.last_choice is None:
-        nothing = who.new_zeros(*who.shape[:2], len(society.choice_names) + len(society.prospect_names))
-        return torch.cat([who, nothing], -1)
+        nothing = known.new_zeros(*known.shape[:2], len(society.choice_names) + len(society.prospect_names))
+        return torch.cat([known, nothing], -1)
     chosen = chosen_prospects(society, seen.last_features, seen.last_mechanism, seen.last_choice)
-    return torch.cat([who, seen.last_choice, chosen], -1)
+    return torch.cat([known, seen.last_choice, chosen], -1)
+
+
+def standing(society: Society, step: int, features: Tensor) -> Tensor:
+    """[B, N, D] the prospects of all that each agent could choose if the principal did nothing, summed."""
+    return offered(society, step, features, society.default_mechanism().expand(len(features), -1))[0]
 
 
 def chosen_prospects(society: Society, features: Tensor, mechanism: Tensor, choice: Tensor) -> Tensor:
@@ -76,10 +90,11 @@ def as_steps(society: Society, episode: Episode) -> Steps:
     times = range(m.shape[1])
     chosen = torch.stack([chosen_prospects(society, f[:, t], m[:, t], choice[:, t]) for t in times], 1)
     moved = torch.stack([felt(options(society).groups(f[:, t]), m[:, t]) for t in times], 1)
-    facts = torch.cat([choice, chosen], -1)
-    facts = torch.cat([torch.zeros_like(facts[:, :1]), facts], 1)  # nothing is known before the first step
-    observation = torch.cat([personal(society, f), facts], -1)
-    return Steps(f, observation, moved, choice, chosen, episode.welfare * episode.counted)
+    stands = torch.stack([standing(society, t, f[:, t]) for t in range(f.shape[1])], 1)
+    done = torch.cat([choice, chosen], -1)
+    done = torch.cat([torch.zeros_like(done[:, :1]), done], 1)  # nothing is known before the first step
+    observation = torch.cat([personal(society, f), stands, done], -1)
+    return Steps(f, observation, moved, choice, chosen, stands, episode.welfare * episode.counted)
 
 
 class Replay:

@@ -3,9 +3,10 @@
 After "When to Trust Your Model: Model-Based Policy Optimization" (Janner, Fu, Zhang & Levine 2019, arXiv 1906.08253,
 Algorithm 2), with PPO in place of soft actor-critic, as the other learners here have it. In turns: play a batch of real
 episodes under the exploring policy; go on fitting an ensemble to all real data; branch rollouts from real steps drawn
-at random, with the principal's real memory, each answered by one member; update the policy on them, in the first update
-together with the batch, which it has just played itself. Where a rollout is cut, the policy's value function stands for
-the rest. Rollouts grow longer as real data come in (the paper's schedule, appendix C).
+at random, with the principal's real memory, each answered by one member (those from the first step begin in towns of
+fresh rosters, since the census is public); update the policy on them, in the first update together with the batch,
+which it has just played itself. Where a rollout is cut, the policy's value function stands for the rest. Rollouts grow
+longer as real data come in (the paper's schedule, appendix C).
 
 The comparison is generous to it: its model reads the same observation as the policy, agent by agent and blind to their
 order, with sums of what each was offered and chose, and it need not learn the accounting: the next state and the reward
@@ -13,7 +14,7 @@ follow by the public rules. What it lacks is anything that is known of people be
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import torch
@@ -21,11 +22,11 @@ import torch
 from learning.draws import child_seed, draws
 from learning.ppo import Batch, PPOSettings, ppo_update
 from mechanism.baselines.mbpo_model import AnswerFit, Answers, Questions, fit_answers, questions, together
-from mechanism.baselines.mbpo_rollouts import Imagination, for_ppo, picked, replay
+from mechanism.baselines.mbpo_rollouts import Imagination, Place, for_ppo, picked, replay
 from mechanism.improve import ImproveSettings, Lived, ppo_round, prepare
 from mechanism.observe_options import OptionObserver
 from mechanism.policy import Learned
-from societies.base import Episode, Principal
+from societies.base import Episode, Principal, PublicStep
 from societies.mechanisms import options
 from societies.stage import Stage, joined
 from world_model.fit import Progress
@@ -145,7 +146,9 @@ class _Loop:
         ppo_update(self.learned.policy, self.optimizer, batch, self.settings.ppo, self.generator)
 
     def _imagined(self, number: int) -> Batch:
-        """Rollouts from every step, each from episodes drawn at random among all."""
+        """Rollouts from every step: from the first in towns of fresh rosters, from later ones in episodes drawn at
+        random among all.
+        """
         society, branches = self.learned.society, self.settings.branches
         episodes = joined(self.lived.kept)
         length = rollout_length(self.settings, len(episodes.ids))
@@ -153,11 +156,17 @@ class _Loop:
         for step in range(society.steps):
             rows = torch.randint(len(episodes.ids), (branches,), generator=self.generator)
             first = (number * society.steps + step) * branches
-            place = replay(self.learned, picked(episodes, rows), step)
+            place = replay(self.learned, picked(episodes, rows), step) if step else self._fresh(first)
             lots = draws(child_seed(self.seed, "imagined"), first, branches)
             made = imagination.branch(place, length, lots)
             batches.append(for_ppo(self.learned, made, self.scale, self._improving()))
         return reduce(Batch.joined, batches)
+
+    def _fresh(self, first: int) -> Place:
+        """Before the first step of rosters that nobody has asked anything: the census is public."""
+        towns = replace(self.lived.stage, seed=child_seed(self.seed, "imagined towns"))
+        census = towns.census(first, self.settings.branches)
+        return Place(self.learned.observer.start(len(census)), PublicStep(0, census, None, None, None, None))
 
     def _improving(self) -> ImproveSettings:
         return ImproveSettings(worlds=self.settings.worlds, ppo=self.settings.ppo)

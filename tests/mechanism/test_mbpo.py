@@ -181,6 +181,26 @@ def test_every_real_episode_is_played_once_and_told_of():
     assert told == [4, 8, 12]
 
 
+@dataclass(frozen=True)
+class Asking(Stage):
+    """Notes which public states were begun from."""
+
+    begun: list[Tensor] = field(default_factory=list[Tensor])
+
+    def census(self, start: int, worlds: int) -> Tensor:
+        self.begun.append(super().census(start, worlds))
+        return self.begun[-1]
+
+
+def test_rollouts_from_the_first_step_begin_in_towns_that_were_never_lived_in():
+    stage = Asking(SMALL, ScriptedPopulation(False), ROSTERS, 1)
+    mbpo(stage, new_policy(stage, 0), TINY, 8, 0, quiet)
+    begun, real = torch.cat(stage.begun), STAGE.census(0, 8)
+    assert len(begun) == 2 * TINY.updates * TINY.branches
+    assert len(begun.unique(dim=0)) == len(begun)
+    assert not (begun[:, None] == real).flatten(2).all(-1).any()
+
+
 def test_a_seed_says_how_it_ends_and_the_global_random_state_is_left_alone():
     before, ends = torch.get_rng_state(), list[Tensor]()
     for seed in (0, 0, 1):
