@@ -16,6 +16,7 @@ from societies.stage import Stage
 from societies.teams import ALL_TOGETHER, STEPS
 
 NAME = "team_formation"
+FORMS = ("blunt", "six_kinds")  # of the world model: ablations that are learned anew
 
 
 def place(seed: int, held_out: int, tuning: bool = False) -> Place:
@@ -42,6 +43,12 @@ def ablated_at(at: Place, settings: TeamSettings, episodes: int, seed: int) -> T
     """Welfare [1, C] of every ablation by name: the same learned model, planned in with less."""
     whole = swm_teams(at.training, episodes, settings, child_seed(seed, "swm_ap")).learned
     return {name: judge(at, principal)["welfare"] for name, principal in ablations(whole).items()}
+
+
+def other_form(name: str, settings: TeamSettings) -> TeamSettings:
+    """SWM-AP with another form of world model. KeyError: no such form."""
+    fit = settings.fit
+    return replace(settings, fit={"blunt": replace(fit, blunt=True), "six_kinds": replace(fit, kinds=6)}[name])
 
 
 def ablations(whole: LearnedTeams) -> dict[str, LearnedTeams]:

@@ -26,6 +26,7 @@ from experiments.saving_work import Unit, cpus, do_all, done
 from experiments.statistics import Floats, Interval, crossed_interval, gap_share, interquartile_mean, mean_interval
 from experiments.team_ladder import LABELS as RUNGS
 from experiments.team_ladder import UNIT
+from experiments.team_methods import FORMS
 from experiments.team_scale import TeamScale, small
 from experiments.team_units import KNOWN, known, ppo, recurrent, swm
 from experiments.town_figures import Scene, learning_curves
@@ -44,8 +45,10 @@ LABELS = {
     "together_first": "SWM-AP, all together first",
     "prior_only": "SWM-AP that never updates its beliefs",
     "one_draw": "SWM-AP, one draw from its beliefs",
+    "blunt": "SWM-AP, its world model blunt",
+    "six_kinds": "SWM-AP, its world model of six kinds",
 }
-ABLATIONS = ("no_probe", "together_first", "prior_only", "one_draw")
+ABLATIONS = ("no_probe", "together_first", "prior_only", "one_draw", *FORMS)
 PER_EPISODE = STEPS * AGENTS  # decisions of people
 
 
@@ -87,8 +90,11 @@ class Found:
 
     def ablation(self, name: str) -> Floats:
         """[S, C] of the first seeds."""
-        seeds = range(self.scale.ablation_seeds)
-        parts = [done(self.folder, f"swm_ap-{seed}", "ablations")[name][0] for seed in seeds]
+        units = [f"swm_ap-{seed}" for seed in range(self.scale.ablation_seeds)]
+        if name in FORMS:
+            parts = [done(self.folder, own, name)["welfare"][0] for own in units]
+        else:
+            parts = [done(self.folder, own, "ablations")[name][0] for own in units]
         return STEPS * torch.stack(parts).double().numpy()
 
     def way(self, values: Floats) -> Interval:

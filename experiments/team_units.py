@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.saving_methods import ppo_curve
 from experiments.saving_work import Bench, Unit
-from experiments.team_methods import ablated_at, known_at, place, swm_at
+from experiments.team_methods import FORMS, ablated_at, known_at, other_form, place, swm_at
 from experiments.team_scale import TeamScale
 from mechanism.baselines.ppo import new_recurrent_policy
 
@@ -17,7 +17,7 @@ def known(scale: TeamScale) -> Unit:
 
 
 def swm(seed: int, scale: TeamScale) -> Unit:
-    """Parts: one for each budget, and for the first seeds the ablations."""
+    """Parts: one for each budget; for the first seeds the ablations, and one for each other form of the world model."""
     return Unit(f"swm_ap-{seed}", partial(_swm, seed, scale))
 
 
@@ -41,6 +41,8 @@ def _swm(seed: int, scale: TeamScale, bench: Bench) -> None:
         bench.part(str(budget), partial(swm_at, at, scale.swm, budget, seed))
     if seed < scale.ablation_seeds:
         bench.part("ablations", partial(ablated_at, at, scale.swm, scale.ablation, seed))
+        for form in FORMS:
+            bench.part(form, partial(swm_at, at, other_form(form, scale.swm), scale.ablation, seed))
 
 
 def _ppo(horizon: int, seed: int, scale: TeamScale, bench: Bench) -> None:

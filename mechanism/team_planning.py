@@ -22,13 +22,14 @@ from societies.base import PublicStep
 from societies.team_features import state_of
 from societies.teams import DECISIONS, MOVES, STAY, STEPS, Events, TeamState, settle, start
 from world_model.team_facts import SITUATIONS, Moment, TeamFacts, read, told
-from world_model.team_kinds import ASSIGNMENTS, TeamModel, pairs
+from world_model.team_kinds import Kinds, TeamModel
 
 
 @dataclass(frozen=True)
 class Doings:
     """What agents of known kinds do by the learned model: the likeliest, or with luck a draw."""
 
+    kinds: Kinds
     moving: Tensor  # [1024, C, 5] log-odds of each move in each situation (`team_facts.SITUATIONS`)
     likeliest: Tensor  # [1024, C, 5] one-hot
     taking: Tensor  # [C, 16]
@@ -41,10 +42,10 @@ class Doings:
         with torch.no_grad():
             moving = (SITUATIONS @ model.moving().T).mT.contiguous()
             storing = model.storing().unflatten(-1, (-1, 2))
-            return Doings(moving, _marked(moving), model.taking(), model.crafting(), storing)
+            return Doings(model.kinds, moving, _marked(moving), model.taking(), model.crafting(), storing)
 
     def events(self, step: int, state: TeamState, pair: Tensor, luck: Draws | None) -> Events:
-        """In one step of agents of these pairs [P, N] (`team_kinds.pairs`)."""
+        """In one step of agents of these pairs [P, N] (`Kinds.pairs`)."""
         moment = Moment(state, torch.tensor([step % 2 == 0]))
 
         def happens(told: Tensor, weights: Tensor, what: str) -> Tensor:
@@ -69,7 +70,7 @@ class Doings:
         self, step: int, until: int, state: TeamState, kinds: Tensor, luck: Draws | None = None
     ) -> tuple[TeamState, Tensor]:
         """The state after some steps of agents of these kinds [P, N], and their welfare [P]."""
-        pair, total = pairs(kinds, state.together), torch.zeros(len(kinds))
+        pair, total = self.kinds.pairs(kinds, state.together), torch.zeros(len(kinds))
         for t in range(step, until):
             state, earned, upkeep = settle(state, self.events(t, state, pair, luck))
             total = total + (earned - upkeep).sum(-1)
@@ -104,7 +105,7 @@ class LearnedTeams:
 
     def planned(self, lots: Draws) -> Planned:
         """Its plans, for worlds in which it draws so."""
-        return Planned(ASSIGNMENTS, Doings.of(self.model).stretch, lots, self.samples)
+        return Planned(self.model.kinds.assignments, Doings.of(self.model).stretch, lots, self.samples)
 
     def after(self, held: Tensor, facts: TeamFacts) -> Tensor:
         """[B, A] the belief after steps in which that was done."""
@@ -156,13 +157,13 @@ def foreseen(principal: LearnedTeams, firsts: Tensor, model: TeamModel, dreamt: 
     luck = dreamt.repeated(len(firsts))
     plans = principal.planned(Draws(principal.seed, luck.episodes))
     held, lots = principal.start(worlds), luck.choice("roster", 0, model.prior().expand(worlds, 1, -1))
-    kinds, state, total = ASSIGNMENTS[lots[:, 0]], start(worlds), torch.zeros(worlds)
+    kinds, state, total = model.kinds.assignments[lots[:, 0]], start(worlds), torch.zeros(worlds)
     for t in range(STEPS):
         if t == DECISIONS[0]:
             state = state.under(torch.eye(OPTIONS)[firsts].repeat_interleave(each, 0))
         elif t in DECISIONS:
             state = state.under(plans.partition(held, t, state))
-        events = doings.events(t, state, pairs(kinds, state.together), luck)
+        events = doings.events(t, state, model.kinds.pairs(kinds, state.together), luck)
         held = principal.after(held, told(state, events, torch.full((worlds,), t), (worlds, 1)))
         state, earned, upkeep = settle(state, events)
         total = total + (earned - upkeep).sum(-1)

@@ -12,63 +12,97 @@ Kinds have no names. Shapes: E episodes, T steps, N = 4 agents, A = Z^N assignme
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import one_hot, pad, softplus
 
 from learning.draws import child_seed
-from societies.teams import AGENTS, LABELS
+from societies.teams import AGENTS, BASICS, LABELS
 from world_model.team_facts import CRAFTING, MOVING, SITUATIONS, STORING, TAKING, TeamCounts, TeamFacts, counted
 
-KINDS = 4  # Z
 WARM = 0.6  # of a fit's steps, in which likelihoods count for less
 LEANING = 1.0  # weight of nearing a corner of its own that each kind starts with
 SELDOM = -1.0  # log-odds of an event before anything is known of it
-PRESENT = torch.tensor(list(product((0.0, 1.0), repeat=KINDS)))  # [2^Z, Z] the kinds in a team
-PLACES = 2 ** torch.arange(KINDS - 1, -1, -1)  # of each kind in the number of a row of PRESENT
-ASSIGNMENTS = torch.tensor(list(product(range(KINDS), repeat=AGENTS)))  # [A, N]
+BLUNT = ((MOVING - 1, 1), (BASICS, TAKING // BASICS), (1, CRAFTING), (BASICS, STORING // BASICS))
+"""How many of the numbers that tell of moving, taking, crafting and storing a blunt model weighs, and how many that
+stand side by side share one weight: it tells neither even steps from odd ones, nor who stays from who moves on, nor a
+corner with stock from one without, nor whether there is more than a team needs.
+"""
 
 
-def pairs(kinds: Tensor, together: Tensor) -> Tensor:
-    """[..., N] int64 the pair (own kind, kinds in the team) of everyone; kinds [..., N], together [..., N, N]."""
-    there = (together @ one_hot(kinds, KINDS).to(together.dtype)) > 0  # [..., N, Z]
-    return kinds * len(PRESENT) + (there * PLACES).sum(-1)
+@dataclass(frozen=True)
+class Kinds:
+    """What somebody may be, beside whom, and a roster."""
+
+    count: int  # Z
+
+    @cached_property
+    def present(self) -> Tensor:
+        """[2^Z, Z] the kinds in a team."""
+        return torch.tensor(list(product((0.0, 1.0), repeat=self.count)))
+
+    @cached_property
+    def assignments(self) -> Tensor:
+        """[A, N]"""
+        return torch.tensor(list(product(range(self.count), repeat=AGENTS)))
+
+    def pairs(self, kinds: Tensor, together: Tensor) -> Tensor:
+        """[..., N] int64 the pair (own kind, kinds in the team) of everyone; kinds [..., N], together [..., N, N]."""
+        there = (together @ one_hot(kinds, self.count).to(together.dtype)) > 0  # [..., N, Z]
+        places = 2 ** torch.arange(self.count - 1, -1, -1)  # of each kind in the number of a row of `present`
+        return kinds * len(self.present) + (there * places).sum(-1)
+
+    @cached_property
+    def pair_of(self) -> Tensor:
+        """[15, N, A] the pair of everyone under each partition, by assignment."""
+        together = (LABELS[:, :, None] == LABELS[:, None, :]).float()  # [15, N, N]
+        return self.pairs(self.assignments.expand(len(LABELS), -1, -1), together[:, None]).mT.contiguous()
+
+    @cached_property
+    def gather(self) -> Tensor:
+        """[15 N C, A] 1 where an assignment gives an agent that pair under that partition."""
+        empty = torch.zeros(*self.pair_of.shape[:2], self.count * len(self.present), len(self.assignments))
+        return empty.scatter_(2, self.pair_of[:, :, None], 1.0).flatten(0, 2)
 
 
 class Weights(nn.Module):
-    """[C, D] of every pair; `base` is what they are before anything is known."""
+    """[C, D] of every pair; `base` is what they are before anything is known, `shared` [D', D] which of D' free weights
+    each of them is.
+    """
 
-    def __init__(self, size: int, generator: torch.Generator, base: float = 0.0) -> None:
+    def __init__(self, kinds: Kinds, shared: Tensor, generator: torch.Generator, base: float = 0.0) -> None:
         super().__init__()
-        self.base = base
-        self.own = nn.Parameter(0.3 * torch.randn(KINDS, size, generator=generator))
-        self.beside = nn.Parameter(0.3 * torch.randn(KINDS, KINDS, size, generator=generator))
-        self.rest = nn.Parameter(0.01 * torch.randn(KINDS * len(PRESENT), size, generator=generator))
+        z, size, self.base = kinds.count, len(shared), base
+        self.present, self.shared = kinds.present, shared
+        self.own = nn.Parameter(0.3 * torch.randn(z, size, generator=generator))
+        self.beside = nn.Parameter(0.3 * torch.randn(z, z, size, generator=generator))
+        self.rest = nn.Parameter(0.01 * torch.randn(z * len(self.present), size, generator=generator))
 
     def forward(self) -> Tensor:
-        beside = torch.einsum("pk,zkd->zpd", PRESENT, self.beside)
-        return (self.own[:, None] + beside).flatten(0, 1) + self.rest + self.base
+        beside = torch.einsum("pk,zkd->zpd", self.present, self.beside)
+        return ((self.own[:, None] + beside).flatten(0, 1) + self.rest) @ self.shared + self.base
 
 
 class TeamModel(nn.Module):
     """See the module."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kinds: int = 4, blunt: bool = False) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.moving = Weights(MOVING, generator)
-        self.taking, self.crafting, self.storing = (
-            Weights(size, generator, SELDOM) for size in (TAKING, CRAFTING, STORING)
-        )
-        with torch.no_grad():  # each kind starts drawn to a corner of its own: alike, they would share the same people
-            self.moving.own[:, :KINDS] += LEANING * torch.eye(KINDS)
-        bags, self.bag = one_hot(ASSIGNMENTS, KINDS).sum(1).unique(dim=0, return_inverse=True)  # [A] which bag
+        self.kinds, generator = Kinds(kinds), torch.Generator().manual_seed(seed)
+        sizes = BLUNT if blunt else ((MOVING, 1), (TAKING, 1), (CRAFTING, 1), (STORING, 1))
+        moving, *events = (torch.eye(free).repeat_interleave(times, 1) for free, times in sizes)
+        self.moving = Weights(self.kinds, pad(moving, (0, MOVING - moving.shape[1])), generator)
+        self.taking, self.crafting, self.storing = (Weights(self.kinds, own, generator, SELDOM) for own in events)
+        with torch.no_grad():  # kinds start drawn to different corners: alike, they would share the same people
+            self.moving.own[:, :BASICS] += LEANING * torch.eye(kinds, BASICS)
+        among = self.kinds.assignments
+        bags, self.bag = one_hot(among, kinds).sum(1).unique(dim=0, return_inverse=True)  # [A] which bag
         self.orders = torch.bincount(self.bag, minlength=len(bags)).float()  # [bags] how many assignments have it
-        self.register_buffer("log_bags", (self.orders / len(ASSIGNMENTS)).log())  # as of independent kinds
+        self.register_buffer("log_bags", (self.orders / len(among)).log())  # as of independent kinds
         self.log_bags: Tensor
-        self.gather = _gather()
 
     def prior(self) -> Tensor:
         """[A] log-chances of the kinds of a roster."""
@@ -78,36 +112,25 @@ class TeamModel(nn.Module):
         """The chances of bags after rosters that were of each assignment with the chances [E, A]; before them stands
         one roster of independent kinds.
         """
-        bags = (self.orders / len(ASSIGNMENTS)).index_add(0, self.bag, share.sum(0))
+        bags = (self.orders / len(self.bag)).index_add(0, self.bag, share.sum(0))
         self.log_bags.copy_((bags / bags.sum()).log())
 
     def told(self, facts: TeamFacts) -> Tensor:
         """[E, A] log-likelihood of what was done, were the kinds those."""
         moves = (SITUATIONS[facts.situation] @ self.moving().T).log_softmax(-2)  # [E, T, N, 5, C]
         each = (moves * facts.moves[..., None]).sum(-2) + self._events(facts.could, facts.did)  # [E, T, N, C]
-        under = one_hot(facts.partition, len(LABELS)).to(each.dtype)
-        return self._together(torch.einsum("etp,etnc->epnc", under, each))
+        return each.gather(-1, self.kinds.pair_of[facts.partition]).sum((1, 2))
 
     def counted(self, counts: TeamCounts) -> Tensor:
         """[E, A] the same of whole episodes, by counts."""
         moves = (counts.moving @ self.moving().T).log_softmax(-2).flatten(0, 1)  # [5 U, C]
-        return self._together(counts.moves @ moves + self._events(counts.could, counts.did))
+        each = counts.moves @ moves + self._events(counts.could, counts.did)  # [E, 15, N, C]
+        return each.flatten(1) @ self.kinds.gather
 
     def _events(self, could: Tensor, did: Tensor) -> Tensor:
         """[..., C] log-likelihood of events [..., 26] of which those could happen, and those did."""
         odds = torch.cat([self.taking(), self.crafting(), self.storing()], -1).T  # [26, C]
         return did @ odds - could @ softplus(odds)
-
-    def _together(self, each: Tensor) -> Tensor:
-        """[E, A] the sum over agents, from [E, 15, N, C] under each partition, were their pairs those."""
-        return each.flatten(1) @ self.gather
-
-
-def _gather() -> Tensor:
-    """[15 N C, A] 1 where an assignment gives an agent that pair under that partition."""
-    together = (LABELS[:, :, None] == LABELS[:, None, :]).float()  # [15, N, N]
-    pair = pairs(ASSIGNMENTS[None].expand(len(LABELS), -1, -1), together[:, None])  # [15, A, N]
-    return one_hot(pair, KINDS * len(PRESENT)).permute(0, 2, 3, 1).flatten(0, 2).float()
 
 
 @dataclass(frozen=True)
@@ -119,6 +142,8 @@ class TeamFit:
     learning_rate: float = 0.05
     spread: float = 2.0  # standard deviation of every weight a priori
     rest_spread: float = 0.5  # of those of one pair of own kind and company
+    kinds: int = 4  # Z
+    blunt: bool = False  # are events told apart by less than the rules may ask for? (`BLUNT`)
 
 
 def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
@@ -128,7 +153,8 @@ def fit_teams(facts: TeamFacts, seed: int, settings: TeamFit) -> TeamModel:
     episode the first guess would else be believed at once. Until likelihoods count in full, kinds are independent: were
     bags learned too, rosters with a kind missing would be found likely before all kinds are told apart, and stay so.
     """
-    models = [TeamModel(child_seed(seed, f"start {i}")) for i in range(settings.starts)]
+    starts = (child_seed(seed, f"start {i}") for i in range(settings.starts))
+    models = [TeamModel(start, settings.kinds, settings.blunt) for start in starts]
     counts = counted(facts)
     reached = [_climb(model, counts, settings, WARM) for model in models]
     return models[max(range(len(models)), key=reached.__getitem__)].requires_grad_(False)
@@ -138,7 +164,7 @@ def refit(model: TeamModel, facts: TeamFacts, seed: int, settings: TeamFit) -> T
     """What the fit might have been with other episodes: moved on by as many, drawn from the same with replacement (the
     bootstrap: Efron 1979). Of one episode there is no other draw.
     """
-    counts, again = counted(facts), copy.deepcopy(model).requires_grad_(True)
+    counts, again = counted(facts), copy.deepcopy(model, {id(model.kinds): model.kinds}).requires_grad_(True)
     episodes = len(counts.moves)
     drawn = torch.randint(episodes, (episodes,), generator=torch.Generator().manual_seed(seed))
     _climb(again, counts.picked(drawn), settings, 0.0)

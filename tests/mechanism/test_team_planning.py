@@ -16,9 +16,10 @@ from societies.stage import Stage
 from societies.teams import ALL_TOGETHER, ALONE, STEPS, TOGETHER, TeamState, start
 from tests.towns import POPULATIONS
 from world_model.team_facts import SITUATIONS, Moment, told
-from world_model.team_kinds import KINDS, TeamFit, TeamModel, pairs
+from world_model.team_kinds import Kinds, TeamFit, TeamModel
 
-ONE_OF_EACH = torch.arange(KINDS)[None]  # [1, N]
+KINDS = Kinds(4)
+ONE_OF_EACH = torch.arange(4)[None]  # [1, N]
 QUICK = TeamSettings(TeamFit(starts=1, steps=200), samples=2, probe_refits=2, probe_episodes=2)
 
 
@@ -39,7 +40,7 @@ def drawn_to_their_corners() -> TeamModel:
     model = idle()
     with torch.no_grad():
         model.moving.own[:, 8] = 0.0
-        model.moving.own[:, :4] += 30.0 * torch.eye(KINDS)
+        model.moving.own[:, :4] += 30.0 * torch.eye(4)
         model.moving.own[:, 9] = 30.0  # it stays on stock
         model.taking.base = 30.0
     return model
@@ -64,9 +65,9 @@ def test_luck_makes_moves_as_likely_as_the_model_has_them():
     model, worlds = TeamModel(1).requires_grad_(False), 4000
     kinds, state = ONE_OF_EACH.expand(worlds, -1), start(worlds)
     doings = Doings.of(model)
-    often = doings.events(0, state, pairs(kinds, state.together), draws(5, 0, worlds)).moves.mean(0)  # [N, 5]
+    often = doings.events(0, state, KINDS.pairs(kinds, state.together), draws(5, 0, worlds)).moves.mean(0)  # [N, 5]
     situation = SITUATIONS[Moment(start(1), torch.tensor([True])).situations()[0]]  # [N, 5, 10]
-    pair = pairs(ONE_OF_EACH, start(1).together)[0]
+    pair = KINDS.pairs(ONE_OF_EACH, start(1).together)[0]
     expected = (situation @ model.moving()[pair][..., None])[..., 0].softmax(-1)
     torch.testing.assert_close(often, expected, atol=0.035, rtol=0)
 
@@ -113,7 +114,7 @@ def _after_an_episode(principal: LearnedTeams) -> torch.Tensor:
     """[1, A] belief when people did as the model has it."""
     doings, held, state = Doings.of(principal.model), principal.start(1), start(1)
     for t in range(10):
-        events = doings.events(t, state, pairs(ONE_OF_EACH, state.together), None)
+        events = doings.events(t, state, KINDS.pairs(ONE_OF_EACH, state.together), None)
         held = principal.after(held, told(state, events, torch.tensor([t]), (1, 1)))
         state, _ = doings.stretch(t, t + 1, state, ONE_OF_EACH)
     return held

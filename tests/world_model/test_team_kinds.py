@@ -16,9 +16,10 @@ from societies.team_features import by_seat, seats_of, state_of
 from societies.teams import Events, start
 from tests.towns import town
 from world_model.team_facts import SITUATIONS, Moment, counted, of_episode, read
-from world_model.team_kinds import ASSIGNMENTS, KINDS, TeamFit, TeamModel, fit_teams, pairs, refit
+from world_model.team_kinds import Kinds, TeamFit, TeamModel, fit_teams, refit
 
 TEAMS = society()
+ASSIGNMENTS = Kinds(4).assignments  # [A, N]
 
 
 def lived(start: int, worlds: int) -> Episode:
@@ -28,7 +29,7 @@ def lived(start: int, worlds: int) -> Episode:
 
 def test_pairs_tell_own_kind_and_who_is_in_the_team():
     together = torch.tensor([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    found = pairs(torch.tensor([0, 3, 1, 1]), together)
+    found = Kinds(4).pairs(torch.tensor([0, 3, 1, 1]), together)
     assert found.tolist() == [0 * 16 + 0b1001, 3 * 16 + 0b1001, 1 * 16 + 0b0100, 1 * 16 + 0b0100]
 
 
@@ -44,8 +45,9 @@ def test_whatever_was_seen_is_possible(step: int):
     assert torch.equal(moment.can_store(events.took, events.crafted, events.stored), events.stored)
 
 
-def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
-    episode, model = lived(0, 2), TeamModel(0)
+@pytest.mark.parametrize("model", [TeamModel(0), TeamModel(0, kinds=6, blunt=True)])
+def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only(model: TeamModel):
+    episode, among = lived(0, 2), len(model.kinds.assignments)
     with torch.no_grad():
         whole = model.told(of_episode(episode))
         lived_through = (episode.features, episode.mechanism, episode.response)
@@ -54,7 +56,18 @@ def test_likelihoods_of_steps_add_up_and_depend_on_kinds_and_teams_only():
     torch.testing.assert_close(torch.stack(steps).sum(0), whole, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(by_counts, whole, rtol=1e-4, atol=1e-2)
     assert float(model.prior().exp().sum()) == pytest.approx(1.0)
-    torch.testing.assert_close(model.prior(), torch.full((256,), -torch.tensor(256.0).log()))  # kinds independent
+    torch.testing.assert_close(model.prior().exp(), torch.full((among,), 1 / among))  # kinds are independent
+
+
+def test_a_blunt_model_cannot_tell_when_somebody_takes_or_what_is_left():
+    for blunt in (True, False):
+        model = TeamModel(0, blunt=blunt)
+        with torch.no_grad():
+            taking, storing = model.taking().unflatten(-1, (4, 4)), model.storing().unflatten(-1, (4, 2))
+            alike = [bool((own == own[..., :1]).all()) for own in (taking, model.crafting(), storing)]
+            on_stock = model.moving()[:, -1]
+        assert alike == [blunt] * 3
+        assert bool((on_stock == 0).all()) == blunt
 
 
 def test_situations_say_what_each_move_brings_nearer():
@@ -72,7 +85,7 @@ def test_situations_say_what_each_move_brings_nearer():
 
 def test_bags_that_were_seen_become_likely():
     model, seen = TeamModel(0), torch.zeros(3, len(ASSIGNMENTS))
-    one_of_each = (ASSIGNMENTS.sort(-1).values == torch.arange(KINDS)).all(-1)
+    one_of_each = (ASSIGNMENTS.sort(-1).values == torch.arange(4)).all(-1)
     seen[:, int(one_of_each.nonzero()[0])] = 1.0
     model.learn_bags(seen)
     chances = model.prior().exp()
