@@ -13,6 +13,7 @@ from personas.lives import Words
 from personas.load import PersonaFileError, Problem, load_folder, load_population, persona_paths
 from personas.people import People, Persona
 from personas.sample import Sampler
+from personas.schema import MOST
 
 
 class Rosters(Protocol):
@@ -81,10 +82,12 @@ def open_rosters(
     if path.is_dir() or not path.suffix:
         return _open_village(path, size, attributes, traits)
     population = load_population(path)
+    if size is not None and not 1 <= size <= MOST:
+        raise PersonaFileError([Problem(path, None, "", f"a roster of {size} was asked for; give 1 to {MOST}")])
     sampler = Sampler(population if size is None else population.model_copy(update={"size": size}), words)
-    missing = [*_lacking(attributes, sampler.public_names), *_lacking(traits, population.traits)]
+    missing = _lacking(attributes, sampler.public_names, traits, population.traits)
     if missing:
-        raise PersonaFileError([Problem(path, None, "", f"the society needs {name}; add it") for name in missing])
+        raise PersonaFileError([Problem(path, None, "", f"the society needs {what}; add it") for what in missing])
     return sampler
 
 
@@ -92,18 +95,22 @@ def _open_village(folder: Path, size: int | None, attributes: tuple[str, ...], t
     residents = tuple(load_folder(folder))
     size = len(residents) if size is None else size
     if not 1 <= size <= len(residents):
-        message = f"{len(residents)} people live here, but a roster of {size} was asked for"
+        message = f"a roster of {size} was asked for; as many people as live here can be in it: 1 to {len(residents)}"
         raise PersonaFileError([Problem(folder, None, "", message)])
     problems = [
-        Problem(path, None, "", f"the society needs {name} of everyone; {persona.name} does not declare it")
+        Problem(path, None, "", f"the society needs {what} of everyone; {persona.name} does not declare it")
         for path, persona in zip(persona_paths(folder), residents, strict=True)
-        for name in (*_lacking(attributes, shared_numbers([persona])), *_lacking(traits, persona.traits))
+        for what in _lacking(attributes, shared_numbers([persona]), traits, persona.traits)
     ]
     if problems:
         raise PersonaFileError(problems)
     return Village(residents, size)
 
 
-def _lacking(needed: tuple[str, ...], declared: Iterable[str]) -> list[str]:
-    have = set(declared)
-    return [name for name in needed if name not in have]
+def _lacking(
+    attributes: tuple[str, ...], numbers: Iterable[str], traits: tuple[str, ...], declared: Iterable[str]
+) -> list[str]:
+    """What a society needs and people do not have, in words."""
+    needed = [(f"the public number {name!r}", name, numbers) for name in attributes]
+    needed += [(f"the trait {name!r}", name, declared) for name in traits]
+    return [words for words, name, have in needed if name not in have]

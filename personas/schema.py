@@ -16,6 +16,7 @@ from personas.traits import TRAITS
 from personas.words import clean
 
 PUBLIC_BY_DEFAULT = frozenset({"wage"})
+MOST = 10_000  # people in a roster
 MAX_BIOGRAPHY, MAX_LINE = 2_000, 200  # characters
 
 
@@ -219,7 +220,7 @@ class Correlation(Strict):
 class PopulationFile(Strict):
     name: Identifier
     description: str = ""
-    size: Annotated[int, Field(ge=1, le=10_000)]
+    size: Annotated[int, Field(ge=1, le=MOST)]
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
     communities: list[Identifier] = []
     attributes: Annotated[dict[Identifier, AttributeLaw], Field(min_length=1)]

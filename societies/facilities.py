@@ -14,6 +14,7 @@ leaves the formulas open; these are our own.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from personas.words import render
 from societies.base import Options, Settled, State, Transition
 from societies.facility_words import news, rules
 from societies.quantal import quantal_response
+from societies.refusals import check_step, column, count, one_of
 
 PRESENT, X, Y, CROWD = range(4)  # of each site; present is 1 or 0, or in learned dynamics about that
 OBJECTIVES = ("visits",)
@@ -62,9 +64,8 @@ class Facilities:
     response_is_choice = True
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
-        _check_town(name, agents, side, sites)
+        one_of(name, "objective", objective, OBJECTIVES)
+        _check_town(name, agents, side, sites, tastes)
         self.name, self.agents, self.side, self.tastes, self.objective = name, agents, side, tastes, objective
         self.steps = self.sites = sites
         self.rules = rules(side, sites, tastes.ends)  # in words
@@ -97,7 +98,7 @@ class Facilities:
         """Homes in shares of the town's width become cells; nothing is built yet and nobody went anywhere. ValueError
         for homes outside [0, 1].
         """
-        columns = [attribute_names.index(name) for name in self.personal]
+        columns = [column(self.name, name, attribute_names) for name in self.personal]
         self._check_homes(public[..., columns])
         home = self._scaled((public[..., columns] * self.side).floor().clamp(0, self.side - 1))  # [B, N, 2]
         rest = home.new_zeros(*home.shape[:2], 5 * self.sites + 1)
@@ -178,6 +179,7 @@ class Facilities:
         return accounts["visits"]
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         response = self.respond(action)
         payoff = (self.utilities(state, mechanism) * response).sum(-1)
         settled = self.settle(state.features, mechanism, response)
@@ -233,10 +235,10 @@ class Facilities:
         return torch.nn.functional.embedding(blocks.long(), marks)
 
 
-def _check_town(name: str, agents: int, side: int, sites: int) -> None:
-    if agents < 1:
-        raise ValueError(f"{name}: {agents} agents; there must be at least 1")
-    if not 1 <= sites <= max(side, 0) ** 2:
-        raise ValueError(
-            f"{name}: {sites} facilities on a grid of {side} x {side} cells; there must be 1 to {max(side, 0) ** 2}"
-        )
+def _check_town(name: str, agents: int, side: int, sites: int, tastes: Tastes) -> None:
+    count(name, "agents", agents)
+    count(name, "cells along a side", side)
+    count(name, f"facilities on a grid of {side} x {side} cells", sites, most=side**2)
+    for what, ends in vars(tastes).items():
+        if not all(map(isfinite, ends)):
+            raise ValueError(f"{name}: {what} is {ends[0]:g} to {ends[1]:g}; tastes must be finite numbers")

@@ -26,6 +26,7 @@ from societies.base import Settled, State, Transition
 from societies.line_rules import FAMILIES, distances
 from societies.line_words import news, rules
 from societies.quantal import quantal_response
+from societies.refusals import check_step, count, one_of
 
 REPORT, REPORTED, USUAL = 0, 1, 2  # features; then come the places
 PLACES = 3
@@ -55,10 +56,8 @@ class FacilityLine:
         objective: str = OBJECTIVES[0],
         points: int = 101,
     ) -> None:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
-        if family not in FAMILIES:
-            raise ValueError(f"{name}: no rules are called {family!r}; choose one of: {', '.join(FAMILIES)}")
+        one_of(name, "objective", objective, OBJECTIVES)
+        one_of(name, "family of rules", family, FAMILIES)
         _check_line(name, agents, facilities, points)
         self.name, self.agents, self.facilities, self.objective = name, agents, facilities, objective
         self.family, self.rules = family, FAMILIES[family]
@@ -172,9 +171,12 @@ class FacilityLine:
         return Settled(after, {"report": reports.mean(1), "reported_distance": reported})
 
     def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
-        raise ValueError(f"objective {self.objective!r} needs hidden positions; only the real society can tell it")
+        raise ValueError(
+            f"{self.name}: objective {self.objective!r} needs hidden positions; only the real society can tell it"
+        )
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         response = self.respond(action)
         settled = self.settle(state.features, mechanism, response)
         away = distances(settled.features[:, 0, PLACES:], state.people.trait("position"))  # [B, N]
@@ -231,12 +233,6 @@ def _others(values: Tensor) -> Tensor:
 
 
 def _check_line(name: str, agents: int, facilities: int, points: int) -> None:
-    if agents < 1:
-        raise ValueError(f"{name}: {agents} agents; there must be at least 1")
-    if points < 2:
-        raise ValueError(f"{name}: {points} marks on the line; there must be at least 2")
-    if not 1 <= facilities <= min(agents, points):
-        raise ValueError(
-            f"{name}: {facilities} facilities for {agents} agents on {points} marks; "
-            f"there must be 1 to {min(agents, points)}"
-        )
+    count(name, "agents", agents)
+    count(name, "marks on the line", points, least=2)
+    count(name, f"facilities for {agents} agents on {points} marks", facilities, most=min(agents, points))

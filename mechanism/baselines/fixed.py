@@ -17,5 +17,5 @@ def flat(society: Society, level: float) -> Fixed:
     lows, highs = bounds(society)
     low, high = float(lows.max()), float(highs.min())
     if not low <= level <= high:
-        raise ValueError(f"a flat mechanism of {level} is outside {low} to {high}")
+        raise ValueError(f"{society.name}: a flat mechanism of {level:g} is outside {low:g} to {high:g}")
     return Fixed(torch.full_like(society.default_mechanism(), level))

@@ -25,6 +25,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import EQUALITY, FEATURES, HOURS, NET, LabourMarket
 from societies.library.income_tax_words import RULES, STRETCHES, news
 from societies.quantal import quantal_response
+from societies.refusals import check_step, column, one_of
 from societies.taxes import US_BRACKETS, US_RATES, tax
 
 WEEKS_X_HOURS = 2080  # hours a year at 40 hours a week
@@ -66,18 +67,24 @@ class IncomeTax:
     market = MARKET
     warm_up = 2  # uncounted years under US federal rates
     years = 10  # counted years
-    feature_names = FEATURES
-    personal = ("log_income",)
-    own = FEATURES
-    attributes_used = ("wage",)
-    prospect_names = ("net", "net_change", "hours", "hours_change", "kept", "equality")
-    choice_names = tuple(str(level) for level in LEVELS)
-    traits_used = ("elasticity", "fairness", "risk_aversion", "loss_aversion", "habit", "preferred_hours")
+    feature_names: tuple[str, ...] = FEATURES
+    personal: tuple[str, ...] = ("log_income",)
+    own: tuple[str, ...] = FEATURES
+    attributes_used: tuple[str, ...] = ("wage",)
+    prospect_names: tuple[str, ...] = ("net", "net_change", "hours", "hours_change", "kept", "equality")
+    choice_names: tuple[str, ...] = tuple(str(level) for level in LEVELS)
+    traits_used: tuple[str, ...] = (
+        "elasticity",
+        "fairness",
+        "risk_aversion",
+        "loss_aversion",
+        "habit",
+        "preferred_hours",
+    )
     response_is_choice = True
 
     def __init__(self, objective: str = "equality_productivity") -> None:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
+        one_of(self.name, "objective", objective, OBJECTIVES)
         self.objective = objective
         self.steps = self.warm_up + self.years
         self.mechanism = Box(0.0, 1.0, (len(US_RATES),))
@@ -94,7 +101,8 @@ class IncomeTax:
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
         """Everyone is taken to have worked 40 hours under US rates in the year before the first."""
-        return MARKET.before(public[..., attribute_names.index("wage")] * WEEKS_X_HOURS, self.default_mechanism())
+        wage = public[..., column(self.name, "wage", attribute_names)]
+        return MARKET.before(wage * WEEKS_X_HOURS, self.default_mechanism())
 
     def reset(self, people: People) -> State:
         return State(0, self.census(people.public, people.attribute_names), people)
@@ -147,10 +155,13 @@ class IncomeTax:
 
     def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
         if not self.welfare_is_public:
-            raise ValueError(f"objective {self.objective!r} needs hidden utilities; only the real society can tell it")
+            raise ValueError(
+                f"{self.name}: objective {self.objective!r} needs hidden utilities; only the real society can tell it"
+            )
         return accounts["equality"] * accounts["productivity"]
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         response = self.respond(action)
         return self.step_with(state, mechanism, response)
 

@@ -24,6 +24,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
 from societies.library.llm_economist_v1_words import news, rules
 from societies.quantal import quantal_response
+from societies.refusals import check_step, column, one_of
 from societies.taxes import US_BRACKETS
 
 LEVELS = tuple(range(0, 101, 10))  # hours a week
@@ -45,20 +46,20 @@ class LLMEconomist:
     name = "llm_economist_v1"
     agents = 100
     steps = 10
-    feature_names = FEATURES
-    personal = ("log_income",)
-    own = FEATURES
-    attributes_used = ("wage",)
-    prospect_names = ("net", "hours", "kept", "effort")
-    choice_names = tuple(str(level) for level in LEVELS)
+    feature_names: tuple[str, ...] = FEATURES
+    personal: tuple[str, ...] = ("log_income",)
+    own: tuple[str, ...] = FEATURES
+    attributes_used: tuple[str, ...] = ("wage",)
+    prospect_names: tuple[str, ...] = ("net", "hours", "kept", "effort")
+    choice_names: tuple[str, ...] = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
     response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], skills: str = SKILLS[0], brackets: str = "three") -> None:
-        for value, known in ((objective, OBJECTIVES), (skills, SKILLS), (brackets, tuple(BRACKETS))):
-            if value not in known:
-                raise ValueError(f"{value!r} is not known here; choose one of: {', '.join(known)}")
+        one_of(self.name, "objective", objective, OBJECTIVES)
+        one_of(self.name, "distribution of skills", skills, SKILLS)
+        one_of(self.name, "set of brackets", brackets, BRACKETS)
         self.objective, self.skills = objective, skills
         hours = torch.tensor(LEVELS, dtype=torch.float32) / FULL_TIME
         centre = 10.5 if skills == "us_income" else 7.8  # mean of ln(income at full time)
@@ -77,7 +78,7 @@ class LLMEconomist:
         return torch.full((len(self.market.brackets),), 0.5)
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
-        income = public[..., attribute_names.index("wage")] * HOURS_PER_YEAR  # [B, N] dollars a year
+        income = public[..., column(self.name, "wage", attribute_names)] * HOURS_PER_YEAR  # [B, N] dollars a year
         if self.skills == "uniform":
             income = FULL_TIME * (LOWEST_SKILL + (HIGHEST_SKILL - LOWEST_SKILL) * _share_below(income))
         return self.market.before(income, self.default_mechanism())
@@ -132,6 +133,7 @@ class LLMEconomist:
         return features[..., NET] * self.market.income(features) - effort(features[..., HOURS])
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         response = self.respond(action)
         settled = self.settle(state.features, mechanism, response)
         after = State(state.step + 1, settled.features, state.people)

@@ -22,6 +22,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
 from societies.library.one_step_words import news, rules
 from societies.quantal import quantal_response
+from societies.refusals import check_step, column, one_of
 from societies.taxes import US_RATES
 
 LEVELS = tuple(range(101))  # hours
@@ -39,21 +40,21 @@ class OneStep:
     name = "one_step"
     agents = 100
     steps = 1
-    feature_names = FEATURES
-    personal = ("log_income",)
-    own = FEATURES
-    attributes_used = ("wage",)
-    prospect_names = ("net", "hours", "kept", "effort")
-    choice_names = tuple(str(level) for level in LEVELS)
+    feature_names: tuple[str, ...] = FEATURES
+    personal: tuple[str, ...] = ("log_income",)
+    own: tuple[str, ...] = FEATURES
+    attributes_used: tuple[str, ...] = ("wage",)
+    prospect_names: tuple[str, ...] = ("net", "hours", "kept", "effort")
+    choice_names: tuple[str, ...] = tuple(str(level) for level in LEVELS)
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
     response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], labour_cost: float = 1.0, labour_power: float = 2.0) -> None:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
-        if labour_cost <= 0 or labour_power <= 1:
-            raise ValueError(f"labour cost {labour_cost} must be above 0 and labour power {labour_power} above 1")
+        one_of(self.name, "objective", objective, OBJECTIVES)
+        if not (labour_cost > 0 and labour_power > 1):
+            costs = f"labour cost {labour_cost:g}, labour power {labour_power:g}"
+            raise ValueError(f"{self.name}: {costs}; the cost must be above 0 and the power above 1")
         self.objective, self.cost, self.power = objective, labour_cost, labour_power
         hours = torch.tensor(LEVELS, dtype=torch.float32) / FULL_TIME
         self.market = LabourMarket(hours, BRACKETS, log_centre=4.0, log_scale=0.25)  # ln of coins at full time
@@ -71,7 +72,7 @@ class OneStep:
         return torch.tensor(US_RATES)
 
     def census(self, public: Tensor, attribute_names: tuple[str, ...]) -> Tensor:
-        wage = public[..., attribute_names.index("wage")]  # [B, N]
+        wage = public[..., column(self.name, "wage", attribute_names)]  # [B, N]
         rank = wage.argsort(stable=True).argsort()
         skill = ladder(wage.shape[1]).to(wage.device)[rank]
         return self.market.before(FULL_TIME * skill, self.default_mechanism())
@@ -128,6 +129,7 @@ class OneStep:
         return features[..., NET] * self.market.income(features) - self.effort(features[..., HOURS])
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         response = self.respond(action)
         settled = self.settle(state.features, mechanism, response)
         after = State(state.step + 1, settled.features, state.people)

@@ -20,6 +20,7 @@ from agents.base import Question
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Options, Settled, State, Transition
+from societies.refusals import check_step, column, one_of
 from societies.team_features import (
     NAMES,
     PERSONAL,
@@ -71,10 +72,8 @@ class TeamFormation:
     response_is_choice = False
 
     def __init__(self, name: str = "team_formation", objective: str = OBJECTIVES[0], roles: str = ROLES[0]) -> None:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"objective {objective!r} is not known; choose one of: {', '.join(OBJECTIVES)}")
-        if roles not in ROLES:
-            raise ValueError(f"roles {roles!r} are not known; choose one of: {', '.join(ROLES)}")
+        one_of(name, "objective", objective, OBJECTIVES)
+        one_of(name, "kind of roles", roles, ROLES)
         self.name, self.objective, self.roles = name, objective, roles
         self.mechanism = Options(tuple(partition_name(m) for m in range(len(LABELS))), groups)
 
@@ -93,7 +92,7 @@ class TeamFormation:
         """Seats by arrival; everyone alone and at the start. ValueError where there are not four."""
         if public.shape[1] != AGENTS:
             raise ValueError(f"{self.name}: {public.shape[1]} agents; there must be {AGENTS}")
-        arrival = public[..., attribute_names.index("arrival")]
+        arrival = public[..., column(self.name, "arrival", attribute_names)]
         seat = torch.eye(AGENTS, device=public.device)[ranks(arrival)]  # [B, N, 4]
         return features_of(start(len(public), public.device), seat)
 
@@ -144,6 +143,7 @@ class TeamFormation:
         return accounts["earned"] - accounts["upkeep"]
 
     def step(self, state: State, mechanism: Tensor, action: Tensor) -> Transition:
+        check_step(self, state, mechanism, action)
         (teams, duty), seats = self._at_work(state, mechanism), seats_of(state.features)
         moves = by_seat(torch.where(action < 0, STAY, action), seats)
         events = happen(state.step, teams, duty, moves)

@@ -67,7 +67,9 @@ def test_a_village_that_is_too_small(config: Path, tmp_path: Path):
     few = tmp_path / "few"
     few.mkdir()
     shutil.copy(VILLAGE / "maria-keller.yaml", few)
-    assert "1 people live here, but a roster of 32 was asked for" in refused(config, f"population.people={few}")
+    assert "a roster of 32 was asked for; as many people as live here can be in it: 1 to 1" in refused(
+        config, f"population.people={few}"
+    )
 
 
 def test_two_people_with_one_id(config: Path, tmp_path: Path):

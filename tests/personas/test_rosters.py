@@ -60,8 +60,16 @@ def test_a_smaller_roster_is_drawn_without_repeats_and_by_episode(residents: tup
 
 
 def test_a_roster_larger_than_the_village_is_refused():
-    with pytest.raises(PersonaFileError, match="32 people live here, but a roster of 33"):
+    with pytest.raises(
+        PersonaFileError, match="a roster of 33 was asked for; as many people as live here can be in it"
+    ):
         open_rosters(VILLAGE, size=33)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 10_001])
+def test_rosters_that_cannot_be_are_refused(size: int):
+    with pytest.raises(PersonaFileError, match=f"a roster of {size} was asked for; give 1 to 10000"):
+        open_rosters(ROOM / "populations" / "communities.yaml", size)
 
 
 def test_people_who_lack_what_the_society_needs_are_named(tmp_path: Path):
@@ -70,10 +78,10 @@ def test_people_who_lack_what_the_society_needs_are_named(tmp_path: Path):
     with pytest.raises(PersonaFileError) as caught:
         open_rosters(tmp_path, attributes=("wage",), traits=("habit", "fairness"))
     assert [p.message.split(" of everyone")[0] for p in caught.value.problems] == [
-        "the society needs wage",
-        "the society needs habit",
+        "the society needs the public number 'wage'",
+        "the society needs the trait 'habit'",
     ]
-    with pytest.raises(PersonaFileError, match=r"communities\.yaml: the society needs patience"):
+    with pytest.raises(PersonaFileError, match=r"communities\.yaml: the society needs the trait 'patience'"):
         open_rosters(ROOM / "populations" / "communities.yaml", traits=("patience",))
 
 

@@ -92,11 +92,11 @@ def test_every_step_builds_one_and_nobody_visits_what_is_not_there(side: int, si
 @pytest.mark.parametrize(
     ("agents", "side", "sites", "message"),
     [
-        (0, 7, 5, "town: 0 agents; there must be at least 1"),
+        (0, 7, 5, "town: 0 agents; there must be at least 1, and a whole number of them"),
         (3, 2, 5, "town: 5 facilities on a grid of 2 x 2 cells; there must be 1 to 4"),
         (3, 7, 0, "there must be 1 to 49"),
-        (3, 0, 1, "there must be 1 to 0"),
-        (3, -2, 1, "there must be 1 to 0"),
+        (3, 0, 1, "0 cells along a side; there must be at least 1"),
+        (3, -2, 1, "-2 cells along a side; there must be at least 1"),
     ],
 )
 def test_towns_that_cannot_be(agents: int, side: int, sites: int, message: str):

@@ -179,9 +179,13 @@ def test_lines_that_cannot_be(agents: int, facilities: int, points: int, message
 
 
 def test_rules_and_objectives_that_are_not_known():
-    with pytest.raises(ValueError, match=r"street: no rules are called 'dictator'; choose one of: phantoms, perc"):
+    with pytest.raises(
+        ValueError, match=r"street: family of rules 'dictator' is not known; choose one of: phantoms, perc"
+    ):
         FacilityLine("street", 3, family="dictator")
-    with pytest.raises(ValueError, match=r"'joy' is not known; choose one of: mean_distance, farthest"):
+    with pytest.raises(
+        ValueError, match=r"street: objective 'joy' is not known; choose one of: mean_distance, farthest"
+    ):
         FacilityLine("street", 3, objective="joy")
     with pytest.raises(ValueError, match=r"street: a view of 3 numbers"):
         STREET.tell(torch.zeros(3), three_neighbours().persona(0, 0))

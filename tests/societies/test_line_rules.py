@@ -1,5 +1,6 @@
 """Rules on the line: known answers, and the laws that every family keeps."""
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -149,6 +150,22 @@ def test_between_the_ends_one_report_moves_a_median_along(positions: list[float]
 
 def test_constrained_medians_meet_in_the_middle_for_two():
     assert constrained_median(2).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("rule", [parameters for _, parameters in KNOWN.values()])
+def test_rules_for_nobody_are_refused(rule: Callable[[int], Tensor]):
+    with pytest.raises(ValueError, match="rules for 0 agents; there must be at least 1"):
+        rule(0)
+
+
+def test_percentiles_that_cannot_be_are_refused():
+    positions = torch.rand(5, 3)
+    for facilities in (0, 4):
+        with pytest.raises(ValueError, match=f"best percentiles: {facilities} facilities; there must be 1 to 3"):
+            best_percentiles(positions, facilities)
+    for odd in (positions[0], positions[:0], positions + 1, positions * torch.nan):
+        with pytest.raises(ValueError, match=r"positions must be \[B, N\], at least one profile, all between 0 and 1"):
+            best_percentiles(odd, 1)
 
 
 def test_the_best_percentiles_of_everyone_are_everyone():

@@ -116,7 +116,10 @@ def test_us_skills_are_yearly_incomes_over_40() -> None:
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="'normal' is not known here; choose one of: us_income, uniform"):
+    with pytest.raises(
+        ValueError,
+        match="llm_economist_v1: distribution of skills 'normal' is not known; choose one of: us_income, uniform",
+    ):
         LLMEconomist(skills="normal")
     with pytest.raises(ValueError, match="flat, three, us_federal"):
         LLMEconomist(brackets="four")

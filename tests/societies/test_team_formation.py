@@ -139,7 +139,9 @@ def test_other_rosters_are_refused_with_the_societys_name(agents: int):
 
 
 def test_unknown_kinds_of_roles_are_refused():
-    with pytest.raises(ValueError, match="roles 'twins' are not known; choose one of: permuted, independent"):
+    with pytest.raises(
+        ValueError, match="team_formation: kind of roles 'twins' is not known; choose one of: permuted, independent"
+    ):
         TeamFormation(roles="twins")
 
 
