@@ -197,12 +197,17 @@ def _checked(data: Mapping[str, Any], source: Source) -> Config:
         return Config.model_validate(data)
     except ValidationError as error:
         found = error.errors()
-        what = "\n".join(f"{source.of(d['loc'])}: {_message(d)}" for d in found[:10])
+        what = "\n".join(f"{source.of(_place(d))}: {_message(d)}" for d in found[:10])
         raise UserError(f"the config cannot be used\n{what}", fix="correct the lines above") from None
 
 
+def _place(details: ErrorDetails) -> Place:
+    """Where in the config; a section's own check may say which part of it is meant."""
+    return (*details["loc"], *details.get("ctx", {}).get("place", ()))
+
+
 def _message(details: ErrorDetails) -> str:
-    place, found = details["loc"], details["input"]
+    place, found = _place(details), details["input"]
     key = ".".join(map(str, place))
     match details["type"]:
         case "missing":

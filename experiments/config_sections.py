@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from agents.llm.engine import Setting, Way
 from agents.llm.outcomes import FallbackName
@@ -104,12 +105,17 @@ class MethodConfig(BaseModel):
             least = 0 if isinstance(number, float) or place[-1] in MAY_BE_NONE else 1
             most = 1 if str(place[-1]).endswith("rate") else MOST
             if not least <= number <= most:
-                raise ValueError(f"{'.'.join(map(str, place))} is {number}; it should be {least} to {most:,}")
+                raise _misplaced(place, f"found {number}; it should be {least} to {most:,}")
         if settings.model.latent != "gaussian" and settings.model.traits < 1:
             least = f"latent {settings.model.latent} needs 1 kind of people at least"
-            raise ValueError(f"model.traits is {settings.model.traits}; {least}")
+            raise _misplaced(("model", "traits"), f"found {settings.model.traits}; {least}")
         share_out(settings)
         return settings
+
+
+def _misplaced(place: Place, message: str) -> PydanticCustomError:
+    """An error at a place within the section, so that the line or word is told that holds it."""
+    return PydanticCustomError("value_error", "{message}", {"message": message, "place": place})
 
 
 def _numbers(settings: Any, at: Place = ()) -> Iterator[tuple[Place, int | float]]:
