@@ -187,7 +187,7 @@ def _society(config: Config) -> Society:
 
 def _check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
-    check_learnable(society)
+    _check_learnable(society)
     check_baselines(config.baselines, society)
     check_method(config.method.settings, config.baselines, society)
     episode, calls = society.steps * society.agents, config.budget.calls
@@ -197,6 +197,14 @@ def _check(config: Config, society: Society) -> None:
             where="budget.calls",
             fix=f"allow at least {episode:,}, or leave it out",
         )
+
+
+def _check_learnable(society: Society) -> None:
+    try:
+        check_learnable(society)
+    except ValueError as error:
+        fix = "name another society; how SWM-AP learns team formation is in docs/comparison.md"
+        raise UserError(str(error), where="society.name", fix=fix) from None
 
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:
