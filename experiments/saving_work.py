@@ -16,6 +16,9 @@ from torch import Tensor
 
 from experiments.stages import TENSORS, Stages
 
+# glibc gives large tensors back to the system at every use, which clears the memory anew; workers keep it instead.
+KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**34)}  # bytes
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -73,6 +76,8 @@ def do_all(units: Sequence[Unit], folder: Path, workers: int, started: float) ->
         for unit in units:
             _do(unit, folder, started)
         return
+    for name, value in KEEPS_MEMORY.items():
+        os.environ.setdefault(name, value)  # read by the workers when they begin
     context = get_context("spawn")
     stop = context.Event()
     with ProcessPoolExecutor(min(workers, len(units)), context, _worker, (os.getpid(), stop)) as pool:
