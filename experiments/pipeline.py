@@ -203,7 +203,7 @@ def _check_learnable(society: Society) -> None:
     try:
         check_learnable(society)
     except ValueError as error:
-        fix = "name another society; how SWM-AP learns team formation is in docs/comparison.md"
+        fix = "name another society; docs/comparison.md says how SWM-AP learns team formation"
         raise UserError(str(error), where="society.name", fix=fix) from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import t
 
 from experiments.saving_methods import Tensors
 from experiments.statistics import Floats, Reach, censored_median, first_reached
@@ -35,6 +36,7 @@ class Longer:
     than: int
     added: float  # welfare at the end, mean over paired seeds
     error: float  # its standard error over seeds
+    seeds: int
 
     @property
     def nothing(self) -> bool:
@@ -44,7 +46,7 @@ class Longer:
     def little(self, gain: float) -> bool:
         """A harder rule, which noise alone does not meet: moreover 2% of PPO's whole gain are not among the 95% of what
         may have been added."""
-        return self.nothing and self.added + 1.96 * self.error <= 0.02 * gain
+        return self.nothing and self.added + t.ppf(0.975, self.seeds - 1) * self.error <= 0.02 * gain
 
 
 def longer(curves: Mapping[int, Curves]) -> Longer:
@@ -55,7 +57,8 @@ def longer(curves: Mapping[int, Curves]) -> Longer:
     difference = finals(curves[last]).mean(1) - finals(curves[before]).mean(1)  # [S]
     if len(difference) < 2:
         raise ValueError("need two seeds for a standard error")
-    return Longer(last, before, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference))))
+    error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    return Longer(last, before, float(difference.mean()), error, len(difference))
 
 
 def lengthened(

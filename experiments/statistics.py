@@ -3,7 +3,7 @@
 Bootstrap intervals are expanded percentile ones (Hesterberg 2015, arXiv 1411.5279): resamples of n values vary less
 than samples of n do, and a normal curve's quantiles are too narrow for few: plain percentiles of ten values hold the
 truth about nine times in ten. The percentiles taken here are those at which a normal curve is as wide as Student's; of
-hundreds of values they are the plain ones.
+hundreds of values they are the plain ones. Fewer than five values cannot be helped so: no resample leaves their range.
 
 Shapes: S seeds (training runs), C communities (held-out rosters).
 """
@@ -233,9 +233,8 @@ def _weights(size: int, seed: int, purpose: str) -> Floats:
 
 
 def _fewest(values: Floats) -> int:
-    """Of [S, C] the smaller number that says anything of how much values vary."""
-    seeds, communities = values.shape
-    return min(seeds, communities) if seeds > 1 else communities
+    """Of [S, C] the smaller number that says anything of how much values vary: one value says nothing."""
+    return min((n for n in values.shape if n > 1), default=1)
 
 
 def _ends(n: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from personas.words import render
 from societies.base import Options, Settled, State, Transition
 from societies.facility_words import news, rules
 from societies.quantal import quantal_response
-from societies.refusals import check_step, column, count, one_of
+from societies.refusals import check_step, column, count, known_name
 
 PRESENT, X, Y, CROWD = range(4)  # of each site; present is 1 or 0, or in learned dynamics about that
 OBJECTIVES = ("visits",)
@@ -64,7 +64,7 @@ class Facilities:
     response_is_choice = True
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
-        one_of(name, "objective", objective, OBJECTIVES)
+        known_name(name, "objective", objective, OBJECTIVES)
         _check_town(name, agents, side, sites, tastes)
         self.name, self.agents, self.side, self.tastes, self.objective = name, agents, side, tastes, objective
         self.steps = self.sites = sites

@@ -26,7 +26,7 @@ from societies.base import Settled, State, Transition
 from societies.line_rules import FAMILIES, distances
 from societies.line_words import news, rules
 from societies.quantal import quantal_response
-from societies.refusals import check_step, count, one_of
+from societies.refusals import check_step, count, known_name
 
 REPORT, REPORTED, USUAL = 0, 1, 2  # features; then come the places
 PLACES = 3
@@ -56,8 +56,8 @@ class FacilityLine:
         objective: str = OBJECTIVES[0],
         points: int = 101,
     ) -> None:
-        one_of(name, "objective", objective, OBJECTIVES)
-        one_of(name, "family of rules", family, FAMILIES)
+        known_name(name, "objective", objective, OBJECTIVES)
+        known_name(name, "family of rules", family, FAMILIES)
         _check_line(name, agents, facilities, points)
         self.name, self.agents, self.facilities, self.objective = name, agents, facilities, objective
         self.family, self.rules = family, FAMILIES[family]

@@ -9,7 +9,7 @@ from societies.base import Options, Society, State
 from societies.mechanisms import check, size
 
 
-def one_of(society: str, what: str, value: str, known: Collection[str]) -> None:
+def known_name(society: str, what: str, value: str, known: Collection[str]) -> None:
     """ValueError where a setting is none of those that are known."""
     if value not in known:
         raise ValueError(f"{society}: {what} {value!r} is not known; choose one of: {', '.join(known)}")
@@ -18,8 +18,8 @@ def one_of(society: str, what: str, value: str, known: Collection[str]) -> None:
 def count(society: str, what: str, value: float, least: int = 1, most: int | None = None) -> None:
     """ValueError where so many cannot be, or where they are no whole number."""
     range_ = f"at least {least}" if most is None else f"{least} to {most}"
-    if value % 1 != 0 or value < least or (most is not None and value > most):  # so that what is no number is refused
-        raise ValueError(f"{society}: {value:g} {what}; there must be {range_}, and a whole number of them")
+    if not isinstance(value, int) or value < least or (most is not None and value > most):
+        raise ValueError(f"{society}: {value!r} {what}; there must be {range_}, and a whole number of them")
 
 
 def column(society: str, attribute: str, names: tuple[str, ...]) -> int:
@@ -32,11 +32,16 @@ def column(society: str, attribute: str, names: tuple[str, ...]) -> int:
 
 
 def check_step(society: Society, state: State, mechanism: Tensor, action: Tensor) -> None:
-    """Before a real step. ValueError for rules [B, M] that are not allowed, an option that is not open, and choices
-    [B, N] that are not open; -1 = nothing was chosen.
+    """Before a real step. ValueError for a step after the last, rules [B, M] that are not allowed, an option that is
+    not open, and choices [B, N] that are not open; -1 = nothing was chosen. Rules that are numbers may be other than the
+    default where the principal does not decide: `play` puts the default there.
     """
     worlds, agents = state.features.shape[:2]
     where = f"{society.name}, step {state.step}"
+    if state.step >= society.steps:
+        raise ValueError(f"{where}: an episode has steps 0 to {society.steps - 1}")
+    if action.is_floating_point():
+        raise ValueError(f"{where}: choices are told by their places, as whole numbers; found {action.dtype}")
     shapes = (worlds, size(society)), (worlds, agents)
     if (mechanism.shape, action.shape) != shapes:
         found = f"rules of shape {tuple(mechanism.shape)} and choices of shape {tuple(action.shape)}"

@@ -1,5 +1,6 @@
 """People to play the societies with."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from personas.people import People, Persona, gather
 from personas.rosters import open_rosters
 from societies.base import Options, Society
 from societies.mechanisms import bounds, size
+from societies.stage import Stage
 
 POPULATIONS = Path(__file__).parent.parent / "personas" / "populations"
 
@@ -99,3 +101,14 @@ def three_people() -> People:
         for id, name, wage, values, life in told
     ]
     return gather([personas], ("wage",), names)
+
+
+@dataclass(frozen=True)
+class Asking(Stage):
+    """A stage that notes which public states were asked for before anybody was."""
+
+    begun: list[Tensor] = field(default_factory=list[Tensor])
+
+    def census(self, start: int, worlds: int) -> Tensor:
+        self.begun.append(super().census(start, worlds))
+        return self.begun[-1]

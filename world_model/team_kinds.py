@@ -24,12 +24,13 @@ from societies.teams import AGENTS, BASICS, LABELS
 from world_model.team_facts import CRAFTING, MOVING, SITUATIONS, STORING, TAKING, TeamCounts, TeamFacts, counted
 
 WARM = 0.6  # of a fit's steps, in which likelihoods count for less
-LEANING = 1.0  # weight of nearing a corner of its own that each kind starts with
+LEANING = 1.0  # weight of nearing a corner of its own that each kind, as far as there are corners, starts with
 SELDOM = -1.0  # log-odds of an event before anything is known of it
 BLUNT = ((MOVING - 1, 1), (BASICS, TAKING // BASICS), (1, CRAFTING), (BASICS, STORING // BASICS))
 """How many of the numbers that tell of moving, taking, crafting and storing a blunt model weighs, and how many that
-stand side by side share one weight: it tells neither even steps from odd ones, nor who stays from who moves on, nor a
-corner with stock from one without, nor whether there is more than a team needs.
+stand side by side share one weight. It does not tell, in moving, whether one stays on a stocked corner; in taking, even
+steps from odd ones, and who stays from who moves on; in crafting, the ingredients of one item from those of more; in
+storing, whether both ingredients are still stocked.
 """
 
 
@@ -60,12 +61,6 @@ class Kinds:
         """[15, N, A] the pair of everyone under each partition, by assignment."""
         together = (LABELS[:, :, None] == LABELS[:, None, :]).float()  # [15, N, N]
         return self.pairs(self.assignments.expand(len(LABELS), -1, -1), together[:, None]).mT.contiguous()
-
-    @cached_property
-    def gather(self) -> Tensor:
-        """[15 N C, A] 1 where an assignment gives an agent that pair under that partition."""
-        empty = torch.zeros(*self.pair_of.shape[:2], self.count * len(self.present), len(self.assignments))
-        return empty.scatter_(2, self.pair_of[:, :, None], 1.0).flatten(0, 2)
 
 
 class Weights(nn.Module):
@@ -125,7 +120,7 @@ class TeamModel(nn.Module):
         """[E, A] the same of whole episodes, by counts."""
         moves = (counts.moving @ self.moving().T).log_softmax(-2).flatten(0, 1)  # [5 U, C]
         each = counts.moves @ moves + self._events(counts.could, counts.did)  # [E, 15, N, C]
-        return each.flatten(1) @ self.kinds.gather
+        return each.gather(-1, self.kinds.pair_of.expand(len(each), -1, -1, -1)).sum((1, 2))
 
     def _events(self, could: Tensor, did: Tensor) -> Tensor:
         """[..., C] log-likelihood of events [..., 26] of which those could happen, and those did."""

@@ -8,7 +8,8 @@ becomes a public state, or what welfare is: it has to learn those. For societies
 What differs from the paper: a town's latents are its agents' latents, and its free bits are shared by all of them; the
 end of an episode is known, so that there is no head for it; returns are bootstrapped from the slow critic; the critic
 does not learn from replayed returns; networks are a few small layers, normalised in the recurrent cell alone. Imagined
-episodes begin from replayed states, as in the paper, and as many from fresh rosters of the public census.
+courses begin from replayed states, as in the paper; of those from before the first step, as many again are of fresh
+rosters of the public census.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,8 @@ class Memory:
 @dataclass(frozen=True)
 class Dreamer:
     """Latent world model and actor as a principal. Its latents are drawn, as those it has learned from; it takes the
-    best option, or with `explores` one drawn from its actor. Draws follow the seed and a world's number, from `first`.
+    best option, or with `explores` one drawn from its actor. Draws follow the
+    seed and a world's place in the batch, counted from `first`: every batch that is judged gets the same ones.
     """
 
     society: Society
@@ -82,7 +84,7 @@ class Trainer:
     def __init__(self, stage: Stage, settings: DreamerSettings, seed: int) -> None:
         """ValueError where the society's rules are numbers."""
         society, self.stage = stage.society, replace(stage, seed=child_seed(seed, "imagined towns"))
-        found, self.settings, self.seed = sizes(society), settings, seed
+        found, self.settings = sizes(society), settings
         weights = torch.Generator().manual_seed(child_seed(seed, "dreamer's weights"))
         self.generator = torch.Generator().manual_seed(child_seed(seed, "dreamer's training"))
         self.model = LatentModel(found, settings, weights)
@@ -99,9 +101,8 @@ class Trainer:
 
     def live(self, stage: Stage, start: int, worlds: int) -> float:
         """Play real episodes from number `start` on, the first under random options; their mean return."""
-        lots = draws(self.principal.seed, start, worlds)
         exploring = replace(self.principal, first=start, explores=True)
-        acting = exploring if start else RandomRules(stage.society, lots)
+        acting = exploring if start else RandomRules(stage.society, draws(self.principal.seed, 0, worlds))
         episode = stage.play(acting, start, worlds)
         self.replay.add(as_steps(stage.society, episode))
         self.due += self.settings.train_ratio * worlds / self.settings.batch
@@ -114,7 +115,9 @@ class Trainer:
             self.due -= 1
 
     def update(self) -> None:
-        """One gradient step of the world model on replayed episodes, and one of actor and critic imagined from them."""
+        """One gradient step of the world model on replayed episodes, and one of actor and critic in what is imagined
+        from them and from fresh rosters.
+        """
         s = self.settings
         steps = self.replay.sample(s.batch, self.generator)
         unrolled = self.model.unrolled(steps, self.generator)

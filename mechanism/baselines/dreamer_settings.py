@@ -13,7 +13,7 @@ class DreamerSettings:
     train_ratio: float = 16.0  # replayed steps per real step
     replay_episodes: int = 5_000  # the newest that are kept: 60 kB each in a town of 32
     batch: int = 8  # episodes in a replayed batch
-    imagined: int = 4  # episodes of that batch from whose every state imagination starts
+    imagined: int = 4  # episodes of that batch from whose every state imagination starts, and as many fresh rosters
     horizon: int = 15  # imagined steps at most
 
     deter: int = 64  # H, units of an agent's deterministic state

@@ -154,13 +154,17 @@ class _Loop:
         length = rollout_length(self.settings, len(episodes.ids))
         imagination, batches = Imagination(self.learned, self.model, episodes.soft), list[Batch]()
         for step in range(society.steps):
-            rows = torch.randint(len(episodes.ids), (branches,), generator=self.generator)
             first = (number * society.steps + step) * branches
-            place = replay(self.learned, picked(episodes, rows), step) if step else self._fresh(first)
+            place = self._lived(episodes, step) if step else self._fresh(first)
             lots = draws(child_seed(self.seed, "imagined"), first, branches)
             made = imagination.branch(place, length, lots)
             batches.append(for_ppo(self.learned, made, self.scale, self._improving()))
         return reduce(Batch.joined, batches)
+
+    def _lived(self, episodes: Episode, step: int) -> Place:
+        """Before a later step of episodes drawn at random."""
+        rows = torch.randint(len(episodes.ids), (self.settings.branches,), generator=self.generator)
+        return replay(self.learned, picked(episodes, rows), step)
 
     def _fresh(self, first: int) -> Place:
         """Before the first step of rosters that nobody has asked anything: the census is public."""

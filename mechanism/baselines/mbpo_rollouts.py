@@ -1,5 +1,5 @@
-"""Imagined episodes that branch off from real ones: the people, their past and the principal's memory are real, what
-follows is imagined for some steps.
+"""Imagined episodes that branch off from real ones, or begin anew: up to there the people, their past and the
+principal's memory are real, what follows is imagined for some steps.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from societies.mechanisms import in_force
 
 @dataclass(frozen=True)
 class Place:
-    """Before one step of B real episodes."""
+    """Before one step of B episodes, real so far."""
 
     memory: Any  # the principal's, which does not yet hold `seen`
     seen: PublicStep
@@ -59,7 +59,7 @@ class Imagination:
     soft: bool  # replies are whole distributions, as those of the real people are
 
     def branch(self, place: Place, steps: int, draws: Draws) -> Branch:
-        """Go on from a real place under the exploring policy, for `steps` steps or until the episode ends.
+        """Go on from there under the exploring policy, for `steps` steps or until the episode ends.
 
         World b of B is answered by member b mod S all along: B must be a multiple of S.
         """

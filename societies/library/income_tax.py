@@ -25,7 +25,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import EQUALITY, FEATURES, HOURS, NET, LabourMarket
 from societies.library.income_tax_words import RULES, STRETCHES, news
 from societies.quantal import quantal_response
-from societies.refusals import check_step, column, one_of
+from societies.refusals import check_step, column, known_name
 from societies.taxes import US_BRACKETS, US_RATES, tax
 
 WEEKS_X_HOURS = 2080  # hours a year at 40 hours a week
@@ -84,7 +84,7 @@ class IncomeTax:
     response_is_choice = True
 
     def __init__(self, objective: str = "equality_productivity") -> None:
-        one_of(self.name, "objective", objective, OBJECTIVES)
+        known_name(self.name, "objective", objective, OBJECTIVES)
         self.objective = objective
         self.steps = self.warm_up + self.years
         self.mechanism = Box(0.0, 1.0, (len(US_RATES),))

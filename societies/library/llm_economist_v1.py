@@ -24,7 +24,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
 from societies.library.llm_economist_v1_words import news, rules
 from societies.quantal import quantal_response
-from societies.refusals import check_step, column, one_of
+from societies.refusals import check_step, column, known_name
 from societies.taxes import US_BRACKETS
 
 LEVELS = tuple(range(0, 101, 10))  # hours a week
@@ -57,9 +57,9 @@ class LLMEconomist:
     response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], skills: str = SKILLS[0], brackets: str = "three") -> None:
-        one_of(self.name, "objective", objective, OBJECTIVES)
-        one_of(self.name, "distribution of skills", skills, SKILLS)
-        one_of(self.name, "set of brackets", brackets, BRACKETS)
+        known_name(self.name, "objective", objective, OBJECTIVES)
+        known_name(self.name, "distribution of skills", skills, SKILLS)
+        known_name(self.name, "set of brackets", brackets, BRACKETS)
         self.objective, self.skills = objective, skills
         hours = torch.tensor(LEVELS, dtype=torch.float32) / FULL_TIME
         centre = 10.5 if skills == "us_income" else 7.8  # mean of ln(income at full time)

@@ -22,7 +22,7 @@ from societies.base import Settled, State, Transition
 from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
 from societies.library.one_step_words import news, rules
 from societies.quantal import quantal_response
-from societies.refusals import check_step, column, one_of
+from societies.refusals import check_step, column, known_name
 from societies.taxes import US_RATES
 
 LEVELS = tuple(range(101))  # hours
@@ -51,7 +51,7 @@ class OneStep:
     response_is_choice = True
 
     def __init__(self, objective: str = OBJECTIVES[0], labour_cost: float = 1.0, labour_power: float = 2.0) -> None:
-        one_of(self.name, "objective", objective, OBJECTIVES)
+        known_name(self.name, "objective", objective, OBJECTIVES)
         if not (labour_cost > 0 and labour_power > 1):
             costs = f"labour cost {labour_cost:g}, labour power {labour_power:g}"
             raise ValueError(f"{self.name}: {costs}; the cost must be above 0 and the power above 1")

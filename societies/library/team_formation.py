@@ -20,7 +20,7 @@ from agents.base import Question
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Options, Settled, State, Transition
-from societies.refusals import check_step, column, one_of
+from societies.refusals import check_step, column, known_name
 from societies.team_features import (
     NAMES,
     PERSONAL,
@@ -72,8 +72,8 @@ class TeamFormation:
     response_is_choice = False
 
     def __init__(self, name: str = "team_formation", objective: str = OBJECTIVES[0], roles: str = ROLES[0]) -> None:
-        one_of(name, "objective", objective, OBJECTIVES)
-        one_of(name, "kind of roles", roles, ROLES)
+        known_name(name, "objective", objective, OBJECTIVES)
+        known_name(name, "kind of roles", roles, ROLES)
         self.name, self.objective, self.roles = name, objective, roles
         self.mechanism = Options(tuple(partition_name(m) for m in range(len(LABELS))), groups)
 

@@ -27,7 +27,7 @@ from societies.base import Episode
 from societies.facilities import Facilities, Tastes
 from societies.mechanisms import options
 from societies.stage import Stage
-from tests.towns import POPULATIONS
+from tests.towns import POPULATIONS, Asking
 from tests.world_model.island import reordered, seen
 from tests.world_model.island import stage as island
 from world_model.fit import quiet
@@ -245,6 +245,16 @@ def test_nothing_shut_is_imagined_and_learning_moves_every_network():
     unrolled = trainer.model.unrolled(steps, trainer.generator)
     dream = trainer.imagination.roll(steps, unrolled, FRESH, trainer.generator)
     assert bool((dream.log_prob.detach() > -20).all())
+
+
+def test_every_update_imagines_other_fresh_towns():
+    real = stage_of(SMALL)
+    stage = Asking(SMALL, real.population, real.rosters, real.seed)
+    dreamer(stage, TINY, 9, 0, quiet)
+    begun = torch.cat(stage.begun)
+    assert len(begun) == 9 * TINY.imagined
+    assert len(begun.unique(dim=0)) == len(begun)
+    assert not (begun[:, None] == real.census(0, 9)).flatten(2).all(-1).any()
 
 
 def test_it_learns_to_build_where_more_people_live():

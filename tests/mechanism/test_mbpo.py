@@ -20,7 +20,7 @@ from personas.rosters import open_rosters
 from societies.base import Episode, Principal
 from societies.facilities import Facilities, Tastes
 from societies.stage import Stage
-from tests.towns import POPULATIONS
+from tests.towns import POPULATIONS, Asking
 from tests.world_model.island import stage as island_stage
 from world_model.fit import quiet
 
@@ -179,17 +179,6 @@ def test_every_real_episode_is_played_once_and_told_of():
     mbpo(stage, new_policy(stage, 0), TINY, 15, 0, quiet, told.append)
     assert [i for batch in stage.played for i in batch] == list(range(12))  # no more than whole batches
     assert told == [4, 8, 12]
-
-
-@dataclass(frozen=True)
-class Asking(Stage):
-    """Notes which public states were begun from."""
-
-    begun: list[Tensor] = field(default_factory=list[Tensor])
-
-    def census(self, start: int, worlds: int) -> Tensor:
-        self.begun.append(super().census(start, worlds))
-        return self.begun[-1]
 
 
 def test_rollouts_from_the_first_step_begin_in_towns_that_were_never_lived_in():

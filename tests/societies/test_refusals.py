@@ -43,6 +43,14 @@ def test_nobody_visits_what_does_not_stand():
             SMALL.step(begun(), CORNER, HOME + odd)
 
 
+def test_nothing_is_done_after_the_last_step_or_by_halves():
+    late = replace(begun(), step=2)
+    with pytest.raises(ValueError, match="small, step 2: an episode has steps 0 to 1"):
+        SMALL.step(late, CORNER, HOME)
+    with pytest.raises(ValueError, match=r"choices are told by their places, as whole numbers; found torch\.float32"):
+        SMALL.step(begun(), CORNER, HOME.float())
+
+
 def test_rules_outside_their_space_and_other_shapes():
     with pytest.raises(ValueError, match="small, step 0: the rules must mark one of 4 options"):
         SMALL.step(begun(), torch.ones(2, 4), HOME)
@@ -60,7 +68,9 @@ def test_rules_outside_their_space_and_other_shapes():
     ("sizes", "message"),
     [
         ({"agents": 2.5}, "odd: 2.5 agents; there must be at least 1, and a whole number of them"),
-        ({"side": float("nan")}, "odd: nan cells along a side"),
+        ({"side": float("nan")}, "odd: nan cells along a side; there must be at least 1, and a whole number of them"),
+        ({"agents": 3.0}, "odd: 3.0 agents"),
+        ({"agents": "3"}, "odd: '3' agents"),
         ({"sites": 5}, "odd: 5 facilities on a grid of 2 x 2 cells; there must be 1 to 4"),
         ({"tastes": replace(TASTES, crowding=(0.0, float("nan")))}, "odd: crowding is 0 to nan"),
         ({"objective": "joy"}, "odd: objective 'joy' is not known; choose one of: visits"),
