@@ -46,7 +46,8 @@ class Longer:
     def little(self, gain: float) -> bool:
         """A harder rule, which noise alone does not meet: moreover 2% of PPO's whole gain are not among the 95% of what
         may have been added."""
-        return self.nothing and self.added + t.ppf(0.975, self.seeds - 1) * self.error <= 0.02 * gain
+        most = self.added + float(t.ppf(0.975, self.seeds - 1)) * self.error
+        return self.nothing and most <= 0.02 * gain
 
 
 def longer(curves: Mapping[int, Curves]) -> Longer:

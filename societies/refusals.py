@@ -33,8 +33,8 @@ def column(society: str, attribute: str, names: tuple[str, ...]) -> int:
 
 def check_step(society: Society, state: State, mechanism: Tensor, action: Tensor) -> None:
     """Before a real step. ValueError for a step after the last, rules [B, M] that are not allowed, an option that is
-    not open, and choices [B, N] that are not open; -1 = nothing was chosen. Rules that are numbers may be other than the
-    default where the principal does not decide: `play` puts the default there.
+    not open, and choices [B, N] that are not open; -1 = nothing was chosen. Rules that are numbers may be other than
+    the default where the principal does not decide: `play` puts the default there.
     """
     worlds, agents = state.features.shape[:2]
     where = f"{society.name}, step {state.step}"

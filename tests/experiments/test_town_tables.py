@@ -120,11 +120,13 @@ def test_every_bar_has_to_be_met():
 
 
 def test_a_longer_run_has_to_add_little_for_certain():
-    assert Longer(2, 1, added=0.001, error=0.002, seeds=10).little(gain=0.5)
-    assert not Longer(2, 1, added=0.001, error=0.006, seeds=10).little(
-        gain=0.5
-    )  # nothing, as far as is known: too little is
-    assert not Longer(2, 1, added=0.003, error=0.002, seeds=10).little(gain=0.5)  # certain, but more than nothing
+    def little(added: float, error: float, seeds: int = 10) -> bool:
+        return Longer(2, 1, added, error, seeds).little(gain=0.5)
+
+    assert little(0.001, 0.002)
+    assert not little(0.001, 0.006)  # nothing, as far as is known: too little is
+    assert not little(0.003, 0.002)  # certain, but more than nothing
+    assert not little(0.001, 0.0025, seeds=3)  # of so few seeds the error itself is hardly known
 
 
 def test_schedules_are_lengthened_until_they_add_little():
