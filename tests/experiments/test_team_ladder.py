@@ -28,15 +28,17 @@ from experiments.team_oracles import (
 from learning.draws import draws
 from mechanism.explore import RandomRules
 from mechanism.team_plans import OPTIONS, promises
-from societies.base import Episode, PublicStep
+from societies.base import Episode, PublicStep, State
 from societies.library.team_formation import TeamFormation
 from societies.play import Fixed, play
+from societies.team_features import features_of, seats_of, state_of
 from societies.team_roles import PERMUTED
 from societies.teams import ALL_TOGETHER, ALONE, DECISIONS, STEPS, partition_name, start
 from tests.towns import four_gatherers, town
 
 TEAM, IID = TeamFormation(), TeamFormation("team_formation_iid", roles="independent")
 TOGETHER = torch.eye(OPTIONS)[ALL_TOGETHER]
+AS_BEFORE = torch.zeros(1, OPTIONS)
 
 
 def played(society: TeamFormation, worlds: int, seed: int = 1) -> Episode:
@@ -55,12 +57,19 @@ def seen(episode: Episode, t: int) -> PublicStep:
 # beliefs
 
 
+def together(state: State) -> State:
+    """With everyone in one team already."""
+    teams = state_of(state.features).under(TOGETHER.expand(len(state.features), -1))
+    return replace(state, features=features_of(teams, seats_of(state.features)))
+
+
 def test_one_step_is_weighed_by_the_chances_of_its_moves():
     people = four_gatherers()  # roles 0 to 3 by seat
-    state = TEAM.reset(people)
-    rules = TOGETHER[None]
-    after = TEAM.step(state, rules, torch.tensor([[0, 0, 4, 1]]))  # as roles 0 to 3 mean to: up, up, stay, down
-    told = evidence(0, state.features, rules, after.response, torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3], [2, 1, 0, 3]]))
+    state = together(TEAM.reset(people))
+    after = TEAM.step(state, AS_BEFORE, torch.tensor([[0, 0, 4, 1]]))  # as roles 0 to 3 mean to: up, up, stay, down
+    told = evidence(
+        0, state.features, AS_BEFORE, after.response, torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3], [2, 1, 0, 3]])
+    )
     right, wrong = math.log(0.92), math.log(0.02)
     assert told[0, 0] == pytest.approx(4 * right, abs=1e-5)
     assert told[0, 1] == pytest.approx(2 * right + 2 * wrong, abs=1e-5)  # they would have gone right and left
@@ -69,12 +78,12 @@ def test_one_step_is_weighed_by_the_chances_of_its_moves():
 
 def test_what_cannot_be_is_ruled_out():
     people = four_gatherers()
-    state = TEAM.reset(people)
+    state = together(TEAM.reset(people))
     there = state.features.clone()
     there[..., -3:-1] = (torch.tensor([[0.0, 0], [0, 7], [7, 0], [7, 7]]) - 3.5) / 2  # everyone on its own corner
     state = type(state)(2, there, people)
-    step = TEAM.step(state, TOGETHER[None], torch.full((1, 4), 4))
-    told = evidence(2, there, TOGETHER[None], step.response, PERMUTED)
+    step = TEAM.step(state, AS_BEFORE, torch.full((1, 4), 4))
+    told = evidence(2, there, AS_BEFORE, step.response, PERMUTED)
     assert int(told[0].isfinite().sum()) == 1  # what three took and one made leaves no other roles
     assert PERMUTED[told[0].argmax()].tolist() == [0, 1, 2, 3]
 
