@@ -17,7 +17,7 @@ from world_model.fit import FitSettings
 from world_model.model import ModelSettings
 
 TUNING_SEED = 900_002  # of the communities that trials are judged on
-WINNERS: Mapping[str, int] = {"ppo": 3, "recurrent": 3, "mbpo": 6, "dreamer": 5, "swm_ap": 5}
+WINNERS: Mapping[str, int] = {"ppo": 3, "recurrent": 3, "mbpo": 4, "dreamer": 3, "swm_ap": 5}
 
 
 def ppo_trials() -> Sequence[ImproveSettings]:
