@@ -42,8 +42,8 @@ class Memory:
 @dataclass(frozen=True)
 class Dreamer:
     """Latent world model and actor as a principal. Its latents are drawn, as those it has learned from; it takes the
-    best option, or with `explores` one drawn from its actor. Draws follow the
-    seed and a world's place in the batch, counted from `first`: every batch that is judged gets the same ones.
+    best option, or with `explores` one drawn from its actor. Draws follow the seed and a world's place in the batch,
+    counted from `first`: every batch that is judged gets the same ones.
     """
 
     society: Society
