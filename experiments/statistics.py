@@ -79,7 +79,7 @@ def crossed_interval(values: ArrayLike, seed: int = 0) -> Interval:
     data = _finite(values, dimensions=2)
     seeds, communities = data.shape
     s, c = _weights(seeds, seed, "seeds"), _weights(communities, seed, "communities")  # [DRAWS, S], [DRAWS, C]
-    return _interval(float(data.mean()), np.einsum("ds,sc,dc->d", s, data, c, optimize=True), _fewest(data))
+    return _interval(float(data.mean()), np.einsum("ds,sc,dc->d", s, data, c, optimize=True), _fewest(*data.shape))
 
 
 def gap_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0) -> Interval:
@@ -103,7 +103,7 @@ def way_share(values: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int = 0)
     level, top = (np.einsum("ds,sc,dc->d", s, x, c, optimize=True) - c @ a for x in (data, b))
     there = top != 0
     share = float((data.mean() - a.mean()) / (b.mean() - a.mean()))
-    return _interval(share, level[there] / top[there], _fewest(data))
+    return _interval(share, level[there] / top[there], _fewest(*data.shape))
 
 
 def interquartile_mean(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:
@@ -117,8 +117,8 @@ def interquartile_mean(tasks: Sequence[ArrayLike], seed: int = 0) -> Interval:
         np.concatenate([task[_rows(len(task), seed, f"task {i}", start, CHUNK)] for start in range(0, DRAWS, CHUNK)])
         for i, task in enumerate(data)
     ]  # each [DRAWS, S]
-    fewest, whole = min(map(len, data)), float(_middle(np.concatenate(data)[None])[0])
-    return _interval(whole, _middle(np.concatenate(drawn, axis=1)), fewest)
+    whole = float(_middle(np.concatenate(data)[None])[0])
+    return _interval(whole, _middle(np.concatenate(drawn, axis=1)), _fewest(*map(len, data)))
 
 
 def _middle(scores: Floats) -> Floats:
@@ -232,9 +232,9 @@ def _weights(size: int, seed: int, purpose: str) -> Floats:
     return np.concatenate(counts) / size
 
 
-def _fewest(values: Floats) -> int:
-    """Of [S, C] the smaller number that says anything of how much values vary: one value says nothing."""
-    return min((n for n in values.shape if n > 1), default=1)
+def _fewest(*counts: int) -> int:
+    """The smallest number of values that says anything of how much they vary: one value says nothing."""
+    return min((n for n in counts if n > 1), default=1)
 
 
 def _ends(n: int) -> tuple[float, float]:
