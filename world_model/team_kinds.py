@@ -25,7 +25,7 @@ from world_model.team_facts import CRAFTING, MOVING, SITUATIONS, STORING, TAKING
 
 WARM = 0.6  # of a fit's steps, in which likelihoods count for less
 LEANING = 1.0  # weight of nearing a corner of its own that each kind, as far as there are corners, starts with
-SELDOM = -1.0  # log-odds of an event before anything is known of it
+SELDOM = -3.0  # log-odds of an event before anything is known of it: what was never seen is not to be planned on
 BLUNT = ((MOVING - 1, 1), (BASICS, TAKING // BASICS), (1, CRAFTING), (BASICS, STORING // BASICS))
 """How many of the numbers that tell of moving, taking, crafting and storing a blunt model weighs, and how many that
 stand side by side share one weight. It does not tell, in moving, whether one stays on a stocked corner; in taking, even

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
 from mechanism.swm_teams import TeamSettings, swm_teams
-from mechanism.team_planning import Doings, LearnedTeams, foreseen, probed
+from mechanism.team_planning import Doings, LearnedTeams, Owed, foreseen, probed
 from mechanism.team_plans import OPTIONS, Planned, promises
 from personas.rosters import open_rosters
 from societies.catalog import load
@@ -20,7 +22,7 @@ from world_model.team_kinds import Kinds, TeamFit, TeamModel
 
 KINDS = Kinds(4)
 ONE_OF_EACH = torch.arange(4)[None]  # [1, N]
-QUICK = TeamSettings(TeamFit(starts=1, steps=200), samples=2, probe_refits=2, probe_episodes=2)
+QUICK = TeamSettings(TeamFit(starts=3, steps=200), samples=2, probe_refits=2, probe_episodes=2)
 
 
 def idle() -> TeamModel:
@@ -59,6 +61,21 @@ def test_kinds_walk_where_they_are_drawn_to():
     assert state.hands.sum(1)[0].min() >= 1  # someone has a unit of every basic
     assert torch.equal(state.hands[0] > 0, torch.eye(4, dtype=torch.bool))
     assert float(welfare[0]) == 0.0  # nobody stores, and they are alone
+
+
+def test_who_takes_every_other_time_is_planned_on_for_half_as_much():
+    model = drawn_to_their_corners()
+    model.taking.base = 0.0
+    after = [Doings.of(own).stretch(0, 14, start(1), ONE_OF_EACH)[0] for own in (model, drawn_to_their_corners())]
+    some, all_of_it = (state.hands.sum() for state in after)
+    assert abs(float(some) - float(all_of_it) / 2) <= 2  # of four agents, each rounded by at most a half
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=30))
+def test_events_without_luck_are_as_many_as_their_chances_add_up_to(chances: list[list[float]]):
+    owed, each = Owed(), torch.tensor(chances)  # [T, 3]
+    happened = torch.stack([owed.happens("it", chance) for chance in each])
+    assert float((happened.float().cumsum(0) - each.cumsum(0)).abs().max()) <= 0.5 + 1e-5
 
 
 def test_luck_makes_moves_as_likely_as_the_model_has_them():
@@ -114,7 +131,7 @@ def _after_an_episode(principal: LearnedTeams) -> torch.Tensor:
     """[1, A] belief when people did as the model has it."""
     doings, held, state = Doings.of(principal.model), principal.start(1), start(1)
     for t in range(10):
-        events = doings.events(t, state, KINDS.pairs(ONE_OF_EACH, state.together), None)
+        events = doings.events(t, state, KINDS.pairs(ONE_OF_EACH, state.together), Owed())
         held = principal.after(held, told(state, events, torch.tensor([t]), (1, 1)))
         state, _ = doings.stretch(t, t + 1, state, ONE_OF_EACH)
     return held
