@@ -41,7 +41,7 @@ class SocietyConfig(Strict):
 class PopulationConfig(Strict):
     kind: Literal["llm", "scripted", "rl"] = "llm"
     model: str = "embedded"  # embedded, mock, or provider:model
-    base_url: str | None = None  # of an OpenAI-compatible server
+    base_url: str | list[str] | None = None  # of an OpenAI-compatible server; of vLLM's, one or several
     people: str  # a population file or a folder of persons
     way: Way = "distribution"
     retries: Annotated[int, Field(ge=0)] = 2
@@ -75,14 +75,15 @@ class PopulationConfig(Strict):
 
     @field_validator("base_url")
     @classmethod
-    def _no_login(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "")
-        if parts.username or parts.password:
-            raise ValueError("it holds a login, which would be written to the run's folder; take it out")
-        refuse_secrets(name for name, _ in parse_qsl(parts.query))
-        if url and redact(url) != url:
-            raise ValueError("it holds a key, which would be written to the run's folder; take it out")
-        return url
+    def _no_login(cls, given: str | list[str] | None) -> str | list[str] | None:
+        for url in [given] if isinstance(given, str) else given or []:
+            parts = urlsplit(url)
+            if parts.username or parts.password:
+                raise ValueError("it holds a login, which would be written to the run's folder; take it out")
+            refuse_secrets(name for name, _ in parse_qsl(parts.query))
+            if redact(url) != url:
+                raise ValueError("it holds a key, which would be written to the run's folder; take it out")
+        return given
 
 
 class BudgetConfig(Strict):

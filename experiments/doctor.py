@@ -136,7 +136,7 @@ def _vllm() -> Iterator[Finding]:
     if version:
         yield Finding("vLLM", "good", version)
     else:
-        fix = "a GPU: pip install -e '.[gpu]'; or any server: population.model=openai:NAME population.base_url=URL"
+        fix = "a GPU: pip install -e '.[gpu]'; or a server: population.model=vllm:NAME population.base_url=URL"
         yield Finding("vLLM", "note", "not installed; needed only to serve a large model here", fix)
 
 

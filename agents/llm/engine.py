@@ -31,6 +31,7 @@ class Reply:
     tokens_out: int = 0
     seconds: float = 0.0
     error: str | None = None  # why there is no answer (time-out, refused connection, ...)
+    faults: tuple[str, ...] = ()  # why earlier tries of the same call failed, "cause: detail", if it was sent again
 
 
 class Engine(Protocol):

@@ -7,6 +7,7 @@ recorded run is replayed from. One process writes it at a time.
 import sqlite3
 import time
 from array import array
+from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class Journal:
             which, now = self._model(model), time.time()
             rows = [self._row(first + i, which, call, *answer, now) for i, (call, answer) in enumerate(pairs)]
             self._db.executemany(f"INSERT INTO calls VALUES ({','.join('?' * 25)}, 0)", rows)
+            faults = [(first + i, *fault) for i, (_, (reply, _)) in enumerate(pairs) for fault in _by_cause(reply)]
+            self._db.executemany("INSERT INTO faults VALUES (?, ?, ?)", faults)
             self._db.execute("DELETE FROM in_flight WHERE id = ?", (note,))
         self.last_call += len(rows)
         self._count([reply for reply, _ in answers])
@@ -226,6 +229,11 @@ def pack(numbers: Sequence[float] | None) -> bytes | None:
 def unpack(packed: bytes | None) -> tuple[float, ...] | None:
     """What `pack` was given."""
     return None if packed is None else tuple(array(packed[:1].decode(), packed[1:]))
+
+
+def _by_cause(reply: Reply) -> list[tuple[str, int]]:
+    """How many tries failed before, by cause without details."""
+    return list(Counter(fault.partition(":")[0] for fault in reply.faults).items())
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import math
 import os
-import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
@@ -15,21 +13,21 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from agents.base import Question
+from agents.llm.checks import check_seconds, check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
-from agents.llm.logprobs import Token, choice_log_probs
+from agents.llm.logprobs import choice_log_probs
+from agents.llm.loop import Loop
+from agents.llm.openai_form import token_count, told_tokens
 from agents.llm.prompts import answer_schema, messages
 from agents.llm.redact import redact, refuse_secret_values
 from agents.llm.replies import shown
 from agents.llm.server import check_server
 
 _LIKELIEST = 20  # tokens whose probability OpenAI and vLLM tell at most
-_CERTAIN = 1e-3  # the largest log-probability that is believed: 0, and some rounding
-_MOST_TOKENS = 10**9  # in or out, that one call is believed to have taken
 _OPENAI_KEY = "OPENAI_API_KEY"
 _REFUSED = (400, 404, 415, 422, 501)  # statuses of a server that does not know a part of the request
 _LADDER = ((True, True), (True, False), (False, True), (False, False))  # what is asked for: (schema, extras)
 _PLAIN_LADDER = _LADDER[1::2]  # of providers that are asked for no extras
-_T = TypeVar("_T")
 
 
 class UnknownProvider(ValueError):
@@ -56,10 +54,10 @@ class LangChainEngine:
         **more: Setting,
     ) -> None:
         provider, _, name = model.partition(":")
-        _check_temperature(temperature)
-        _check_seconds("timeout", timeout)
-        _check_whole("max_in_flight", max_in_flight)
-        _check_whole("max_tokens", max_tokens)
+        check_temperature(temperature)
+        check_seconds("timeout", timeout)
+        check_whole("max_in_flight", max_in_flight)
+        check_whole("max_tokens", max_tokens)
         refuse_secret_values(more)
         self.model = model
         given: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
@@ -72,7 +70,7 @@ class LangChainEngine:
         self._timeout, self._max_in_flight = timeout, max_in_flight
         self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
-        self._loop = _Loop()
+        self._loop = Loop()
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All at once, at most `max_in_flight` at a time."""
@@ -133,39 +131,6 @@ class LangChainEngine:
         return known
 
 
-class _Loop:
-    """One event loop for the engine's life: the providers' clients keep connections that belong to a loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="language-model calls", daemon=True).start()
-
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C: the calls in flight are given up
-            raise
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise ValueError(f"setting {name!r} must be a number of seconds above 0, such as 60; it is {value!r}")
-
-
-def _check_temperature(value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ValueError(f"setting 'temperature' must be a number of at least 0, such as 1.0; it is {value!r}")
-
-
-def _check_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"setting {name!r} must be a whole number of at least 1; it is {value!r}")
-
-
 def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapping[str, Setting]) -> BaseChatModel:
     provider, _, name = model.partition(":")
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
@@ -216,7 +181,7 @@ def _log_probs(message: AIMessage, request: Request) -> tuple[float, ...] | None
     if request.way != "distribution":
         return None
     try:
-        return choice_log_probs(_tokens(message), request.question)
+        return choice_log_probs(told_tokens(message.response_metadata.get("logprobs") or {}), request.question)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
 
@@ -226,7 +191,7 @@ def _cut_short(error: Exception, began: float) -> Reply | None:
     completion: Any = getattr(error, "completion", None)
     try:
         text, usage = completion.choices[0].message.content, completion.usage
-        tokens = _count(usage.prompt_tokens), _count(usage.completion_tokens)
+        tokens = token_count(usage.prompt_tokens), token_count(usage.completion_tokens)
     except (AttributeError, IndexError, TypeError):
         return None
     return Reply(str(text or ""), None, *tokens, time.perf_counter() - began)
@@ -235,29 +200,7 @@ def _cut_short(error: Exception, began: float) -> Reply | None:
 def _used(message: AIMessage) -> tuple[int, int]:
     """Tokens in and out as the server tells them; 0 where it does not."""
     told: Mapping[str, object] = message.usage_metadata or {}
-    return _count(told.get("input_tokens")), _count(told.get("output_tokens"))
-
-
-def _count(told: object) -> int:
-    """Within what one call can take: a negative count would lower what is spent, a huge one cannot be kept."""
-    return int(min(max(0, told), _MOST_TOKENS)) if isinstance(told, int | float) else 0
-
-
-def _tokens(message: AIMessage) -> list[Token]:
-    """The tokens that a message tells, in OpenAI's form."""
-    told: Mapping[str, Any] = message.response_metadata.get("logprobs") or {}
-    tokens: list[Token] = []
-    for token in told.get("content") or []:
-        likeliest = tuple((str(t["token"]), _log_prob(t["logprob"])) for t in token.get("top_logprobs") or [])
-        tokens.append(Token(str(token["token"]), likeliest))
-    return tokens
-
-
-def _log_prob(told: Any) -> float:
-    log_prob = float(told)
-    if not log_prob <= _CERTAIN:  # NaN is not <= anything
-        raise ValueError(f"{log_prob:g} is no log-probability")
-    return log_prob
+    return token_count(told.get("input_tokens")), token_count(told.get("output_tokens"))
 
 
 def _failed(error: str, began: float, tokens: tuple[int, int] = (0, 0)) -> Reply:

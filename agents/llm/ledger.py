@@ -10,6 +10,8 @@ _CALLS = """SELECT count(*), total(tokens_in), total(tokens_out), total(seconds)
     max(missing) FROM calls WHERE ? IS NULL OR purpose = ?"""
 _CAUSES = """SELECT CASE instr(problem, ':') WHEN 0 THEN problem ELSE substr(problem, 1, instr(problem, ':') - 1) END,
     count(*) FROM calls WHERE problem IS NOT NULL AND (? IS NULL OR purpose = ?) GROUP BY 1 ORDER BY 2 DESC, 1"""
+_FAULTS = """SELECT f.cause, sum(f.tries) FROM faults f JOIN calls c ON c.id = f.call
+    WHERE ? IS NULL OR c.purpose = ? GROUP BY 1 ORDER BY 2 DESC, 1"""
 _FALLBACKS = """SELECT fallback, count(*) FROM decisions WHERE fallback IS NOT NULL AND (? IS NULL OR purpose = ?)
     GROUP BY 1 ORDER BY 1"""
 
@@ -32,6 +34,7 @@ class Ledger:
     missing_mean: float | None  # mean probability that the told distributions leave out
     missing_most: float | None
     problems: Mapping[str, int]  # cause -> calls whose reply could not be used
+    faults: Mapping[str, int]  # cause -> tries of calls that were sent again
     fallbacks: Mapping[str, int]  # name -> decisions
 
 
@@ -56,5 +59,6 @@ def summarise(connection: sqlite3.Connection, purpose: str | None = None) -> Led
         missing_mean=mean,
         missing_most=most,
         problems=dict(connection.execute(_CAUSES, both).fetchall()),
+        faults=dict(connection.execute(_FAULTS, both).fetchall()),
         fallbacks=dict(connection.execute(_FALLBACKS, both).fetchall()),
     )

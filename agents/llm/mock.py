@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from agents.llm.engine import Reply, Request, Way
-from agents.llm.prompts import canonical, json_value
+from agents.llm.prompts import in_words
 
 Answer = Reply | str | int  # a whole reply, its words, or the index of the choice that is named
 BOTH_WAYS: frozenset[Way] = frozenset({"sample", "distribution"})
@@ -48,11 +48,6 @@ class MockEngine:
             raise ValueError(f"{self.model} was given {len(self._answers)} answers and is asked for one more")
         self._used += 1
         return self._answers[self._used - 1]
-
-
-def in_words(request: Request, choice: int) -> str:
-    """The JSON answer that names a choice."""
-    return canonical({request.question.key: json_value(request.question.choices[choice])})
 
 
 def _tokens(request: Request, text: str) -> tuple[int, int]:

@@ -1,22 +1,30 @@
 """Models by name: `embedded`, `openai:NAME`, `recorded:RUN`, `mock:uniform`, ..."""
 
 import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from agents.llm.checks import Limits
 from agents.llm.engine import Engine, Setting
 from agents.llm.mock import MOCKS, mock
 from agents.llm.recorded import RecordedEngine
+from agents.llm.server import check_server, root
+
+_VLLM_KEY = "VLLM_API_KEY"
 
 POSSIBLE = f"""  embedded                the small model that ships with Solon
   embedded:FOLDER         a model folder made by `solon train-embedded`
   openai:NAME             OpenAI, or with base_url=http://HOST:PORT/v1 any OpenAI-compatible server (vLLM, Ollama, ...)
+  vllm:NAME               vLLM's own server at base_url=http://HOST:PORT, or several of them; faster than openai:NAME
   PROVIDER:NAME           any provider that LangChain knows (anthropic:..., google_genai:..., mistralai:...)
   recorded:RUN            the answers in a run folder or journal file, without any model
   {", ".join(f"mock:{name}" for name in MOCKS)}   stand-ins for dry runs"""
 
 
-def engine_for(model: str, base_url: str | None = None, **settings: Setting) -> Engine:
+def engine_for(model: str, base_url: str | Sequence[str] | None = None, **settings: Setting) -> Engine:
     """The engine of that name. `settings` (temperature, max_in_flight, ...) go to the provider's engine.
 
     ValueError: an unknown name, a missing folder, an unreachable server; the message lists what is possible.
@@ -33,7 +41,12 @@ def engine_for(model: str, base_url: str | None = None, **settings: Setting) -> 
         return local[kind](name)
     if not name:
         raise ValueError(f"model {model!r} is not known; choose one of:\n{POSSIBLE}")
-    return _provider(model, base_url, settings)
+    urls = [base_url] if isinstance(base_url, str) else list(base_url or ())
+    if kind == "vllm":
+        return _vllm(model, urls, settings)
+    if len(urls) > 1:
+        raise ValueError(f"model {model!r} is asked at one base_url; several are for vllm:NAME")
+    return _provider(model, next(iter(urls), None), settings)
 
 
 def _embedded(folder: str) -> Engine:
@@ -52,6 +65,18 @@ def _recorded(run: str) -> Engine:
     if not run:
         raise ValueError("`recorded` needs a run folder or a journal file: recorded:runs/NAME")
     return RecordedEngine(run)
+
+
+def _vllm(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engine:
+    if not urls:
+        raise ValueError(f"{model} needs a server: give population.base_url=http://HOST:PORT, or several as a list")
+    key = os.environ.get(_VLLM_KEY)
+    for url in urls:
+        check_server(f"{root(url)}/v1", model.partition(":")[2], key, _VLLM_KEY)
+    limits: dict[str, Any] = {f.name: settings[f.name] for f in fields(Limits) if f.name in settings}
+    rest = {name: value for name, value in settings.items() if name not in limits}
+    made = importlib.import_module("agents.llm.vllm_engine").VllmEngine
+    return cast(Engine, made(model, urls, key, limits=Limits(**limits), **rest))
 
 
 def _provider(model: str, base_url: str | None, settings: dict[str, Setting]) -> Engine:

@@ -48,6 +48,11 @@ def json_value(choice: str) -> int | str:
     return int(choice) if choice.isascii() and choice.isdigit() and str(int(choice)) == choice else choice
 
 
+def in_words(request: Request, choice: int) -> str:
+    """The JSON answer that names a choice."""
+    return canonical({request.question.key: json_value(request.question.choices[choice])})
+
+
 class CallKeys:
     """Keys of calls to one model with one set of parameters: SHA-256 over canonical JSON.
 

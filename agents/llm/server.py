@@ -48,6 +48,11 @@ def check_server(base_url: str, name: str, key: str | None, key_name: str) -> No
     _has_model(base_url, name, _names(body))
 
 
+def root(base_url: str) -> str:
+    """The address of the server itself: OpenAI's paths stand below /v1, vLLM's own beside it."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
 def _get(url: str, key: str | None) -> bytes:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     opener = urllib.request.build_opener(_Stay)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 FILE_NAME = "journal.sqlite"  # in a run folder
 _APPLICATION = 0x536F6C6E  # "Soln", SQLite's application_id
-_VERSION = 1
+_VERSION = 2
 
 _TABLES = """
 CREATE TABLE texts(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, text TEXT NOT NULL);  -- those that repeat
@@ -36,6 +36,9 @@ CREATE TABLE calls(
     void INTEGER NOT NULL DEFAULT 0  -- 1 = a failed call of a run that stopped; counted, but asked again
 );
 CREATE UNIQUE INDEX call_by_key ON calls(key, attempt) WHERE void = 0;
+CREATE TABLE faults(  -- tries of a call that failed before it was answered, or given up
+    call INTEGER NOT NULL REFERENCES calls, cause TEXT NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(call, cause)
+) WITHOUT ROWID;
 CREATE TABLE decisions(
     purpose INTEGER NOT NULL REFERENCES purposes,
     seed INTEGER NOT NULL, episode INTEGER NOT NULL, step INTEGER NOT NULL, agent INTEGER NOT NULL,

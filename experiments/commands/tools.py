@@ -69,6 +69,8 @@ def _cost(name: str, ledger: "Ledger") -> tuple[str, ...]:
 def _tell_trouble(ledger: "Ledger") -> None:
     for cause, count in ledger.problems.items():
         typer.echo(f"unusable replies, {cause}: {count:,}")
+    for cause, count in ledger.faults.items():
+        typer.echo(f"calls sent again, {cause}: {count:,}")
     for name, count in ledger.fallbacks.items():
         typer.echo(f"fallback {name}: {count:,} decisions")
     if ledger.lost:

@@ -19,6 +19,7 @@ class Fake:
     """`answer` may be replaced at any time; `asked` holds the bodies of all requests."""
 
     answer: Behaviour
+    tokens: Callable[[Body], list[int]] | None = None  # of a vLLM server, which tells how it splits a prompt
     url: str = ""
     delay: float = 0.0  # seconds
     asked: list[Body] = field(default_factory=list[Body])
@@ -28,6 +29,11 @@ class Fake:
 
     async def models(self, request: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": "tiny"}, {"id": "other"}]})
+
+    async def tokenize(self, request: web.Request) -> web.Response:
+        if self.tokens is None:
+            return failure(404, "no such path")
+        return web.json_response({"tokens": self.tokens(await request.json())})
 
     async def chat(self, request: web.Request) -> web.Response:
         body: Body = await request.json()
@@ -50,8 +56,9 @@ def completion(told: str | Body) -> Body:
     return {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": choices, "usage": usage}
 
 
-def failure(status: int, message: str) -> web.Response:
-    return web.json_response({"error": {"message": message, "type": "x", "code": None}}, status=status)
+def failure(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"error": {"message": message, "type": "x", "code": None}}
+    return web.json_response(body, status=status, headers=headers)
 
 
 def with_log_probs(tokens: list[tuple[str, dict[str, float]]]) -> Body:
@@ -69,13 +76,14 @@ def _likely(token: str, log_prob: float) -> Body:
 
 
 @contextmanager
-def serving(answer: Behaviour) -> Generator[Fake]:
+def serving(answer: Behaviour, tokens: Callable[[Body], list[int]] | None = None) -> Generator[Fake]:
     """The server, on a free port of 127.0.0.1."""
-    fake, loop, ready = Fake(answer), asyncio.new_event_loop(), threading.Event()
+    fake, loop, ready = Fake(answer, tokens), asyncio.new_event_loop(), threading.Event()
 
     async def start() -> web.AppRunner:
         app = web.Application()
         app.router.add_get("/v1/models", fake.models)
+        app.router.add_post("/tokenize", fake.tokenize)
         app.router.add_post("/v1/chat/completions", fake.chat)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()

@@ -95,6 +95,16 @@ def test_a_decision_counts_once_however_often_it_is_told(tmp_path: Path) -> None
     assert (ledger.fallbacks, ledger.problems) == ({"repeat_last": 1}, {"timed out": 1})
 
 
+def test_tries_that_failed_before_an_answer_are_counted_by_cause(tmp_path: Path) -> None:
+    with journal(tmp_path) as j:
+        keep(j, one_request(), Reply("x", faults=("HTTP 429: slow down", "HTTP 429: slower", "timed out: after 3 s")))
+        keep(j, one_request(draw=1), Reply("x", error="no connection: gone", faults=("no connection: gone",)))
+        ledger = j.ledger(TAG.purpose)
+        assert ledger.calls == 2
+        assert ledger.faults == {"HTTP 429": 2, "no connection": 1, "timed out": 1}
+        assert j.ledger("another purpose").faults == {}
+
+
 def open_and_tell(path: Path, told: "Queue[str]") -> None:
     try:
         Journal(path).close()
