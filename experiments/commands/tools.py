@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.tables import print_json, print_table
+from experiments.errors import UserError
+from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from agents.llm.ledger import Ledger
@@ -32,13 +33,42 @@ def doctor(as_json: Json = False) -> None:
 
 def journal(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder, or a journal file.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Which calls to write: purpose, episode, step, agent, unusable=yes."),
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the calls themselves to this .parquet or .jsonl file instead.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sum up every call to a model that a run made; a run under way may be looked at too."""
-    from agents.llm.reader import JournalReader
+    """Sum up every call to a model that a run made, or write them to a file; a run under way may be looked at too."""
     from experiments.runs import find_run
 
-    reader = JournalReader(run if Path(run).is_file() else find_run(run))
+    place = Path(run) if Path(run).is_file() else find_run(run)
+    if export is not None:
+        _export(place, words or [], export)
+    elif words:
+        raise UserError(
+            "calls are chosen for --export only",
+            where=" ".join(words),
+            fix="add --export calls.jsonl, or take these words out",
+        )
+    else:
+        _sum_up(place, as_json)
+
+
+def _export(place: Path, words: list[str], file: Path) -> None:
+    from agents.llm.calls import calls
+    from experiments.journal_export import chosen, export
+
+    typer.echo(f"{counted(export(calls(place, chosen(words)), file), 'call')} written to {file}")
+
+
+def _sum_up(place: Path, as_json: bool) -> None:
+    from agents.llm.reader import JournalReader
+
+    reader = JournalReader(place)
     try:
         purposes = reader.purposes()
         ledgers = {name: reader.ledger(name) for name in purposes} | {"in all": reader.ledger()}

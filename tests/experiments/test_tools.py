@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -12,6 +13,7 @@ from agents.llm.population import LanguagePopulation
 from experiments import doctor
 from experiments.cli import app
 from experiments.errors import ROOT
+from experiments.journal_export import SCHEMA
 from learning.draws import draws
 from personas.rosters import open_rosters
 from societies.library.income_tax import IncomeTax
@@ -66,6 +68,37 @@ def test_a_journal_is_summed_up_by_purpose(journal: Path):
     table = run("journal", journal).stdout
     assert "mock:uniform" in table
     assert "384" in table
+
+
+def test_calls_are_written_alike_as_parquet_and_as_lines(journal: Path, tmp_path: Path):
+    files = [tmp_path / f"calls.{form}" for form in ("parquet", "jsonl")]
+    for file in files:
+        assert run("journal", journal, "--export", file).exit_code == 0
+    rows = [json.loads(line) for line in files[1].read_text().splitlines()]
+    assert [{**row} for row in pq.read_table(files[0]).to_pylist()] == [
+        {n: row[n] for n in SCHEMA.names} for row in rows
+    ]
+    ledger = json.loads(run("journal", journal, "--json").stdout)["ledgers"]["in all"]
+    assert len(rows) == ledger["calls"]
+    assert sum(row["tokens_in"] for row in rows) == ledger["tokens_in"]
+    assert all(len(row["log_probs"]) == len(row["choices"]) for row in rows)
+
+
+def test_calls_are_chosen_by_what_they_were_for(journal: Path, tmp_path: Path):
+    file = tmp_path / "calls.jsonl"
+    said = run("journal", journal, "step=3", "agent=5", "--export", file).stdout
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {(row["step"], row["agent"], row["purpose"]) for row in rows} == {(3, 5, "learning")}
+    assert said.startswith("1 call written to")
+    assert "0 calls" in run("journal", journal, "unusable=yes", "--export", file).stdout
+    assert file.read_text() == ""
+
+
+def test_an_export_that_cannot_be_is_refused(journal: Path, tmp_path: Path):
+    assert "end it in .parquet or .jsonl" in run("journal", journal, "--export", tmp_path / "calls.xlsx").stderr
+    assert "add --export calls.jsonl" in run("journal", journal, "agent=5").stderr
+    for word in ("agent=me", "agent", "trait=1", "unusable=no", "step="):
+        assert f"{word!r} chooses no calls" in run("journal", journal, word, "--export", tmp_path / "c.jsonl").stderr
 
 
 def test_a_missing_journal_is_one_message(tmp_path: Path):
