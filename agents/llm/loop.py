@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+_FAREWELL = 5.0  # seconds that are waited for the last work
 
 
 class Loop:
@@ -13,7 +14,8 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="language-model calls", daemon=True).start()
+        self._thread = threading.Thread(target=self._live, name="language-model calls", daemon=True)
+        self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """What the work comes to, or what it raises."""
@@ -23,3 +25,20 @@ class Loop:
         except BaseException:
             future.cancel()  # Ctrl-C: the calls in flight are given up
             raise
+
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Ends the thread after this last work. It may be called in the loop's own thread, which cannot wait."""
+
+        async def end() -> None:
+            try:
+                await last
+            finally:
+                self._loop.stop()
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_FAREWELL)
+
+    def _live(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()

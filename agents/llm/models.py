@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from agents.llm.checks import Limits
 from agents.llm.engine import Engine, Setting
 from agents.llm.mock import MOCKS, mock
 from agents.llm.recorded import RecordedEngine
+from agents.llm.redact import redact
 from agents.llm.server import check_server, root
 
 _VLLM_KEY = "VLLM_API_KEY"
@@ -42,6 +44,8 @@ def engine_for(model: str, base_url: str | Sequence[str] | None = None, **settin
     if not name:
         raise ValueError(f"model {model!r} is not known; choose one of:\n{POSSIBLE}")
     urls = [base_url] if isinstance(base_url, str) else list(base_url or ())
+    if base_url is not None and not urls:
+        raise ValueError("base_url is an empty list; give an address, or leave it out")
     if kind == "vllm":
         return _vllm(model, urls, settings)
     if len(urls) > 1:
@@ -72,6 +76,8 @@ def _vllm(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engi
         raise ValueError(f"{model} needs a server: give population.base_url=http://HOST:PORT, or several as a list")
     key = os.environ.get(_VLLM_KEY)
     for url in urls:
+        if urlsplit(url).query:
+            raise ValueError(f"base_url {redact(url)!r} has a query, which leads nowhere here; give http://HOST:PORT")
         check_server(f"{root(url)}/v1", model.partition(":")[2], key, _VLLM_KEY)
     limits: dict[str, Any] = {f.name: settings[f.name] for f in fields(Limits) if f.name in settings}
     rest = {name: value for name, value in settings.items() if name not in limits}

@@ -31,9 +31,10 @@ class Outcome:
     failed: bool = True  # has no attempt brought a usable reply?
 
     def hear(self, entry: Entry) -> None:
-        """Takes in one answer; where it is of no use, the next request shows the model what was wrong with it."""
+        """Takes in one answer; where it is of no use, the next request shows the model what was wrong with it. One that
+        tells some of the probability has not failed: it may be asked for a single action."""
         self.entries.append(entry)
-        self.failed = entry.verdict.problem is not None
+        self.failed = entry.verdict.problem is not None and entry.verdict.missing is None
         if self.failed and entry.reply.error is None:
             heard = sum(e.reply.error is None for e in self.entries)  # a replay has no entries of failed transport
             self.request = retry(self.request, entry.reply.text, entry.verdict, heard)

@@ -14,23 +14,23 @@ from agents.llm.checks import Limits
 from agents.llm.loop import Loop
 from agents.llm.redact import redact
 from agents.llm.replies import shown
-from agents.llm.servers import Backoff, Server, Servers, retry_after, wait_for
+from agents.llm.servers import Backoff, Server, Servers, retry_after
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)  # statuses after which the same request may be answered later
-_LARGEST = 1 << 24  # bytes of an answer that are read
+_LARGEST = 1 << 20  # bytes of an answer
+_LONGEST_REST = 60.0  # seconds that a server may ask for
+_UNREADABLE = 3  # answers of another form after which no other is hoped for
 
 
 class Failed(Exception):
-    """No answer. The message is "cause: detail", without secrets; `status` is the server's, where it gave one."""
+    """No answer. The message is "cause: detail", without secrets."""
 
-    def __init__(self, cause: str, status: int | None = None, wait: float | None = None) -> None:
+    def __init__(self, cause: str, status: int | None = None, may_pass: bool = True, wait: float | None = None) -> None:
         super().__init__(cause)
-        self.status, self.wait = status, wait  # wait: seconds that the server asks for
-
-    @property
-    def may_pass(self) -> bool:
-        """May the same request be answered later?"""
-        return self.status is None or self.status in _BUSY
+        self.status = status  # that the server gave, if it did
+        self.may_pass = may_pass  # may the same request be answered later?
+        self.wait = wait  # seconds that the server asks to be left alone
+        self.faults: tuple[str, ...] = ()  # why earlier tries failed
 
 
 class Sender:
@@ -42,46 +42,60 @@ class Sender:
         self._session = self.loop.run(_session(limits, key))
         weakref.finalize(self, _close, self.loop, self._session)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        """The answer's JSON, and the cause of every try that failed before. Failed: when patience ended, or the server
-        will have none of it.
+    def deadline(self) -> float:
+        """When the patience for a call that begins now ends, on `time.monotonic`."""
+        return time.monotonic() + self._limits.patience
+
+    async def post(self, path: str, body: Mapping[str, Any], ends: float) -> tuple[Any, list[str]]:
+        """The answer's JSON, and the cause of every try that failed before. Failed: patience ended (`deadline`), or the
+        server will have none of it.
         """
         faults: list[str] = []
-        ends = time.monotonic() + self._limits.patience
-        while True:
-            try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + ends - time.monotonic()):
-                    server = await wait_for(self._servers)
-                return await self._once(server, path, body), faults
-            except Failed as failure:
-                faults.append(str(failure))
-                pause = failure.wait or self._backoff.seconds(len(faults), random.random())
-                if not failure.may_pass or time.monotonic() + pause > ends:
-                    raise
-                await asyncio.sleep(pause)
-            except TimeoutError:
-                last = f", the last for {faults[-1]}" if faults else ""
-                raise Failed(f"no connection: no server was up for {self._limits.patience:g} s{last}") from None
-
-    async def _once(self, server: Server, path: str, body: Mapping[str, Any]) -> Any:
-        """One try."""
-        failed = True
         try:
-            answer = await self._answered(server.url + path, body)
-            failed = False
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + ends - time.monotonic()):
+                return await self._until_answered(path, json.dumps(body).encode(), faults), faults
         except Failed as failure:
-            failed = failure.status is None or failure.status >= 500
-            if failure.wait is not None:
-                self._servers.leave(server, min(failure.wait, self._limits.patience))
+            failure.faults = tuple(faults[:-1])
             raise
-        finally:
-            self._servers.give_back(server, failed)
-        return answer
+        except TimeoutError:
+            patience = f"{self._limits.patience:g} s"
+            last = faults[-1] if faults else f"timed out: no answer in {patience}"
+            out = Failed(last if faults else f"{last}, and no server was up", may_pass=False)
+            out.faults = tuple(faults[:-1])
+            raise out from None
 
-    async def _answered(self, url: str, body: Mapping[str, Any]) -> Any:
+    async def _until_answered(self, path: str, body: bytes, faults: list[str]) -> Any:
+        failed_at: Server | None = None
+        while True:
+            taken, answered = await self._servers.wait(avoid=failed_at), None
+            try:
+                answer = await self._answered(taken.server.url + path, body)
+                answered = True
+            except Failed as failure:
+                answered, failed_at = _is_well(failure), taken.server
+                faults.append(str(failure))
+                if not failure.may_pass or sum(f.startswith("unreadable") for f in faults) >= _UNREADABLE:
+                    raise
+                pause = self._rest(taken.server, failure, len(faults))
+            else:
+                return answer
+            finally:
+                self._servers.give_back(taken, answered)
+            await asyncio.sleep(pause)
+
+    def _rest(self, server: Server, failure: Failed, failures: int) -> float:
+        """Seconds until the call is sent again: at once where another server is up."""
+        if failure.wait is not None:
+            self._servers.leave(server, min(failure.wait, _LONGEST_REST))
+            return 0.0
+        others = any(up is not server for up in self._servers.up())
+        return 0.0 if others else self._backoff.seconds(failures, random.random())
+
+    async def _answered(self, url: str, body: bytes) -> Any:
+        """One try."""
         try:
-            async with self._session.post(url, data=json.dumps(body), allow_redirects=False) as response:
-                raw = await response.content.read(_LARGEST)
+            async with self._session.post(url, data=body, allow_redirects=False) as response:
+                raw = await _whole(response)
                 if response.status != 200:
                     raise _refusal(response.status, raw, response.headers.get("Retry-After"))
         except TimeoutError:
@@ -89,6 +103,16 @@ class Sender:
         except (aiohttp.ClientError, OSError) as error:
             raise Failed(f"no connection: {shown(redact(str(error) or type(error).__name__))}") from None
         return _parsed(raw)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """However many pieces it comes in."""
+    raw = bytearray()
+    async for piece in response.content.iter_any():
+        raw += piece
+        if len(raw) > _LARGEST:
+            raise Failed(f"unreadable answer: of more than {_LARGEST:,} bytes", may_pass=False)
+    return bytes(raw)
 
 
 def _parsed(raw: bytes) -> Any:
@@ -100,7 +124,13 @@ def _parsed(raw: bytes) -> Any:
 
 def _refusal(status: int, raw: bytes, header: str | None) -> Failed:
     detail = shown(redact(raw[:2000].decode("utf-8", "replace")), 200)
-    return Failed(f"HTTP {status}: {detail}", status, retry_after(header, time.time()))
+    busy = status in _BUSY
+    return Failed(f"HTTP {status}: {detail}", status, busy, retry_after(header, time.time()) if busy else None)
+
+
+def _is_well(failure: Failed) -> bool:
+    """Does the server work, whatever it says of this request?"""
+    return failure.status is not None and failure.status < 500
 
 
 async def _session(limits: Limits, key: str | None) -> aiohttp.ClientSession:
@@ -113,4 +143,4 @@ async def _session(limits: Limits, key: str | None) -> aiohttp.ClientSession:
 
 
 def _close(loop: Loop, session: aiohttp.ClientSession) -> None:
-    loop.run(session.close())
+    loop.close(session.close())

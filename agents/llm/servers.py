@@ -1,4 +1,4 @@
-"""Several servers with the same model: who is asked next, and how long to wait for those that fail."""
+"""Several servers with the same model: who is asked next, and how long those that fail are left alone."""
 
 import asyncio
 import random
@@ -24,9 +24,18 @@ class Server:
     """One address."""
 
     def __init__(self, url: str) -> None:
-        self.url, self.in_flight = url, 0
+        self.url, self.in_flight, self.asked = url, 0, 0  # asked: when it was last, as a number in order
         self.failures = 0  # in a row
+        self.rests = 0  # in a row, for failing
         self.rests_until = 0.0  # on the clock
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A call to a server, as it stood when the call was made."""
+
+    server: Server
+    rests: int
 
 
 class Servers:
@@ -47,24 +56,36 @@ class Servers:
             raise ValueError("no server is named: give at least one base_url")
         self.all = [Server(url) for url in urls]
         self._breaks_after, self._backoff, self._clock, self._chance = breaks_after, backoff, clock, chance
+        self._asked = 0
 
-    def take(self) -> Server | None:
-        """The server to ask now, with one call more in flight; None while all of them rest."""
-        now = self._clock()
-        up = [s for s in self.all if self._is_up(s, now)]
+    def take(self, avoid: Server | None = None) -> Taken | None:
+        """The server to ask now, with one call more in flight; None while all of them rest. `avoid`: asked only where
+        no other is up.
+        """
+        up = self.up()
         if not up:
             return None
-        server = min(up, key=lambda s: s.in_flight)
-        server.in_flight += 1
-        return server
+        server = min(up, key=lambda s: (s is avoid, s.in_flight, s.asked))
+        self._asked += 1
+        server.in_flight, server.asked = server.in_flight + 1, self._asked
+        return Taken(server, server.rests)
 
-    def give_back(self, server: Server, failed: bool) -> None:
-        """A call has ended. `failed`: it was the server that failed, not the request."""
+    def up(self) -> list[Server]:
+        """Those that may be asked now: of those that failed too often, only what no call is trying."""
+        now = self._clock()
+        return [s for s in self.all if now >= s.rests_until and (s.failures < self._breaks_after or s.in_flight == 0)]
+
+    def give_back(self, taken: Taken, answered: bool | None) -> None:
+        """A call has ended. None: nothing is known of the server by that (the call was given up)."""
+        server = taken.server
         server.in_flight -= 1
-        server.failures = server.failures + 1 if failed else 0
-        rounds = server.failures - self._breaks_after + 1
-        if failed and rounds > 0:
-            self.leave(server, self._backoff.seconds(rounds, 0.5 + self._chance() / 2))  # some rest at least
+        if answered:
+            server.failures = server.rests = 0
+        elif answered is not None and taken.rests == server.rests:  # else it failed with those for which it rested
+            server.failures += 1
+            if server.failures >= self._breaks_after:
+                server.rests += 1
+                self.leave(server, self._backoff.seconds(server.rests, 0.5 + self._chance() / 2))  # some rest at least
 
     def leave(self, server: Server, seconds: float) -> None:
         """Nothing is asked of it meanwhile."""
@@ -75,16 +96,11 @@ class Servers:
         now = self._clock()
         return max(0.05, min(s.rests_until for s in self.all) - now)
 
-    def _is_up(self, server: Server, now: float) -> bool:
-        """Those that failed too often are tried by one call at a time until one is answered."""
-        return now >= server.rests_until and (server.failures < self._breaks_after or server.in_flight == 0)
-
-
-async def wait_for(servers: Servers) -> Server:
-    """The server to ask, as soon as one is up."""
-    while (server := servers.take()) is None:
-        await asyncio.sleep(servers.rest())
-    return server
+    async def wait(self, avoid: Server | None = None) -> Taken:
+        """The server to ask, as soon as one is up. Those who wait do not all come back at the same moment."""
+        while (taken := self.take(avoid)) is None:
+            await asyncio.sleep(self.rest() * (1 + 0.2 * self._chance()))
+        return taken
 
 
 def retry_after(header: str | None, now: float) -> float | None:

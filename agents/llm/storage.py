@@ -36,9 +36,6 @@ CREATE TABLE calls(
     void INTEGER NOT NULL DEFAULT 0  -- 1 = a failed call of a run that stopped; counted, but asked again
 );
 CREATE UNIQUE INDEX call_by_key ON calls(key, attempt) WHERE void = 0;
-CREATE TABLE faults(  -- tries of a call that failed before it was answered, or given up
-    call INTEGER NOT NULL REFERENCES calls, cause TEXT NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(call, cause)
-) WITHOUT ROWID;
 CREATE TABLE decisions(
     purpose INTEGER NOT NULL REFERENCES purposes,
     seed INTEGER NOT NULL, episode INTEGER NOT NULL, step INTEGER NOT NULL, agent INTEGER NOT NULL,
@@ -52,6 +49,9 @@ CREATE TABLE decisions(
 CREATE TABLE in_flight(id INTEGER PRIMARY KEY, calls INTEGER NOT NULL, created REAL NOT NULL);  -- unanswered
 """
 
+_FAULTS = """TABLE faults(  -- tries of a call that failed before it was answered, or given up
+    call INTEGER NOT NULL REFERENCES calls, cause TEXT NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(call, cause)
+) WITHOUT ROWID;"""
 _STAMP = f"PRAGMA application_id={_APPLICATION}; PRAGMA user_version={_VERSION};"
 
 
@@ -90,8 +90,9 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         raise _unusable(path, error) from None
     try:
         if _is_empty(connection):
-            connection.executescript(f"BEGIN; {_TABLES} {_STAMP} COMMIT;")
-        _check(connection)
+            connection.executescript(f"BEGIN; {_TABLES} CREATE {_FAULTS} {_STAMP} COMMIT;")
+        if _check(connection) == 1:
+            connection.executescript(f"BEGIN; CREATE {_FAULTS} {_STAMP} COMMIT;")
         connection.execute("PRAGMA journal_mode=WAL")
     except (sqlite3.DatabaseError, JournalError) as error:
         connection.close()
@@ -106,7 +107,8 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     fixed = "" if os.access(path.parent, os.W_OK) else "&immutable=1"  # SQLite cannot put its index beside the file
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{fixed}", uri=True, isolation_level=None)
     try:
-        _check(connection)
+        if _check(connection) == 1:
+            connection.executescript(f"CREATE TEMP {_FAULTS}".replace("REFERENCES calls", ""))  # it has counted none
     except (sqlite3.DatabaseError, JournalError) as error:
         connection.close()
         raise _unusable(path, error) from None
@@ -117,16 +119,18 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _check(connection: sqlite3.Connection) -> int:
+    """The format of the file: 1, which counts no failed tries, or 2."""
     found: int = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if found != _APPLICATION:
         raise JournalError("it is another program's database")
-    if version != _VERSION:
+    if version not in (1, _VERSION):
         raise JournalError(f"it was written by another version of Solon (format {version}; this one reads {_VERSION})")
     damage: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if damage != "ok":
         raise JournalError(f"it is damaged: {damage}")
+    return version
 
 
 def _unusable(path: Path, error: Exception) -> JournalError:

@@ -4,6 +4,7 @@ Where every choice is one token at the place where the answer names it, the answ
 tokenizer that writes 45 as 4 and 5), choices get letters as labels, and the letter is asked for.
 """
 
+import asyncio
 import json
 import string
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from agents.base import Question
 from agents.llm.prompts import json_value
 
-LABELS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
 Tokenize = Callable[[Question, str], Awaitable[list[int]]]
 """(question, beginning of the answer) -> tokens of the whole prompt with that beginning"""
 
@@ -27,23 +28,21 @@ class TokenChoices:
 
     beginning: str  # of the answer, up to the choice
     tokens: tuple[int, ...]  # [K]
-    labelled: bool
+    labels: str  # a letter for each choice; "" = choices are asked for as they are
 
     def asked(self, question: Question) -> Question:
         """The question as it is put to the model."""
-        return labelled(question) if self.labelled else question
+        return labelled(question, self.labels) if self.labels else question
 
 
 async def token_choices(question: Question, tokenize: Tokenize) -> TokenChoices:
     """For this question, and all with the same key and choices. NoTokens: see there."""
-    for with_labels in (False, True):
-        if with_labels and len(question.choices) > len(LABELS):
-            break
-        asked = labelled(question) if with_labels else question
+    for letters in ("", labels(question.choices)):
+        asked = labelled(question, letters) if letters else question
         beginning = answer_beginning(asked)
         found = await _single_tokens(asked, beginning, tokenize)
         if found is not None:
-            return TokenChoices(beginning, found, with_labels)
+            return TokenChoices(beginning, found, letters)
     raise NoTokens(
         f"the model's tokenizer has no token of its own for each of the {len(question.choices)} choices of "
         f"{question.key!r}, nor for letters in their place; ask with way: sample"
@@ -51,14 +50,12 @@ async def token_choices(question: Question, tokenize: Tokenize) -> TokenChoices:
 
 
 async def _single_tokens(question: Question, beginning: str, tokenize: Tokenize) -> tuple[int, ...] | None:
-    before = await tokenize(question, beginning)
-    found: list[int] = []
-    for choice in question.choices:
-        after = await tokenize(question, beginning + choice)
-        if len(after) != len(before) + 1 or after[:-1] != before:
-            return None
-        found.append(after[-1])
-    return tuple(found) if len(set(found)) == len(found) else None
+    texts = [beginning, *(beginning + choice for choice in question.choices)]
+    before, *after = await asyncio.gather(*(tokenize(question, text) for text in texts))
+    if any(len(tokens) != len(before) + 1 or tokens[:-1] != before for tokens in after):
+        return None
+    found = tuple(tokens[-1] for tokens in after)
+    return found if len(set(found)) == len(found) else None
 
 
 def answer_beginning(question: Question) -> str:
@@ -67,9 +64,15 @@ def answer_beginning(question: Question) -> str:
     return f"{{{json.dumps(question.key)}:{quote}"
 
 
-def labelled(question: Question) -> Question:
-    """The same question, whose answer is the label of a choice."""
-    labels = LABELS[: len(question.choices)]
-    lines = "\n".join(f"{label} = {choice}" for label, choice in zip(labels, question.choices, strict=True))
-    words = f'{question.user}\n\nAnswer with the letter of your choice, in the form {{"{question.key}":"A"}}:\n{lines}'
-    return replace(question, user=words, choices=tuple(labels))
+def labels(choices: tuple[str, ...]) -> str:
+    """A letter for each choice, none of which begins a choice: it would be taken for it. "" = there are too few."""
+    free = [letter for letter in LETTERS if not any(choice.startswith(letter) for choice in choices)]
+    return "".join(free[: len(choices)]) if len(choices) <= len(free) else ""
+
+
+def labelled(question: Question, letters: str) -> Question:
+    """The same question, whose answer is the letter of a choice."""
+    lines = "\n".join(f"{letter} = {choice}" for letter, choice in zip(letters, question.choices, strict=True))
+    form = f'{{"{question.key}":"{letters[0]}"}}'
+    words = f"{question.user}\n\nAnswer with the letter of your choice, in the form {form}:\n{lines}"
+    return replace(question, user=words, choices=tuple(letters))

@@ -2,14 +2,16 @@
 
 `distribution` costs one token out: the answer is begun for the model, and what is asked for is the chance of every
 token that may come next, of which each choice is one (`agents.llm.token_choices`). vLLM tells these before any grammar
-and before any temperature, so that what is not a choice shows as missing.
+and, unless it was started with another `--logprobs-mode`, before any temperature and any other setting of sampling; so
+what is not a choice shows as missing.
 """
 
 import asyncio
 import math
+import operator
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from agents.base import Question
@@ -17,12 +19,18 @@ from agents.llm.checks import Limits, check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.openai_form import log_prob, token_count
 from agents.llm.prompts import answer_schema, in_words, messages
-from agents.llm.redact import refuse_secret_values
+from agents.llm.redact import redact, refuse_secret_values
+from agents.llm.replies import shown
 from agents.llm.sending import Failed, Sender
 from agents.llm.server import root
 from agents.llm.token_choices import NoTokens, TokenChoices, token_choices
 
-_LIKELIEST = (64, 20)  # tokens whose chance is asked for: what `solon serve` allows, what every server does
+_LIKELIEST = 64, 20  # tokens whose chance is asked for; a server allows the second unless it is told to allow more
+SAMPLING = (
+    *("top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "min_tokens"),
+    *("stop", "logit_bias"),
+)
+"""Settings that are passed on to the server; they hold for single actions."""
 _CHAT, _TOKENIZE = "/v1/chat/completions", "/tokenize"
 
 
@@ -46,11 +54,12 @@ class VllmEngine:
         check_temperature(temperature)
         check_whole("max_tokens", max_tokens)
         refuse_secret_values(more)
+        _check_sampling(more)
         self.model, self._name = model, model.partition(":")[2]
         self.ways: frozenset[Way] = frozenset({"sample", "distribution"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self._sender = Sender([root(url) for url in base_urls], limits, key)
-        self._most_at_once, self._likeliest = limits.max_in_flight, list(_LIKELIEST)
+        self._most_at_once, self._likeliest = limits.max_in_flight, _LIKELIEST[0]
         self._choices: dict[tuple[str, tuple[str, ...]], asyncio.Task[TokenChoices]] = {}
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -67,77 +76,98 @@ class VllmEngine:
         return list(await asyncio.gather(*(one(r) for r in requests)))
 
     async def _one(self, request: Request) -> Reply:
-        began = time.perf_counter()
+        began, ends = time.perf_counter(), self._sender.deadline()
         try:
-            reply = await (self._told(request) if request.way == "distribution" else self._said(request))
-        except (Failed, NoTokens) as failure:
-            reply = Reply("", error=str(failure))
+            reply = await (self._told if request.way == "distribution" else self._said)(request, ends)
+        except Failed as failure:
+            reply = Reply("", error=str(failure), faults=failure.faults)
+        except Exception as error:  # whatever a server's answer may lead to: it is named, counted and retried
+            cause = "" if isinstance(error, NoTokens) else f"{type(error).__name__}: "
+            reply = Reply("", error=f"{cause}{shown(redact(str(error)), 400)}")
         return replace(reply, seconds=time.perf_counter() - began)
 
-    async def _said(self, request: Request) -> Reply:
+    async def _said(self, request: Request, ends: float) -> Reply:
         """One action, in words that the server holds to the answer's form."""
         asked = {
-            **self._message(request, request.question),
+            **self._message(request),
             **{name: value for name, value in self.parameters.items() if value is not None},
             "seed": request.draw % 2**31,
             "structured_outputs": {"json": answer_schema(request.question)},
         }
-        body, faults = await self._sender.post(_CHAT, asked)
+        body, faults = await self._sender.post(_CHAT, asked, ends)
         return _read(body, faults)
 
-    async def _told(self, request: Request) -> Reply:
-        """The chance of every choice."""
+    async def _told(self, request: Request, ends: float) -> Reply:
+        """The chance of every choice. Under letters a complaint, which speaks of the choices, is left out."""
         choices = await self._token_choices(request.question)
+        complaint, said = (None, None) if choices.labels else (request.complaint, request.said)
+        put = replace(request, question=choices.asked(request.question), complaint=complaint, said=said)
         asked = {
-            **self._message(request, choices.asked(request.question), choices.beginning),
+            **self._message(put, choices.beginning),
             "max_tokens": 1,
             "temperature": 1.0,
             "seed": request.draw % 2**31,
             "logprobs": True,
             "return_tokens_as_token_ids": True,
         }
-        body, faults = await self._with_likeliest(asked)
+        body, faults = await self._with_likeliest(asked, ends)
         return _chances(_read(body, faults), body, request, choices)
 
-    async def _with_likeliest(self, asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        """With as many of the likeliest tokens as the server tells."""
-        while True:
-            most = self._likeliest[0]
-            try:
-                return await self._sender.post(_CHAT, {**asked, "top_logprobs": most})
-            except Failed as failure:
-                if failure.status != 400 or most == _LIKELIEST[-1]:
-                    raise
-                if most == self._likeliest[0]:  # else another call has found out meanwhile
-                    self._likeliest.pop(0)
+    async def _with_likeliest(self, asked: Mapping[str, Any], ends: float) -> tuple[Any, list[str]]:
+        """With as many of the likeliest tokens as the server tells. It is asked for fewer from when that alone has
+        helped.
+        """
+        most, fewer = self._likeliest, _LIKELIEST[-1]
+        try:
+            return await self._sender.post(_CHAT, {**asked, "top_logprobs": most}, ends)
+        except Failed as failure:
+            if failure.status != 400 or most == fewer:
+                raise
+        answer = await self._sender.post(_CHAT, {**asked, "top_logprobs": fewer}, ends)
+        self._likeliest = fewer
+        return answer
 
     async def _token_choices(self, question: Question) -> TokenChoices:
         """Found once for every set of choices, whoever asks first."""
         form = question.key, question.choices
-        if form not in self._choices:
-            self._choices[form] = asyncio.ensure_future(token_choices(question, self._tokens))
+        task = self._choices.get(form)
+        if task is None:
+            task = self._choices[form] = asyncio.ensure_future(token_choices(question, self._tokens))
         try:
-            return await asyncio.shield(self._choices[form])
-        except Failed:
-            self._choices.pop(form, None)  # the next call tries again
+            return await asyncio.shield(task)
+        except NoTokens:
+            raise
+        except Exception:
+            if self._choices.get(form) is task:
+                del self._choices[form]  # the next call tries again
             raise
 
     async def _tokens(self, question: Question, beginning: str) -> list[int]:
-        body, _ = await self._sender.post(
-            _TOKENIZE, self._message(Request(question, "distribution"), question, beginning)
-        )
+        asked = self._message(Request(question, "distribution"), beginning)
         try:
-            return [int(token) for token in body["tokens"]]
-        except (KeyError, TypeError, ValueError):
-            raise Failed("unreadable answer: of the server's /tokenize; is it vLLM?") from None
+            body, _ = await self._sender.post(_TOKENIZE, asked, self._sender.deadline())
+            return [operator.index(token) for token in body["tokens"]]
+        except Failed as failure:
+            if failure.status != 404:
+                raise
+            raise Failed("no /tokenize: the server is not vLLM's own; name it openai:NAME", may_pass=False) from None
+        except (KeyError, TypeError):
+            raise Failed("unreadable answer: of the server's /tokenize", may_pass=False) from None
 
-    def _message(self, request: Request, question: Question, beginning: str | None = None) -> dict[str, Any]:
+    def _message(self, request: Request, beginning: str | None = None) -> dict[str, Any]:
         """The words, with the beginning of the answer if the model is to go on from there."""
-        told = [{"role": role, "content": text} for role, text in messages(replace(request, question=question))]
+        told = [{"role": role, "content": text} for role, text in messages(request)]
         if beginning is None:
             return {"model": self._name, "messages": told}
         told.append({"role": "assistant", "content": beginning})
         return {"model": self._name, "messages": told, "add_generation_prompt": False, "continue_final_message": True}
+
+
+def _check_sampling(settings: Mapping[str, Setting]) -> None:
+    for name in settings:
+        if name not in SAMPLING:
+            known = ("temperature", "max_tokens", *(f.name for f in fields(Limits)), *SAMPLING)
+            raise ValueError(f"{name!r} is no setting of a vLLM server; allowed: {', '.join(known)}")
 
 
 def _read(body: Any, faults: Sequence[str]) -> Reply:
@@ -151,19 +181,19 @@ def _read(body: Any, faults: Sequence[str]) -> Reply:
 
 
 def _chances(reply: Reply, body: Any, request: Request, choices: TokenChoices) -> Reply:
-    """With the log-probability of each choice; those that are not among the likeliest tokens have none."""
+    """With the log-probability of each choice; those that are not among the likeliest tokens have none. The words are
+    those of the likeliest choice: which token was drawn says nothing more.
+    """
     try:
-        place = body["choices"][0]["logprobs"]["content"][0]
-        likely = {_token_id(told["token"]): log_prob(told["logprob"]) for told in place["top_logprobs"]}
-        drawn = _token_id(place["token"])
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
-        return replace(reply, text=choices.beginning + reply.text)
+        told = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        likely = {_token_id(one["token"]): log_prob(one["logprob"]) for one in told}
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
+        return replace(reply, text="", error="no log-probabilities that can be read")
     log_probs = tuple(likely.get(token, -math.inf) for token in choices.tokens)
-    named = drawn in choices.tokens
-    text = in_words(request, choices.tokens.index(drawn)) if named else choices.beginning + reply.text
-    return replace(reply, text=text, log_probs=log_probs)
+    most = max(range(len(log_probs)), key=log_probs.__getitem__)
+    return replace(reply, text=in_words(request, most), log_probs=log_probs)
 
 
-def _token_id(told: str) -> int:
+def _token_id(told: Any) -> int:
     """Of "token_id:123"."""
-    return int(told.partition(":")[2])
+    return int(str(told).partition(":")[2])

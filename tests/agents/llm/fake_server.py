@@ -84,7 +84,7 @@ def serving(answer: Behaviour, tokens: Callable[[Body], list[int]] | None = None
         app = web.Application()
         app.router.add_get("/v1/models", fake.models)
         app.router.add_post("/tokenize", fake.tokenize)
-        app.router.add_post("/v1/chat/completions", fake.chat)
+        app.router.add_post("/v1/chat/completions", lambda request: fake.chat(request))
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import sqlite3
+from contextlib import closing
 from multiprocessing import Queue
 from pathlib import Path
 
@@ -153,6 +154,18 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     path.write_bytes(blob)
     with pytest.raises(JournalError, match="Move it away"):
         Journal(path)
+
+
+def test_a_journal_that_counted_no_failed_tries_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    with journal(tmp_path) as j:
+        keep(j, one_request(), Reply("x"))
+    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+        db.executescript("DROP TABLE faults; PRAGMA user_version=1;")
+    with closing(JournalReader(tmp_path)) as reader:
+        assert (reader.ledger().calls, reader.ledger().faults) == (1, {})
+    with journal(tmp_path) as j:
+        keep(j, one_request(draw=1), Reply("y", faults=("HTTP 503: loading",)))
+        assert (j.ledger().calls, j.ledger().faults) == (2, {"HTTP 503": 1})
 
 
 def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
