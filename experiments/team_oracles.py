@@ -139,8 +139,10 @@ class TeamPlanner:
         return held, planned.partition(held, seen.step, state_of(seen.features))
 
 
-def without_slips(step: int, until: int, state: TeamState, roles: Tensor) -> tuple[TeamState, Tensor]:
-    """The state after some steps without slips, and their welfare [P]."""
+def without_slips(
+    step: int, until: int, state: TeamState, roles: Tensor, luck: Draws | None = None
+) -> tuple[TeamState, Tensor]:
+    """The state after some steps without slips, and their welfare [P]: luck has no part in it."""
     duty, total = duties(roles, state.together), torch.zeros(len(roles))
     for t in range(step, until):
         state, welfare = advance(t, state, duty, intended(state, duty))

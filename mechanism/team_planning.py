@@ -1,11 +1,10 @@
 """Planning whom to team up, in the learned model of what agents do in teams (`world_model.team_kinds`).
 
-As a planner that knew the rules would, but with learned doings and learned beliefs: it foresees the likeliest of every
-move, and as many of every event as its chances add up to. A partition is held until the next decision, then the best
-one that is kept to the end or given up on the way. Each draw of everyone's kinds gets the rest that suits it, as if
-kinds were known by then; so what a partition would teach is worth nothing to it. The first decision makes up for that:
-partitions are tried there in whole imagined episodes, in which beliefs are learned too, and the best one is always
-taken (`probed`).
+As a planner that knew the rules would, but with learned doings and learned beliefs. A partition is held until the next
+decision, then the best one that is kept to the end or given up on the way. Each draw of everyone's kinds, and of luck,
+gets the rest that suits it, as if both were known by then; so what a partition would teach is worth nothing to it. The
+first decision makes up for that: partitions are tried there in whole imagined episodes, in which beliefs are learned
+too, and the best one is always taken (`probed`).
 
 Shapes: B worlds, P branches of a plan, N = 4 agents, A assignments of kinds, 15 partitions.
 """
@@ -26,30 +25,12 @@ from world_model.team_facts import SITUATIONS, Moment, TeamFacts, read, told
 from world_model.team_kinds import Kinds, TeamModel
 
 
-class Owed:
-    """Events without luck, as often as their chances ask for. What is owed to each grows by its chance; it happens when
-    a half or more is owed, and is owed one less then (error diffusion). By the likeliest, what comes about in half of
-    all cases would always come about, or never.
-    """
-
-    def __init__(self) -> None:
-        self._left: dict[str, Tensor] = {}
-
-    def happens(self, what: str, chance: Tensor) -> Tensor:
-        """bool, of the shape of `chance`"""
-        owed = self._left.get(what, torch.zeros(())) + chance
-        due = owed >= 0.5
-        self._left[what] = owed - due.float()
-        return due
-
-
 @dataclass(frozen=True)
 class Doings:
     """What agents of known kinds do by the learned model."""
 
     kinds: Kinds
     moving: Tensor  # [1024, C, 5] log-odds of each move in each situation (`team_facts.SITUATIONS`)
-    likeliest: Tensor  # [1024, C, 5] one-hot
     taking: Tensor  # [C, 16]
     crafting: Tensor  # [C, 2]
     storing: Tensor  # [C, 4, 2]
@@ -60,36 +41,35 @@ class Doings:
         with torch.no_grad():
             moving = (SITUATIONS @ model.moving().T).mT.contiguous()
             storing = model.storing().unflatten(-1, (-1, 2))
-            return Doings(model.kinds, moving, _marked(moving), model.taking(), model.crafting(), storing)
+            return Doings(model.kinds, moving, model.taking(), model.crafting(), storing)
 
-    def events(self, step: int, state: TeamState, pair: Tensor, by: Draws | Owed) -> Events:
-        """In one step of agents of these pairs [P, N] (`Kinds.pairs`), by luck or by what is owed to chances."""
+    def events(self, step: int, state: TeamState, pair: Tensor, luck: Draws) -> Events:
+        """In one step of agents of these pairs [P, N] (`Kinds.pairs`)."""
         moment = Moment(state, torch.tensor([step % 2 == 0]))
 
         def happens(told: Tensor, weights: Tensor, what: str) -> Tensor:
             chance = (told * weights[pair]).sum(-1).sigmoid() * told.sum(-1)  # [P, N, ...], 0 if it cannot be
-            if isinstance(by, Owed):
-                return by.happens(what, chance).float()
-            return (by.uniform(what, step, *chance.shape[1:]) < chance).float()
+            return (luck.uniform(what, step, *chance.shape[1:]) < chance).float()
 
-        moves = self._moves(step, moment.situations(), pair, by)
+        moves = self._moves(step, moment.situations(), pair, luck)
         took = moment.can_take(happens(moment.taking(moves[..., STAY]), self.taking, "take"))
         crafted = moment.can_craft(took, happens(moment.crafting(took), self.crafting, "craft"))
         stored = happens(moment.storing(took, crafted), self.storing, "store")
         return Events(moves, took, crafted, moment.can_store(took, crafted, stored))
 
-    def _moves(self, step: int, situation: Tensor, pair: Tensor, by: Draws | Owed) -> Tensor:
-        """[P, N, 5] one-hot, in situations [P, N]: without luck the likeliest."""
-        if isinstance(by, Owed):
-            return self.likeliest[situation, pair]
+    def _moves(self, step: int, situation: Tensor, pair: Tensor, luck: Draws) -> Tensor:
+        """[P, N, 5] one-hot, in situations [P, N]."""
         odds = self.moving[situation, pair]
-        return _marked(odds - (-by.uniform("move", step, *odds.shape[1:]).log()).log())
+        return _marked(odds - (-luck.uniform("move", step, *odds.shape[1:]).log()).log())
 
-    def stretch(self, step: int, until: int, state: TeamState, kinds: Tensor) -> tuple[TeamState, Tensor]:
-        """The state after some steps of agents of these kinds [P, N], and their welfare [P], without luck."""
-        pair, total, owed = self.kinds.pairs(kinds, state.together), torch.zeros(len(kinds)), Owed()
+    def stretch(
+        self, step: int, until: int, state: TeamState, kinds: Tensor, luck: Draws | None
+    ) -> tuple[TeamState, Tensor]:
+        """The state after some steps of agents of these kinds [P, N], and their welfare [P]."""
+        assert luck is not None  # `team_plans.Planned` gives it where it is told to
+        pair, total = self.kinds.pairs(kinds, state.together), torch.zeros(len(kinds))
         for t in range(step, until):
-            state, earned, upkeep = settle(state, self.events(t, state, pair, owed))
+            state, earned, upkeep = settle(state, self.events(t, state, pair, luck))
             total = total + (earned - upkeep).sum(-1)
         return state, total
 
@@ -101,7 +81,7 @@ class LearnedTeams:
     model: TeamModel
     seed: int  # of the draws; the worlds of every batch get the same ones
     first: int | None = None  # the partition of the first decision; None = it is planned like the others
-    samples: int = 4  # assignments of kinds drawn per decision
+    samples: int = 4  # assignments of kinds, and luck, drawn per decision
     learns: bool = True  # who is who within an episode; else it goes by the prior throughout
 
     def start(self, worlds: int) -> Tensor:
@@ -122,7 +102,7 @@ class LearnedTeams:
 
     def planned(self, lots: Draws) -> Planned:
         """Its plans, for worlds in which it draws so."""
-        return Planned(self.model.kinds.assignments, Doings.of(self.model).stretch, lots, self.samples)
+        return Planned(self.model.kinds.assignments, Doings.of(self.model).stretch, lots, self.samples, lucky=True)
 
     def after(self, held: Tensor, facts: TeamFacts) -> Tensor:
         """[B, A] the belief after steps in which that was done."""

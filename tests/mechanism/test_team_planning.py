@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.scripted import ScriptedPopulation
-from learning.draws import draws
+from learning.draws import Draws, draws
 from mechanism.swm_teams import TeamSettings, swm_teams
-from mechanism.team_planning import Doings, LearnedTeams, Owed, foreseen, probed
+from mechanism.team_planning import Doings, LearnedTeams, foreseen, probed
 from mechanism.team_plans import OPTIONS, Planned, promises
 from personas.rosters import open_rosters
 from societies.catalog import load
@@ -49,7 +47,7 @@ def drawn_to_their_corners() -> TeamModel:
 
 
 def test_of_idle_people_being_alone_promises_most():
-    found = promises(5, start(1), ONE_OF_EACH, Doings.of(idle()).stretch)[0]
+    found = promises(5, start(1), ONE_OF_EACH, Doings.of(idle()).stretch, draws(0, 0, 1))[0]
     pairs_of = (TOGETHER.sum((1, 2)) - 4).float()  # [15] ordered pairs who share a team
     torch.testing.assert_close(found, -10 * 0.05 * pairs_of)  # for a stretch; from then on they are sent off alone
     assert int(found.argmax()) == ALONE
@@ -57,25 +55,38 @@ def test_of_idle_people_being_alone_promises_most():
 
 def test_kinds_walk_where_they_are_drawn_to():
     doings = Doings.of(drawn_to_their_corners())
-    state, welfare = doings.stretch(0, 10, start(1), ONE_OF_EACH)
+    state, welfare = doings.stretch(0, 10, start(1), ONE_OF_EACH, draws(0, 0, 1))
     assert state.hands.sum(1)[0].min() >= 1  # someone has a unit of every basic
     assert torch.equal(state.hands[0] > 0, torch.eye(4, dtype=torch.bool))
     assert float(welfare[0]) == 0.0  # nobody stores, and they are alone
 
 
 def test_who_takes_every_other_time_is_planned_on_for_half_as_much():
-    model = drawn_to_their_corners()
+    model, worlds = drawn_to_their_corners(), 200
     model.taking.base = 0.0
-    after = [Doings.of(own).stretch(0, 14, start(1), ONE_OF_EACH)[0] for own in (model, drawn_to_their_corners())]
+    state, kinds = start(worlds), ONE_OF_EACH.expand(worlds, -1)
+    after = [
+        Doings.of(own).stretch(0, 14, state, kinds, draws(3, 0, worlds))[0] for own in (model, drawn_to_their_corners())
+    ]
     some, all_of_it = (state.hands.sum() for state in after)
-    assert abs(float(some) - float(all_of_it) / 2) <= 2  # of four agents, each rounded by at most a half
+    assert float(some / all_of_it) == pytest.approx(0.5, abs=0.03)
 
 
-@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=30))
-def test_events_without_luck_are_as_many_as_their_chances_add_up_to(chances: list[list[float]]):
-    owed, each = Owed(), torch.tensor(chances)  # [T, 3]
-    happened = torch.stack([owed.happens("it", chance) for chance in each])
-    assert float((happened.float().cumsum(0) - each.cumsum(0)).abs().max()) <= 0.5 + 1e-5
+def test_plans_of_the_sure_differ_by_luck_alone_and_not_by_the_batch():
+    principal = LearnedTeams(half_hearted(), 0, samples=3)
+    held = torch.full((2, len(KINDS.assignments)), -torch.inf)
+    held[:, (KINDS.assignments == ONE_OF_EACH).all(-1)] = 0.0
+    together = principal.planned(draws(0, 5, 2)).promised(held, 15, start(2))
+    alone = principal.planned(draws(0, 6, 1)).promised(held[:1], 15, start(1))
+    torch.testing.assert_close(together[1:], alone)
+    assert not torch.equal(together[0], together[1])
+
+
+def half_hearted() -> TeamModel:
+    """As `drawn_to_their_corners`, but they do everything half of the time, storing included."""
+    model = drawn_to_their_corners()
+    model.taking.base = model.storing.base = 0.0
+    return model
 
 
 def test_luck_makes_moves_as_likely_as_the_model_has_them():
@@ -92,7 +103,10 @@ def test_luck_makes_moves_as_likely_as_the_model_has_them():
 def test_the_sure_are_planned_for_once_and_the_plan_is_the_same():
     calls = list[int]()
 
-    def stretch(step: int, until: int, state: TeamState, who: torch.Tensor) -> tuple[TeamState, torch.Tensor]:
+    def stretch(
+        step: int, until: int, state: TeamState, who: torch.Tensor, luck: Draws | None
+    ) -> tuple[TeamState, torch.Tensor]:
+        assert luck is None
         calls.append(len(who))
         return state, state.together[:, 0, 1] * (who[:, 0] == 1)  # the first two should team up if the first is a 1
 
@@ -131,9 +145,9 @@ def _after_an_episode(principal: LearnedTeams) -> torch.Tensor:
     """[1, A] belief when people did as the model has it."""
     doings, held, state = Doings.of(principal.model), principal.start(1), start(1)
     for t in range(10):
-        events = doings.events(t, state, KINDS.pairs(ONE_OF_EACH, state.together), Owed())
+        events = doings.events(t, state, KINDS.pairs(ONE_OF_EACH, state.together), draws(0, 0, 1))
         held = principal.after(held, told(state, events, torch.tensor([t]), (1, 1)))
-        state, _ = doings.stretch(t, t + 1, state, ONE_OF_EACH)
+        state, _ = doings.stretch(t, t + 1, state, ONE_OF_EACH, draws(0, 0, 1))
     return held
 
 
