@@ -1,4 +1,4 @@
-"""vLLM's own server as an engine: whole rounds in flight at once, over as many servers as there are.
+"""vLLM's own server as an engine: many calls in flight at once, over as many servers as there are.
 
 `distribution` costs one token out: the answer is begun for the model, and what is asked for is the chance of every
 token that may come next, of which each choice is one (`agents.llm.token_choices`). vLLM tells these before any grammar
