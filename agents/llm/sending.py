@@ -58,9 +58,8 @@ class Sender:
             failure.faults = tuple(faults[:-1])
             raise
         except TimeoutError:
-            patience = f"{self._limits.patience:g} s"
-            last = faults[-1] if faults else f"timed out: no answer in {patience}"
-            out = Failed(last if faults else f"{last}, and no server was up", may_pass=False)
+            last = faults[-1] if faults else f"timed out: no answer in {self._limits.patience:g} s"
+            out = Failed(last, may_pass=False)
             out.faults = tuple(faults[:-1])
             raise out from None
 
@@ -84,12 +83,12 @@ class Sender:
             await asyncio.sleep(pause)
 
     def _rest(self, server: Server, failure: Failed, failures: int) -> float:
-        """Seconds until the call is sent again: at once where another server is up."""
+        """Seconds until the call is sent again: at once where another server is up that may not have failed it yet."""
         if failure.wait is not None:
             self._servers.leave(server, min(failure.wait, _LONGEST_REST))
             return 0.0
         others = any(up is not server for up in self._servers.up())
-        return 0.0 if others else self._backoff.seconds(failures, random.random())
+        return 0.0 if others and failures < len(self._servers.all) else self._backoff.seconds(failures, random.random())
 
     async def _answered(self, url: str, body: bytes) -> Any:
         """One try."""

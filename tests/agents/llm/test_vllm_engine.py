@@ -254,6 +254,14 @@ def test_a_busy_server_is_left_for_one_that_is_not():
     assert max(reply.seconds for reply in replies) < 2
 
 
+def test_servers_that_are_all_busy_are_not_stormed():
+    with serving(lambda _: failure(429, "slow down")) as one, serving(lambda _: failure(429, "slow down")) as two:
+        engine = VllmEngine("vllm:tiny", [one.url, two.url], limits=Limits(timeout=5.0, patience=1.0))
+        reply = engine.complete([Request(HOURS, "sample")])[0]
+    assert (reply.error or "").startswith("HTTP 429")
+    assert 2 <= len(one.asked) + len(two.asked) <= 20  # without pauses it would be hundreds
+
+
 def test_a_server_that_asks_for_a_day_does_not_hold_up_the_others():
     away = failure(429, "tomorrow", {"Retry-After": "86400"})
     with (
