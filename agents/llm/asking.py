@@ -1,7 +1,8 @@
-"""One batch of questions: what the journal knows is read, the rest is asked within the budget and kept."""
+"""Questions on their way to a model: what the journal knows is read, the rest is asked within the budget and kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from agents.llm.budget import Budget
 from agents.llm.engine import Engine, Reply, Request, Setting, parameters_of
@@ -10,6 +11,50 @@ from agents.llm.prompts import CallKeys, messages
 from agents.llm.redact import redactor, refuse_secret_values
 from agents.llm.replies import bounded, read
 
+Key = tuple[bytes, int]  # of a call: that of its request, and which attempt it is
+
+
+class Ask(NamedTuple):
+    """A request, the decision that it is for, and which attempt at that it is, from 0."""
+
+    request: Request
+    tag: Tag
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Books:
+    """What may still be asked, and what was answered."""
+
+    keys: CallKeys
+    journal: Journal
+    budget: Budget
+
+    def find(self, asks: Sequence[Ask]) -> tuple[list[Key], dict[Key, Entry]]:
+        """The key of each, and the kept answers among them."""
+        keys = [(self.keys.of(ask.request), ask.attempt) for ask in asks]
+        known = dict[Key, Entry]()
+        for attempt in {ask.attempt for ask in asks}:
+            found = self.journal.find((key for key, which in keys if which == attempt), attempt)
+            known |= {(key, attempt): entry for key, entry in found.items()}
+        return keys, known
+
+    def check(self, calls: Sequence[Call]) -> None:
+        """BudgetSpent: they do not all fit."""
+        self.budget.check(self.journal.spent, len(calls), lambda: _bytes(calls), str(self.journal.path))
+
+    def room(self, calls: Sequence[Call], in_flight: int) -> int:
+        """How many of these calls fit into the budget beside those in flight."""
+        spent = self.journal.spent
+        return self.budget.room(spent, len(calls), in_flight, lambda: max(_bytes([call]) for call in calls))
+
+    def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:
+        """Commits these answers; as many of the note's calls as `in_flight` are still to come."""
+        redact = redactor()
+        kept = [_counted(call, bounded(reply, redact)) for call, reply in zip(calls, replies, strict=True)]
+        answers = [(reply, read(call.request, reply)) for call, reply in zip(calls, kept, strict=True)]
+        return self.journal.keep(note, self.keys, calls, answers, in_flight)
+
 
 class Desk:
     """An engine behind a journal and a budget. ValueError if a setting looks like a secret."""
@@ -17,32 +62,26 @@ class Desk:
     def __init__(self, engine: Engine, journal: Journal, budget: Budget, parameters: Mapping[str, Setting]) -> None:
         settings = {**parameters_of(engine), **parameters}
         refuse_secret_values(settings)
-        self._engine, self._journal, self._budget = engine, journal, budget
-        self._keys = CallKeys(engine.model, settings)
+        self._engine, self.books = engine, Books(CallKeys(engine.model, settings), journal, budget)
 
-    def answers(self, asks: Sequence[tuple[Request, Tag]], attempt: int) -> list[Entry]:
-        """One kept entry per request (`Tag`: the decision it is for). Equal requests are asked once, kept ones never.
+    def answers(self, asks: Sequence[Ask]) -> list[Entry]:
+        """One kept entry per request. Equal requests are asked once, kept ones never, all others as one batch.
 
         BudgetSpent: nothing of this batch was asked.
         """
-        keys = [self._keys.of(request) for request, _ in asks]
-        known = self._journal.find(keys, attempt)
-        calls: dict[bytes, Call] = {}
-        for key, (request, tag) in zip(keys, asks, strict=True):
+        keys, known = self.books.find(asks)
+        new = dict[Key, Call]()
+        for key, ask in zip(keys, asks, strict=True):
             if key not in known:
-                calls.setdefault(key, Call(key, attempt, request, tag))
-        if calls:
-            known |= dict(zip(calls, self._ask(list(calls.values())), strict=True))
+                new.setdefault(key, Call(*key, ask.request, ask.tag))
+        if new:
+            known |= dict(zip(new, self._ask(list(new.values())), strict=True))
         return [known[key] for key in keys]
 
     def _ask(self, calls: list[Call]) -> list[Entry]:
-        self._budget.check(self._journal.spent, len(calls), lambda: _bytes(calls), str(self._journal.path))
-        note = self._journal.sending(len(calls))
-        replies = self._whole(self._engine.complete([c.request for c in calls]), len(calls))
-        redact = redactor()
-        kept = [_counted(c, bounded(reply, redact)) for c, reply in zip(calls, replies, strict=True)]
-        answers = [(reply, read(c.request, reply)) for c, reply in zip(calls, kept, strict=True)]
-        return self._journal.keep(note, self._keys, calls, answers)
+        self.books.check(calls)
+        note = self.books.journal.sending(len(calls))
+        return self.books.keep(note, calls, self._whole(self._engine.complete([c.request for c in calls]), len(calls)))
 
     def _whole(self, replies: list[Reply], expected: int) -> list[Reply]:
         if len(replies) != expected:

@@ -31,6 +31,15 @@ class Budget:
                     f"a budget of {limit} {name} is impossible: give a whole number of at least 1, or leave it out"
                 )
 
+    def room(self, spent: Spent, calls: int, in_flight: int, prompt_bytes: Callable[[], int]) -> int:
+        """How many of `calls` further calls fit beside those in flight. `prompt_bytes`: of the longest of them."""
+        if self.calls is not None:
+            calls = min(calls, self.calls - spent.calls - in_flight)
+        if self.tokens is not None and calls > 0:
+            each = max(1, spent.largest_call or prompt_bytes())
+            calls = min(calls, (self.tokens - spent.tokens) // each - in_flight)
+        return max(0, calls)
+
     def check(self, spent: Spent, calls: int, prompt_bytes: Callable[[], int], where: str) -> None:
         """Called before `calls` further calls are sent. BudgetSpent if they do not fit; nothing is then sent.
 

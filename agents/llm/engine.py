@@ -45,6 +45,33 @@ class Engine(Protocol):
         ...
 
 
+class Line(Protocol):
+    """Calls in flight to one engine."""
+
+    def send(self, requests: Sequence[tuple[int, Request]]) -> None:
+        """Puts them in flight, without waiting; the numbers are free, and name them."""
+        ...
+
+    def replies(self, seconds: float | None = None) -> list[tuple[int, Reply]]:
+        """Those that have come in since the last time, in any order; waits until there is one, or so long."""
+        ...
+
+    def close(self) -> None:
+        """Gives up what is still in flight."""
+        ...
+
+
+@runtime_checkable
+class Concurrent(Engine, Protocol):
+    """An engine whose answers do not depend on what else is asked meanwhile: they may come one by one."""
+
+    max_in_flight: int
+
+    def line(self) -> Line:
+        """A line of its own, for one thread."""
+        ...
+
+
 @runtime_checkable
 class Described(Protocol):
     """An engine that says what else decides its answers: temperature, a hash of the weights, ..."""

@@ -110,10 +110,23 @@ class Journal:
             done = self._db.execute("INSERT INTO in_flight(calls, created) VALUES (?, ?)", (calls, time.time()))
         return done.lastrowid or 0
 
+    def still_sending(self, note: int, calls: int) -> None:
+        """From now on the note stands for that many calls."""
+        with self._commit():
+            self._db.execute("UPDATE in_flight SET calls = ? WHERE id = ?", (calls, note))
+
     def keep(
-        self, note: int, model: CallKeys, calls: Sequence[Call], answers: Sequence[tuple[Reply, Verdict]]
+        self,
+        note: int,
+        model: CallKeys,
+        calls: Sequence[Call],
+        answers: Sequence[tuple[Reply, Verdict]],
+        in_flight: int = 0,
     ) -> list[Entry]:
-        """Commits the answers to one batch together. When this returns they are on the disk."""
+        """Commits these answers together. When this returns they are on the disk.
+
+        in_flight: as many of the note's calls are still to come.
+        """
         first = self.last_call + 1
         pairs = list(zip(calls, answers, strict=True))
         with self._commit(durable=True):
@@ -122,7 +135,8 @@ class Journal:
             self._db.executemany(f"INSERT INTO calls VALUES ({','.join('?' * 25)}, 0)", rows)
             faults = [(first + i, *fault) for i, (_, (reply, _)) in enumerate(pairs) for fault in _by_cause(reply)]
             self._db.executemany("INSERT INTO faults VALUES (?, ?, ?)", faults)
-            self._db.execute("DELETE FROM in_flight WHERE id = ?", (note,))
+            self._db.execute("UPDATE in_flight SET calls = ? WHERE id = ?", (in_flight, note))
+            self._db.execute("DELETE FROM in_flight WHERE calls = 0")
         self.last_call += len(rows)
         self._count([reply for reply, _ in answers])
         return [Entry(first + i, *answer, call.tag) for i, (call, answer) in enumerate(pairs)]

@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable
 from agents.base import Question
 from agents.llm.checks import check_seconds, check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
+from agents.llm.in_flight import InFlight, complete
 from agents.llm.logprobs import choice_log_probs
 from agents.llm.loop import Loop
 from agents.llm.openai_form import token_count, told_tokens
@@ -67,23 +68,18 @@ class LangChainEngine:
         if base_url is not None and self._openai:
             check_server(base_url, name, os.environ.get(_OPENAI_KEY), _OPENAI_KEY)
         self._chat = _chat_model(model, base_url, timeout, given)
-        self._timeout, self._max_in_flight = timeout, max_in_flight
+        self._timeout, self.max_in_flight = timeout, max_in_flight
         self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
         self._loop = Loop()
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All at once, at most `max_in_flight` at a time."""
-        return self._loop.run(self._all(requests))
+        return complete(self, requests)
 
-    async def _all(self, requests: Sequence[Request]) -> list[Reply]:
-        gate = asyncio.Semaphore(self._max_in_flight)
-
-        async def one(request: Request) -> Reply:
-            async with gate:
-                return await self._one(request)
-
-        return list(await asyncio.gather(*(one(r) for r in requests)))
+    def line(self) -> InFlight:
+        """Calls in flight."""
+        return InFlight(self._loop, self._one)
 
     async def _one(self, request: Request) -> Reply:
         began = time.perf_counter()

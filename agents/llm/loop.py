@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -25,6 +25,10 @@ class Loop:
         except BaseException:
             future.cancel()  # Ctrl-C: the calls in flight are given up
             raise
+
+    def soon(self, step: Callable[..., None], *of: Any) -> None:
+        """Has the loop's thread do this, without waiting for it."""
+        self._loop.call_soon_threadsafe(step, *of)
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Ends the thread after this last work. It may be called in the loop's own thread, which cannot wait."""

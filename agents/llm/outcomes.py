@@ -1,6 +1,8 @@
 """What became of the decisions of one round, as numbers for the learners and as rows for the journal."""
 
+import hashlib
 import math
+import struct
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Fallback
+from agents.llm.asking import Ask
 from agents.llm.engine import Request
 from agents.llm.journal import Decided, Entry, Tag
 from agents.llm.prompts import retry
@@ -28,20 +31,36 @@ class Outcome:
     tag: Tag
     request: Request  # the next to be made, or the last that was
     entries: list[Entry] = field(default_factory=list[Entry])  # one per attempt; only the last may be usable
+    attempt: int = 0  # how many answers to this request, and those it was a retry of, were of no use
     failed: bool = True  # has no attempt brought a usable reply?
 
-    def hear(self, entry: Entry) -> None:
-        """Takes in one answer; where it is of no use, the next request shows the model what was wrong with it. One that
-        tells some of the probability has not failed: it may be asked for a single action."""
+    @property
+    def ask(self) -> Ask:
+        """What is to be asked next."""
+        return Ask(self.request, self.tag, self.attempt)
+
+    def hear(self, entry: Entry, retries: int) -> bool:
+        """Takes in one answer. Is there something to be asked again? A reply that is of no use is shown to the model,
+        at most `retries` times; where one tells only some of the probability, a single action is asked for instead.
+        """
+        self._take_in(entry)
+        self.attempt += 1
+        if self.failed:
+            return self.attempt <= retries
+        if self.request.way == "sample" or self.tells:
+            return False
+        # all who have the same words share the first reply, and must not share its one action
+        self.request, self.attempt = Request(self.request.question, "sample", draw_number(self.tag)), 0
+        self.failed = True
+        return True
+
+    def _take_in(self, entry: Entry) -> None:
+        """One that tells some of the probability has not failed."""
         self.entries.append(entry)
         self.failed = entry.verdict.problem is not None and entry.verdict.missing is None
         if self.failed and entry.reply.error is None:
             heard = sum(e.reply.error is None for e in self.entries)  # a replay has no entries of failed transport
             self.request = retry(self.request, entry.reply.text, entry.verdict, heard)
-
-    def ask_for_one(self, draw: int) -> None:
-        """The next request is for a single action, `draw` telling it from those of others with the same words."""
-        self.request, self.failed = Request(self.request.question, "sample", draw), True
 
     @property
     def last(self) -> Entry:
@@ -57,6 +76,15 @@ class Outcome:
     def tells(self) -> bool:
         """Is a whole distribution known?"""
         return not self.failed and self.last.verdict.told_distribution
+
+
+def draw_number(tag: Tag) -> int:
+    """Tells the samples of one text apart, in [0, 2^48): another episode, step or agent is another draw.
+
+    The purpose is left out: two methods that put the same words to the same person share the answer.
+    """
+    packed = struct.pack("<qqqq", *tag[1:])
+    return int.from_bytes(hashlib.blake2b(packed, digest_size=6).digest(), "little")
 
 
 def told(outcomes: Sequence[Outcome], fallback: FallbackName, last: Tensor, choices: int) -> Tensor:

@@ -1,34 +1,31 @@
 """Language-model people: a whole round of decisions is asked at once, kept before it is used, and never guessed.
 
-Work is split into chunks by position first; within a chunk only what the journal does not know is asked, as one
-batch, and committed together. After a kill every committed chunk is read back and every other one is asked whole:
-the engine sees the same batches as in an uninterrupted run, and gives the same numbers.
+An engine that answers batches gets work split into chunks by position first; within a chunk only what the journal does
+not know is asked, as one batch, and committed together. After a kill every committed chunk is read back and every other
+one is asked whole: the engine sees the same batches as in an uninterrupted run, and gives the same numbers. An engine
+whose calls do not depend on each other has as many in flight as it may, all the time, and what comes in is committed.
 """
 
-import hashlib
-import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import get_args
 
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Round
+from agents.base import Decisions, Question, Round
 from agents.llm.asking import Desk
 from agents.llm.budget import Budget
-from agents.llm.engine import Engine, Request, Setting, Way
+from agents.llm.engine import Concurrent, Engine, Request, Setting, Way
 from agents.llm.journal import Journal, Tag
-from agents.llm.outcomes import FallbackName, Outcome, fallbacks, rows, told
+from agents.llm.outcomes import FallbackName, Outcome, draw_number, fallbacks, rows, told
 from agents.llm.replies import shown
+from agents.llm.settling import PopulationStopped, Told, settle_batch, settle_stream
 from learning.draws import Draws
 from personas.people import People
 
 _FEWEST = 100  # decisions over which a share of fallbacks is taken at least, so that one early failure stops nothing
-
-
-class PopulationStopped(ValueError):
-    """Too many decisions could not be had from the model. The message names the model, the share and an example."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,15 @@ class Tally:
 
 
 @dataclass
+class _Here:
+    """Of one round."""
+
+    known: int  # the last call in the journal before it
+    decided: int = 0
+    failed: list[Outcome] = field(default_factory=list[Outcome])
+
+
+@dataclass
 class LanguagePopulation:
     """People whose decisions an engine makes. Implements `agents.base.Population`; its memory is the last actions.
 
@@ -74,7 +80,7 @@ class LanguagePopulation:
     fallback: FallbackName = "repeat_last"
     max_fallback_share: float = 0.05
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])  # more of what decides the answers
-    chunk: int = 256  # decisions per batch, and per commit
+    chunk: int = 256  # decisions per batch, and per commit; of a concurrent engine, those that are asked first of all
     purpose: str = ""  # what the decisions are for, in the ledger
     progress: Callable[[Progress], None] | None = None
     tally: Tally = field(default_factory=Tally)
@@ -134,67 +140,55 @@ class LanguagePopulation:
     def _outcomes(self, round: Round, draws: Draws, places: list[list[int]]) -> list[Outcome]:
         offered: list[list[list[bool]]] = round.choices.tolist()  # [B][N][K]
         episodes: list[int] = draws.episodes.tolist()  # [B]
-        done: list[Outcome] = []
-        for start in range(0, len(places), self.chunk):
-            chunk = [
-                self._asked(round, Tag(self.purpose, draws.seed, episodes[w], round.step, n), w, offered[w][n])
-                for w, n in places[start : start + self.chunk]
-            ]
-            self._settle(chunk)
-            done += chunk
-            self._stop_if_unusable(done)
-        return done
+        made, here = list[Outcome](), _Here(self.journal.last_call)
 
-    def _asked(self, round: Round, tag: Tag, world: int, offered: list[bool]) -> Outcome:
-        question = round.question(world, tag.agent)
-        places: Sequence[int] = range(len(offered))
-        if not all(offered):
-            places = [i for i, allowed in enumerate(offered) if allowed]
-            question = replace(question, choices=tuple(question.choices[i] for i in places))
-        way = self._way
-        return Outcome(
-            world, tag.agent, places, tag, Request(question, way, 0 if way == "distribution" else _draw(tag))
-        )
+        def asked(part: list[list[int]], way: Way) -> Iterator[Outcome]:
+            for w, n in part:
+                tag = Tag(self.purpose, draws.seed, episodes[w], round.step, n)
+                made.append(_asked(round.question(w, n), tag, w, offered[w][n], way))
+                yield made[-1]
 
-    def _settle(self, chunk: list[Outcome]) -> None:
-        """Asks until every decision of a chunk has a usable reply, or its attempts are used up."""
-        known = self.journal.last_call
-        self._ask(chunk)
-        single = [o for o in chunk if o.request.way == "distribution" and not o.failed and not o.tells]
-        for outcome in single:  # all who have the same words share the first reply, and must not share its one action
-            outcome.ask_for_one(_draw(outcome.tag))
-        self._ask(single)
-        self._count(chunk, known)
-        self.tally.single += sum(o.request.way != self.way for o in chunk)
+        try:
+            for start, end in pairwise(self._cuts(len(places))):
+                self._settle(asked(places[start:end], self._way), lambda done: self._settled(done, here))
+        except PopulationStopped:
+            self.journal.void(e.id for o in made if o.failed for e in o.entries if e.reply.error is not None)
+            raise
+        return made
 
-    def _ask(self, waiting: list[Outcome]) -> None:
-        for attempt in range(self.retries + 1):
-            if not waiting:
-                return
-            entries = self._desk.answers([(o.request, o.tag) for o in waiting], attempt)
-            for outcome, entry in zip(waiting, entries, strict=True):
-                outcome.hear(entry)
-            waiting = [o for o in waiting if o.failed]
+    def _cuts(self, decisions: int) -> list[int]:
+        """Where a round is cut: what a piece shows (is the model of use, how is it asked) is known before the next."""
+        if not isinstance(self.engine, Concurrent):
+            return [*range(0, decisions, self.chunk), decisions]
+        first = [min(self.chunk, decisions)] if self.tally.decided < self.chunk else []
+        return list(dict.fromkeys([0, *first, decisions]))
 
-    def _count(self, chunk: list[Outcome], known: int) -> None:
-        """`known`: the last call in the journal before this chunk."""
+    def _settle(self, asked: Iterator[Outcome], told: Told) -> None:
+        if isinstance(self.engine, Concurrent):
+            settle_stream(self.engine, self._desk, asked, self.retries, told)
+        else:
+            settle_batch(self._desk, list(asked), self.retries, told)
+
+    def _settled(self, done: list[Outcome], here: "_Here") -> None:
+        """Counts what has just been settled. PopulationStopped: too much of it is of no use."""
         t = self.tally
-        t.decided += len(chunk)
-        t.cached += sum(o.cached or o.last.id <= known for o in chunk)
-        t.retried += sum(len(o.entries) > 1 for o in chunk)
-        t.failed += sum(o.failed for o in chunk)
+        t.decided += len(done)
+        t.cached += sum(o.cached or o.last.id <= here.known for o in done)
+        t.retried += sum(len(o.entries) > 1 for o in done)
+        t.failed += sum(o.failed for o in done)
+        t.single += sum(o.request.way != self.way for o in done)
+        here.decided += len(done)
+        here.failed += [o for o in done if o.failed]
         if self.progress is not None:
             spent = self.journal.spent
             self.progress(Progress(t.decided, t.cached, t.retried, t.failed, spent.calls, spent.tokens))
+        self._stop_if_unusable(here)
 
-    def _stop_if_unusable(self, done: list[Outcome]) -> None:
-        """`done`: the decisions of this round so far."""
-        failed = [o for o in done if o.failed]
+    def _stop_if_unusable(self, here: "_Here") -> None:
         limit = 0.0 if self.fallback == "abort" else self.max_fallback_share
-        shares = ((len(failed), len(done)), (self.tally.failed, self.tally.decided))
-        if failed and any(bad > limit * max(asked, _FEWEST) for bad, asked in shares):
-            self.journal.void(e.id for o in failed for e in o.entries if e.reply.error is not None)
-            raise PopulationStopped(self._explained(failed, len(done), limit))
+        shares = ((len(here.failed), here.decided), (self.tally.failed, self.tally.decided))
+        if here.failed and any(bad > limit * max(asked, _FEWEST) for bad, asked in shares):
+            raise PopulationStopped(self._explained(here.failed, here.decided, limit))
 
     def _explained(self, failed: list[Outcome], asked: int, limit: float) -> str:
         reply, problem = failed[-1].last.reply, failed[-1].last.verdict.problem
@@ -209,13 +203,14 @@ class LanguagePopulation:
         )
 
 
-def _draw(tag: Tag) -> int:
-    """Tells the samples of one text apart, in [0, 2^48): another episode, step or agent is another draw.
-
-    The purpose is left out: two methods that put the same words to the same person share the answer.
-    """
-    packed = struct.pack("<qqqq", *tag[1:])
-    return int.from_bytes(hashlib.blake2b(packed, digest_size=6).digest(), "little")
+def _asked(question: Question, tag: Tag, world: int, offered: list[bool], way: Way) -> Outcome:
+    """A decision that nothing has been asked for yet. offered: [K]"""
+    places: Sequence[int] = range(len(offered))
+    if not all(offered):
+        places = [i for i, allowed in enumerate(offered) if allowed]
+        question = replace(question, choices=tuple(question.choices[i] for i in places))
+    draw = 0 if way == "distribution" else draw_number(tag)
+    return Outcome(world, tag.agent, places, tag, Request(question, way, draw))
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from agents.base import Question
 from agents.llm.checks import Limits, check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
+from agents.llm.in_flight import InFlight, complete
 from agents.llm.openai_form import log_prob, token_count
 from agents.llm.prompts import answer_schema, in_words, messages
 from agents.llm.redact import redact, refuse_secret_values
@@ -59,21 +60,16 @@ class VllmEngine:
         self.ways: frozenset[Way] = frozenset({"sample", "distribution"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self._sender = Sender([root(url) for url in base_urls], limits, key)
-        self._most_at_once, self._likeliest = limits.max_in_flight, _LIKELIEST[0]
+        self.max_in_flight, self._likeliest = limits.max_in_flight, _LIKELIEST[0]
         self._choices: dict[tuple[str, tuple[str, ...]], asyncio.Task[TokenChoices]] = {}
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All at once, at most `max_in_flight` at a time."""
-        return self._sender.loop.run(self._all(requests))
+        return complete(self, requests)
 
-    async def _all(self, requests: Sequence[Request]) -> list[Reply]:
-        gate = asyncio.Semaphore(self._most_at_once)
-
-        async def one(request: Request) -> Reply:
-            async with gate:
-                return await self._one(request)
-
-        return list(await asyncio.gather(*(one(r) for r in requests)))
+    def line(self) -> InFlight:
+        """Calls in flight to all servers."""
+        return InFlight(self._sender.loop, self._one)
 
     async def _one(self, request: Request) -> Reply:
         began, ends = time.perf_counter(), self._sender.deadline()
