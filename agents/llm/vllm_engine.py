@@ -102,7 +102,6 @@ class VllmEngine:
             **self._message(put, choices.beginning),
             "max_tokens": 1,
             "temperature": 1.0,
-            "seed": request.draw % 2**31,
             "logprobs": True,
             "return_tokens_as_token_ids": True,
         }
