@@ -17,8 +17,8 @@ from agents.embedded.prefixes import PrefixCache
 from agents.embedded.taught import FILE, Taught, read_taught
 from agents.embedded.tokenizer import begun, encode, ended, news_text, prefix_text, token_ids
 from agents.embedded.vocabulary import MODEL_FOLDER, ModelMissing
+from agents.llm.drawing import draw
 from agents.llm.engine import Reply, Request, Way
-from learning.draws import Draws, name_key
 
 STAND_IN = "made with the small embedded model, a stand-in for a real language model"
 BATCH = 64  # prompts computed at once
@@ -115,12 +115,6 @@ def _fingerprint(path: Path) -> str:
     for name in ("model.safetensors", "tokenizer.json"):
         both.update((path / name).read_bytes())
     return both.hexdigest()
-
-
-def draw(log_probs: Tensor, question: Question, number: int) -> int:
-    """A choice from log_probs [K]; it depends on the prompt and the draw's number only."""
-    key = name_key(f"{question.system}\0{question.user}")
-    return int(Draws(key, torch.tensor([number])).choice("embedded sample", 0, log_probs[None, None])[0, 0])
 
 
 def answer(question: Question, choice: str) -> str:

@@ -21,6 +21,8 @@ POSSIBLE = f"""  embedded                the small model that ships with Solon
   embedded:FOLDER         a model folder made by `solon train-embedded`
   openai:NAME             OpenAI, or with base_url=http://HOST:PORT/v1 any OpenAI-compatible server (vLLM, Ollama, ...)
   vllm:NAME               vLLM's own server at base_url=http://HOST:PORT, or several of them; faster than openai:NAME
+  vllm:NAME               without base_url: vLLM in this process, on this machine's GPU
+  transformers:FOLDER     a chat model in a folder, in this process
   PROVIDER:NAME           any provider that LangChain knows (anthropic:..., google_genai:..., mistralai:...)
   recorded:RUN            the answers in a run folder or journal file, without any model
   {", ".join(f"mock:{name}" for name in MOCKS)}   stand-ins for dry runs"""
@@ -46,6 +48,8 @@ def engine_for(model: str, base_url: str | Sequence[str] | None = None, **settin
     urls = [base_url] if isinstance(base_url, str) else list(base_url or ())
     if base_url is not None and not urls:
         raise ValueError("base_url is an empty list; give an address, or leave it out")
+    if kind == "transformers":
+        return _transformers(model, urls, settings)
     if kind == "vllm":
         return _vllm(model, urls, settings)
     if len(urls) > 1:
@@ -71,9 +75,18 @@ def _recorded(run: str) -> Engine:
     return RecordedEngine(run)
 
 
+def _transformers(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engine:
+    if urls:
+        raise ValueError(f"{model} runs in this process; take base_url out, or name the server's model openai:NAME")
+    known = ("temperature", "dtype", "device", "batch_size")
+    if unknown := [name for name in settings if name not in known]:
+        raise ValueError(f"{unknown[0]!r} is no setting of {model}; allowed: {', '.join(known)}")
+    return cast(Engine, importlib.import_module("agents.llm.transformers_engine").TransformersEngine(model, **settings))
+
+
 def _vllm(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engine:
     if not urls:
-        raise ValueError(f"{model} needs a server: give population.base_url=http://HOST:PORT, or several as a list")
+        return cast(Engine, importlib.import_module("agents.llm.vllm_local").LocalVllmEngine(model, **settings))
     key = os.environ.get(_VLLM_KEY)
     for url in urls:
         if urlsplit(url).query:

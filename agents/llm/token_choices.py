@@ -7,7 +7,7 @@ tokenizer that writes 45 as 4 and 5), choices get letters as labels, and the let
 import asyncio
 import json
 import string
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agents.base import Question
@@ -37,25 +37,59 @@ class TokenChoices:
 
 async def token_choices(question: Question, tokenize: Tokenize) -> TokenChoices:
     """For this question, and all with the same key and choices. NoTokens: see there."""
-    for letters in ("", labels(question.choices)):
-        asked = labelled(question, letters) if letters else question
-        beginning = answer_beginning(asked)
-        found = await _single_tokens(asked, beginning, tokenize)
-        if found is not None:
-            return TokenChoices(beginning, found, letters)
-    raise NoTokens(
+    for form in forms(question):
+        split = await asyncio.gather(*(tokenize(form.asked, text) for text in form.texts))
+        if (found := form.single_tokens(split)) is not None:
+            return found
+    raise _no_tokens(question)
+
+
+def local_token_choices(question: Question, tokenize: Callable[[Question, str], list[int]]) -> TokenChoices:
+    """The same, with a tokenizer that is here."""
+    for form in forms(question):
+        if (found := form.single_tokens([tokenize(form.asked, text) for text in form.texts])) is not None:
+            return found
+    raise _no_tokens(question)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to ask for the choices, which may have tokens of their own in it."""
+
+    asked: Question
+    letters: str
+
+    @property
+    def beginning(self) -> str:
+        """Of the answer."""
+        return answer_beginning(self.asked)
+
+    @property
+    def texts(self) -> list[str]:
+        """What has to be split into tokens to know: the beginning, and with each choice."""
+        return [self.beginning, *(self.beginning + choice for choice in self.asked.choices)]
+
+    def single_tokens(self, split: Sequence[list[int]]) -> TokenChoices | None:
+        """`split`: the tokens of each of the texts."""
+        before, *after = split
+        if any(len(tokens) != len(before) + 1 or tokens[:-1] != before for tokens in after):
+            return None
+        found = tuple(tokens[-1] for tokens in after)
+        return TokenChoices(self.beginning, found, self.letters) if len(set(found)) == len(found) else None
+
+
+def forms(question: Question) -> Iterator[Form]:
+    """As it is, then with letters."""
+    yield Form(question, "")
+    if letters := labels(question.choices):
+        yield Form(labelled(question, letters), letters)
+
+
+def _no_tokens(question: Question) -> NoTokens:
+    return NoTokens(
         f"the model's tokenizer has no token of its own for each of the {len(question.choices)} choices of "
         f"{question.key!r}, nor for letters in their place; ask with way: sample"
     )
-
-
-async def _single_tokens(question: Question, beginning: str, tokenize: Tokenize) -> tuple[int, ...] | None:
-    texts = [beginning, *(beginning + choice for choice in question.choices)]
-    before, *after = await asyncio.gather(*(tokenize(question, text) for text in texts))
-    if any(len(tokens) != len(before) + 1 or tokens[:-1] != before for tokens in after):
-        return None
-    found = tuple(tokens[-1] for tokens in after)
-    return found if len(set(found)) == len(found) else None
 
 
 def answer_beginning(question: Question) -> str:

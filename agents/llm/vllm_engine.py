@@ -26,7 +26,10 @@ from agents.llm.sending import Failed, Sender
 from agents.llm.server import root
 from agents.llm.token_choices import NoTokens, TokenChoices, token_choices
 
-_LIKELIEST = 64, 20  # tokens whose chance is asked for; a server allows the second unless it is told to allow more
+LIKELIEST, _FEWER = (
+    64,
+    20,
+)  # tokens whose chance is asked for; a server allows the second unless it is told to allow more
 SAMPLING = (
     *("top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "min_tokens"),
     *("stop", "logit_bias"),
@@ -60,7 +63,7 @@ class VllmEngine:
         self.ways: frozenset[Way] = frozenset({"sample", "distribution"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self._sender = Sender([root(url) for url in base_urls], limits, key)
-        self.max_in_flight, self._likeliest = limits.max_in_flight, _LIKELIEST[0]
+        self.max_in_flight, self._likeliest = limits.max_in_flight, LIKELIEST
         self._choices: dict[tuple[str, tuple[str, ...]], asyncio.Task[TokenChoices]] = {}
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -112,7 +115,7 @@ class VllmEngine:
         """With as many of the likeliest tokens as the server tells. It is asked for fewer from when that alone has
         helped.
         """
-        most, fewer = self._likeliest, _LIKELIEST[-1]
+        most, fewer = self._likeliest, _FEWER
         try:
             return await self._sender.post(_CHAT, {**asked, "top_logprobs": most}, ends)
         except Failed as failure:
@@ -176,14 +179,18 @@ def _read(body: Any, faults: Sequence[str]) -> Reply:
 
 
 def _chances(reply: Reply, body: Any, request: Request, choices: TokenChoices) -> Reply:
-    """With the log-probability of each choice; those that are not among the likeliest tokens have none. The words are
-    those of the likeliest choice: which token was drawn says nothing more.
-    """
     try:
         told = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         likely = {_token_id(one["token"]): log_prob(one["logprob"]) for one in told}
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
         return replace(reply, text="", error="no log-probabilities that can be read")
+    return chances(reply, likely, request, choices)
+
+
+def chances(reply: Reply, likely: Mapping[int, float], request: Request, choices: TokenChoices) -> Reply:
+    """The reply with the log-probability of each choice; those that are not among the likeliest tokens have none. Its
+    words are those of the likeliest choice: which token was drawn says nothing more.
+    """
     log_probs = tuple(likely.get(token, -math.inf) for token in choices.tokens)
     most = max(range(len(log_probs)), key=log_probs.__getitem__)
     return replace(reply, text=in_words(request, most), log_probs=log_probs)

@@ -1,0 +1,39 @@
+"""Prompts as tokens, by the tokenizer and the chat template of a model that runs in this process."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.base import Question
+from agents.llm.engine import Request
+from agents.llm.prompts import messages
+from agents.llm.token_choices import TokenChoices, local_token_choices
+
+
+class LocalTokens:
+    """A tokenizer of `transformers`. ValueError: it has no chat template."""
+
+    def __init__(self, tokenizer: Any, model: str) -> None:
+        if not getattr(tokenizer, "chat_template", None):
+            raise ValueError(
+                f"{model} has no chat template, so it cannot be told who it is; name a model that is made for chats "
+                "(an -Instruct one), or put a chat_template.jinja into its folder"
+            )
+        self._tokenizer = tokenizer
+        self._choices: dict[tuple[str, tuple[str, ...]], TokenChoices] = {}
+
+    def choices(self, question: Question) -> TokenChoices:
+        """How its choices are single tokens. NoTokens: they are none."""
+        form = question.key, question.choices
+        if form not in self._choices:
+            told = local_token_choices(question, lambda asked, text: self.prompt(Request(asked, "sample"), text))
+            self._choices[form] = told
+        return self._choices[form]
+
+    def prompt(self, request: Request, beginning: str | None = None) -> list[int]:
+        """The tokens of the words, with the beginning of the answer if the model is to go on from there."""
+        told = [{"role": role, "content": text} for role, text in messages(request)]
+        more: Mapping[str, Any] = {"add_generation_prompt": True}
+        if beginning is not None:
+            told.append({"role": "assistant", "content": beginning})
+            more = {"continue_final_message": True}
+        return list(self._tokenizer.apply_chat_template(told, tokenize=True, return_dict=False, **more))
