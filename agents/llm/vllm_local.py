@@ -36,8 +36,8 @@ class LocalVllmEngine:
         self._sampling = {
             name: value for name, value in self.parameters.items() if name not in more or name in SAMPLING
         }
-        self._vllm = _library(model)
-        self._llm = _started(self._vllm, model, {name: more[name] for name in more if name not in SAMPLING})
+        self._llm = _started(model, {name: more[name] for name in more if name not in SAMPLING})
+        self._sampling_params = importlib.import_module("vllm.sampling_params")
         self._tokens = LocalTokens(self._llm.get_tokenizer(), model)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
@@ -62,7 +62,7 @@ class LocalVllmEngine:
 
     def _prompt(self, request: Request) -> tuple[list[int], Any, TokenChoices | None]:
         """Tokens, how they are gone on from, and which tokens the choices are where their chances are asked for."""
-        how, form = self._vllm.SamplingParams, self._vllm.sampling_params.StructuredOutputsParams
+        how, form = self._sampling_params.SamplingParams, self._sampling_params.StructuredOutputsParams
         if request.way == "sample":
             held = form(json=answer_schema(request.question))
             given = {name: value for name, value in self._sampling.items() if value is not None}
@@ -82,12 +82,13 @@ def _library(model: str) -> Any:
     except ImportError as error:
         raise ValueError(
             f"{model} needs vLLM in this process, which cannot be loaded ({shown(str(error), 200)}): install it with "
-            "pip install 'solon[gpu]', or name a server with population.base_url=http://HOST:PORT"
+            "pip install '.[gpu]' in Solon's folder, or name a server with population.base_url=http://HOST:PORT"
         ) from None
 
 
-def _started(vllm: Any, model: str, settings: Mapping[str, Setting]) -> Any:
-    on_cpu = vllm.platforms.current_platform.is_cpu()
+def _started(model: str, settings: Mapping[str, Setting]) -> Any:
+    vllm = _library(model)
+    on_cpu = importlib.import_module("vllm.platforms").current_platform.is_cpu()
     usual: dict[str, Any] = {
         "max_logprobs": LIKELIEST,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
