@@ -41,12 +41,11 @@ class Books:
 
     def check(self, calls: Sequence[Call]) -> None:
         """BudgetSpent: they do not all fit."""
-        self.budget.check(self.journal.spent, len(calls), lambda: _bytes(calls), str(self.journal.path))
+        self.budget.check(self.journal.spent, len(calls), lambda: _longest(calls), str(self.journal.path))
 
     def room(self, calls: Sequence[Call], in_flight: int) -> int:
         """How many of these calls fit into the budget beside those in flight."""
-        spent = self.journal.spent
-        return self.budget.room(spent, len(calls), in_flight, lambda: max(_bytes([call]) for call in calls))
+        return self.budget.room(self.journal.spent, len(calls), in_flight, lambda: _longest(calls))
 
     def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:
         """Commits these answers; as many of the note's calls as `in_flight` are still to come."""
@@ -93,9 +92,14 @@ def _counted(call: Call, reply: Reply) -> Reply:
     """Where a server tells no token counts, one token a byte, which no tokenizer exceeds: a budget must hold anyway."""
     if reply.error is not None or reply.tokens_in + reply.tokens_out > 0:
         return reply
-    return replace(reply, tokens_in=_bytes([call]), tokens_out=len(reply.text.encode("utf-8", "replace")))
+    return replace(reply, tokens_in=_bytes(call), tokens_out=len(reply.text.encode("utf-8", "replace")))
 
 
-def _bytes(calls: Sequence[Call]) -> int:
-    """The length of all prompts."""
-    return sum(len(text.encode("utf-8", "replace")) for c in calls for _, text in messages(c.request))
+def _longest(calls: Sequence[Call]) -> int:
+    """Bytes of the longest prompt."""
+    return max(map(_bytes, calls), default=0)
+
+
+def _bytes(call: Call) -> int:
+    """The length of its prompt."""
+    return sum(len(text.encode("utf-8", "replace")) for _, text in messages(call.request))

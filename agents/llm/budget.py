@@ -1,7 +1,10 @@
 """Hard limits on what a run may ask of a model."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from agents.llm.prices import Bill
 
 
 class BudgetSpent(ValueError):
@@ -12,17 +15,40 @@ class BudgetSpent(ValueError):
 class Spent:
     """What a journal holds: calls made, and their tokens."""
 
-    calls: int
-    tokens: int  # in and out
-    largest_call: int  # tokens of the largest call so far
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    largest_in: int = 0  # of one call so far
+    largest_out: int = 0
+    largest_call: int = 0  # in and out together
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """One of a budget's, as `check` needs it."""
+
+    most: float
+    used: float
+    each: float  # what a further call is taken to cost
+    unit: str  # as the budget names it
+    write: Callable[[float], str]
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Most calls and most tokens (in and out) of a run; None = no limit. ValueError unless both are positive."""
+    """Most calls, tokens (in and out) and money of a run; None = no limit. ValueError: not positive, or money without
+    a `bill`, which says what tokens cost.
+    """
 
     calls: int | None = None
     tokens: int | None = None
+    money: float | None = None
+    bill: Bill | None = None
 
     def __post_init__(self) -> None:
         for name, limit in (("calls", self.calls), ("tokens", self.tokens)):
@@ -30,33 +56,51 @@ class Budget:
                 raise ValueError(
                     f"a budget of {limit} {name} is impossible: give a whole number of at least 1, or leave it out"
                 )
+        if self.money is not None and (self.bill is None or not 0 < self.money < math.inf):
+            raise ValueError(f"a budget of {self.money} in money is impossible: give an amount above 0, and prices")
 
-    def room(self, spent: Spent, calls: int, in_flight: int, prompt_bytes: Callable[[], int]) -> int:
-        """How many of `calls` further calls fit beside those in flight. `prompt_bytes`: of the longest of them."""
-        if self.calls is not None:
-            calls = min(calls, self.calls - spent.calls - in_flight)
-        if self.tokens is not None and calls > 0:
-            each = max(1, spent.largest_call or prompt_bytes())
-            calls = min(calls, (self.tokens - spent.tokens) // each - in_flight)
+    def room(self, spent: Spent, calls: int, in_flight: int, longest: Callable[[], int]) -> int:
+        """How many of `calls` further calls fit beside those in flight. `longest`: as of `check`."""
+        for limit in self._limits(spent, longest):
+            fit = calls if limit.each <= 0 else math.floor((limit.most - limit.used) / limit.each + 1e-9) - in_flight
+            calls = min(calls, fit)
         return max(0, calls)
 
-    def check(self, spent: Spent, calls: int, prompt_bytes: Callable[[], int], where: str) -> None:
+    def check(self, spent: Spent, calls: int, longest: Callable[[], int], where: str) -> None:
         """Called before `calls` further calls are sent. BudgetSpent if they do not fit; nothing is then sent.
 
         What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far
-        (before the first: one token per byte of its prompt, which no tokenizer exceeds).
+        (before the first: as the `longest` of their prompts, one token per byte, which no tokenizer exceeds).
         """
-        tokens = calls * spent.largest_call if self.tokens is None or spent.largest_call else prompt_bytes()
-        if self.calls is not None and spent.calls + calls > self.calls:
-            raise _spent("calls", self.calls, spent.calls, calls, where)
-        if self.tokens is not None and spent.tokens + tokens > self.tokens:
-            raise _spent("tokens", self.tokens, spent.tokens, tokens, where)
+        for limit in self._limits(spent, longest):
+            if limit.used + calls * limit.each > limit.most * (1 + 1e-12):
+                raise _spent(limit, calls, where)
+
+    def _limits(self, spent: Spent, longest: Callable[[], int]) -> Iterator[_Limit]:
+        if self.calls is not None:
+            yield _Limit(self.calls, spent.calls, 1, "calls", _whole)
+        known = spent.largest_call > 0
+        if self.tokens is not None:
+            yield _Limit(self.tokens, spent.tokens, spent.largest_call if known else longest(), "tokens", _whole)
+        if self.money is not None and self.bill is not None:
+            price, written = self.bill.price, self.bill.written
+            each = price.of(spent.largest_in if known else longest(), spent.largest_out)
+            yield _Limit(self.money, price.of(spent.tokens_in, spent.tokens_out), each, "money", written)
 
 
-def _spent(unit: str, limit: int, used: int, wanted: int, where: str) -> BudgetSpent:
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _spent(limit: _Limit, calls: int, where: str) -> BudgetSpent:
+    needed = limit.used + calls * limit.each
+    enough = math.ceil(needed) if limit.unit != "money" else math.ceil(needed * 100) / 100
+    unit = "" if limit.unit == "money" else f" {limit.unit}"
+    way = f"budget.{limit.unit}={enough}"
+    way += "" if limit.unit == "money" else f", or --budget-{limit.unit} {enough}"
     return BudgetSpent(
-        f"the budget of {limit:,} {unit} is spent: {used:,} are used and the next batch needs {wanted:,} more.\n"
+        f"the budget of {limit.write(limit.most)}{unit} is spent: {limit.write(limit.used)} are used and the next "
+        f"batch needs {limit.write(calls * limit.each)} more.\n"
         f"Every answer so far is saved in {where}; none of it is asked again.\n"
-        f"To go on, raise the budget to at least {used + wanted:,} {unit} (budget.{unit}={used + wanted}, or "
-        f"--budget-{unit} {used + wanted}) and issue the same command again."
+        f"To go on, raise the budget to at least {limit.write(enough)}{unit} ({way}) and issue the same command again."
     )

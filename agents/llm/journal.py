@@ -202,14 +202,23 @@ class Journal:
         return known
 
     def _totals(self) -> tuple[int, Spent]:
-        total = "SELECT coalesce(max(id), 0), count(*), total(tokens_in + tokens_out), max(tokens_in + tokens_out)"
-        last, calls, tokens, largest = self._db.execute(f"{total} FROM calls").fetchone()
-        return last, Spent(calls, int(tokens), largest or 0)
+        last, *found = self._db.execute(
+            """SELECT coalesce(max(id), 0), count(*), total(tokens_in), total(tokens_out), max(tokens_in),
+            max(tokens_out), max(tokens_in + tokens_out) FROM calls"""
+        ).fetchone()
+        return last, Spent(*(int(number or 0) for number in found))
 
     def _count(self, replies: Sequence[Reply]) -> None:
-        sizes = [r.tokens_in + r.tokens_out for r in replies]
+        ins, outs = [r.tokens_in for r in replies], [r.tokens_out for r in replies]
         s = self.spent
-        self.spent = Spent(s.calls + len(sizes), s.tokens + sum(sizes), max(s.largest_call, *sizes))
+        self.spent = Spent(
+            s.calls + len(replies),
+            s.tokens_in + sum(ins),
+            s.tokens_out + sum(outs),
+            max(s.largest_in, *ins),
+            max(s.largest_out, *outs),
+            max(s.largest_call, *map(sum, zip(ins, outs, strict=True))),
+        )
 
     @contextmanager
     def _commit(self, durable: bool = False) -> Generator[None]:
