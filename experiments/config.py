@@ -30,6 +30,8 @@ FREE = (
     "threads",
     "budget.calls",
     "budget.tokens",
+    "budget.money",
+    "budget.prices",
     "population.base_url",  # a server may move; its answers are keyed by the model's name
     "population.settings.max_in_flight",
     "population.settings.timeout",

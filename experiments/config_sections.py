@@ -89,6 +89,15 @@ class PopulationConfig(Strict):
 class BudgetConfig(Strict):
     calls: Count | None = None
     tokens: Count | None = None
+    prices: str | None = None  # a file that says what models cost: docs/language-models.md
+    money: Annotated[float, Field(gt=0.0)] | None = None  # in the currency of the prices
+
+    @field_validator("money")
+    @classmethod
+    def _with_prices(cls, money: float | None, info: ValidationInfo) -> float | None:
+        if money is not None and info.data.get("prices") is None:
+            raise ValueError("it needs to know what the model costs; name a file of prices with budget.prices=FILE")
+        return money
 
 
 class MethodConfig(BaseModel):

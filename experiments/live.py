@@ -153,6 +153,7 @@ class Live:
             parts.append(f"{max(0, self._budget_calls - p.calls):,} calls left")
         if self._budget_tokens is not None:
             parts.append(f"{max(0, self._budget_tokens - p.tokens):,} tokens left")
+        parts += [p.money] if p.money else []
         return ", ".join(parts)
 
     def _drawn(self) -> Group:

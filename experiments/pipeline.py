@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from agents.base import Population
-from agents.llm.budget import Budget
 from agents.llm.engine import Engine
 from agents.llm.journal import Journal
 from agents.llm.models import engine_for
 from agents.llm.population import LanguagePopulation
 from agents.llm.recorded import RecordedEngine
 from agents.scripted import ScriptedPopulation
+from experiments.bills import run_budget
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live
@@ -88,8 +88,8 @@ class Finished:
 @contextmanager
 def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
-    society = _society(config)
-    _check(config, society)
+    society = society_of(config)
+    check(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     if config.population.kind != "llm":
         way = config.population.way == "distribution"
@@ -104,7 +104,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
         people = LanguagePopulation(
             engine,
             journal,
-            Budget(config.budget.calls, config.budget.tokens),
+            run_budget(config, run),
             config.population.way,
             config.population.retries,
             config.population.fallback,
@@ -174,7 +174,8 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
     return made
 
 
-def _society(config: Config) -> Society:
+def society_of(config: Config) -> Society:
+    """The society of a run. UserError: there is none of that name, or it has no such objective."""
     try:
         return load(config.society.name, config.society.objective)
     except ValueError as error:
@@ -185,7 +186,7 @@ def _society(config: Config) -> Society:
         ) from None
 
 
-def _check(config: Config, society: Society) -> None:
+def check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     _check_learnable(society)
     check_baselines(config.baselines, society)

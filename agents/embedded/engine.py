@@ -64,6 +64,10 @@ class EmbeddedEngine:
         with _threads(self.threads), torch.inference_mode():
             return [log_probs for log_probs, _ in self._scores(questions)]
 
+    def tokens(self, question: Question) -> int:
+        """Of the whole prompt."""
+        return sum(map(len, self._ids([prefix_text(question.system), news_text(question)])))
+
     def taught(self, system: str) -> Taught | None:
         """The society whose rules a system message begins with; None if the model was not taught them."""
         return next((society for society in self.societies if system.startswith(society.rules)), None)

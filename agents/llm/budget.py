@@ -59,6 +59,13 @@ class Budget:
         if self.money is not None and (self.bill is None or not 0 < self.money < math.inf):
             raise ValueError(f"a budget of {self.money} in money is impossible: give an amount above 0, and prices")
 
+    def told(self, spent: Spent) -> str:
+        """The money that is spent, and of how much: "1.20 USD of 5.00 USD"; empty where prices are not known."""
+        if self.bill is None:
+            return ""
+        of = f" of {self.bill.written(self.money)}" if self.money is not None else ""
+        return self.bill.told(spent.tokens_in, spent.tokens_out) + of
+
     def room(self, spent: Spent, calls: int, in_flight: int, longest: Callable[[], int]) -> int:
         """How many of `calls` further calls fit beside those in flight. `longest`: as of `check`."""
         for limit in self._limits(spent, longest):

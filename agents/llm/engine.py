@@ -79,6 +79,15 @@ class Described(Protocol):
     parameters: Mapping[str, Setting]
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """An engine that knows how many tokens a prompt has, before it is sent."""
+
+    def tokens(self, question: Question) -> int:
+        """Of the whole prompt. ValueError: it cannot be told."""
+        ...
+
+
 def parameters_of(engine: Engine) -> dict[str, Setting]:
     """What the engine says of itself; part of the key under which its answers are kept."""
     return dict(engine.parameters) if isinstance(engine, Described) else {}

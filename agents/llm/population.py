@@ -38,6 +38,7 @@ class Progress:
     failed: int  # ended in a fallback
     calls: int  # in the journal, earlier runs included
     tokens: int  # likewise
+    money: str = ""  # likewise, and of how much, where prices are known
 
 
 @dataclass
@@ -181,7 +182,8 @@ class LanguagePopulation:
         here.failed += [o for o in done if o.failed]
         if self.progress is not None:
             spent = self.journal.spent
-            self.progress(Progress(t.decided, t.cached, t.retried, t.failed, spent.calls, spent.tokens))
+            money = self.budget.told(spent)
+            self.progress(Progress(t.decided, t.cached, t.retried, t.failed, spent.calls, spent.tokens, money))
         self._stop_if_unusable(here)
 
     def _stop_if_unusable(self, here: "_Here") -> None:

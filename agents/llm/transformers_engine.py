@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from agents.base import Question
 from agents.llm.checks import check_temperature, check_whole
 from agents.llm.drawing import draw
 from agents.llm.engine import Reply, Request, Setting, Way
@@ -66,6 +67,10 @@ class TransformersEngine:
         for places in self._batches({place: len(ids) for place, (ids, _) in prompts.items()}):
             found |= self._answered({place: (requests[place], *prompts[place]) for place in places})
         return [found[place] for place in range(len(requests))]
+
+    def tokens(self, question: Question) -> int:
+        """Of the whole prompt."""
+        return len(self._prompt(Request(question, "distribution"))[0])
 
     def _prompt(self, request: Request) -> tuple[list[int], TokenChoices]:
         """Under letters a complaint, which speaks of the choices, is left out."""

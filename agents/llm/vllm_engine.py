@@ -70,6 +70,13 @@ class VllmEngine:
         """All at once, at most `max_in_flight` at a time."""
         return complete(self, requests)
 
+    def tokens(self, question: Question) -> int:
+        """Of the whole prompt, as the server splits it."""
+        try:
+            return len(self._sender.loop.run(self._tokens(question, "")))
+        except Failed as failure:
+            raise ValueError(f"{self.model} does not tell how many tokens a prompt has: {failure}") from None
+
     def line(self) -> InFlight:
         """Calls in flight to all servers."""
         return InFlight(self._sender.loop, self._one)

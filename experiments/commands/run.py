@@ -9,18 +9,22 @@ import typer
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
+    from experiments.config import Config
     from experiments.pipeline import Finished
     from experiments.report_data import Method
     from experiments.runs import Run
 
 
-def run(
+def run(  # noqa: PLR0913  (each is an option of the command line)
     config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
     smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
     seed: Annotated[int | None, typer.Option(help="Short for seed=N.")] = None,
     budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Most tokens; short for budget.tokens=N.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would ask and cost, and ask nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Learn rules for a population and compare them. The same command again continues an interrupted run."""
@@ -29,7 +33,11 @@ def run(
 
     short = {"seed": seed, "budget.calls": budget_calls, "budget.tokens": budget_tokens}
     over = [f"{key}={value}" for key, value in short.items() if value is not None]
-    _finish(open_run(load_config(config, [*(words or []), *over], smoke)), as_json)
+    asked = load_config(config, [*(words or []), *over], smoke)
+    if dry_run:
+        _foretell(asked, as_json)
+        return
+    _finish(open_run(asked), as_json)
     if smoke:
         typer.echo("this was a smoke run: its figures mean nothing", err=True)
 
@@ -39,6 +47,19 @@ def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name
     from experiments.runs import open_finished
 
     _finish(open_finished(name), as_json=False)
+
+
+def _foretell(config: "Config", as_json: bool) -> None:
+    from experiments.estimate import estimate
+
+    found = estimate(config)
+    if as_json:
+        print_json(found.plain())
+        return
+    rows = [(stage, f"{count:,}") for stage, count in found.decisions.items()]
+    print_table(("stage", "decisions at most"), [*rows, ("in all", f"{found.calls:,}")], numbers=(1,))
+    for line in found.told(config):
+        typer.echo(line)
 
 
 def _finish(run: "Run", as_json: bool) -> None:

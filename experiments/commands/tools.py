@@ -11,6 +11,7 @@ from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from agents.llm.ledger import Ledger
+    from agents.llm.prices import Bill
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -67,6 +68,7 @@ def _export(place: Path, words: list[str], file: Path) -> None:
 
 def _sum_up(place: Path, as_json: bool) -> None:
     from agents.llm.reader import JournalReader
+    from experiments.bills import kept_bill
 
     reader = JournalReader(place)
     try:
@@ -75,15 +77,17 @@ def _sum_up(place: Path, as_json: bool) -> None:
         models = reader.models()
     finally:
         reader.close()
+    bill = kept_bill(place, [model for model, _ in models])
     if as_json:
-        print_json({"models": models, "ledgers": {name: asdict(ledger) for name, ledger in ledgers.items()}})
+        told = {name: {**asdict(ledger), **_money(bill, ledger)} for name, ledger in ledgers.items()}
+        print_json({"models": models, "ledgers": told})
         return
     for model, parameters in models:
         typer.echo(f"model: {model} {parameters}")
     head = ("for", "decisions", "cached", "retried", "failed", "calls")
     print_table(head, [_decisions(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 6))
-    head = ("for", "tokens in", "tokens out", "model time")
-    print_table(head, [_cost(name, ledger) for name, ledger in ledgers.items()], numbers=range(1, 4))
+    head = ("for", "tokens in", "tokens out", "model time", *(["money"] if bill else []))
+    print_table(head, [_cost(name, ledger, bill) for name, ledger in ledgers.items()], numbers=range(1, len(head)))
     _tell_trouble(ledgers["in all"])
 
 
@@ -92,8 +96,15 @@ def _decisions(name: str, ledger: "Ledger") -> tuple[str, ...]:
     return (name, *(f"{count:,}" for count in counts))
 
 
-def _cost(name: str, ledger: "Ledger") -> tuple[str, ...]:
-    return name, f"{ledger.tokens_in:,}", f"{ledger.tokens_out:,}", f"{ledger.seconds:,.0f} s"
+def _cost(name: str, ledger: "Ledger", bill: "Bill | None") -> tuple[str, ...]:
+    money = [bill.told(ledger.tokens_in, ledger.tokens_out)] if bill else []
+    return name, f"{ledger.tokens_in:,}", f"{ledger.tokens_out:,}", f"{ledger.seconds:,.0f} s", *money
+
+
+def _money(bill: "Bill | None", ledger: "Ledger") -> dict[str, object]:
+    if bill is None:
+        return {}
+    return {"money": bill.price.of(ledger.tokens_in, ledger.tokens_out), "currency": bill.currency}
 
 
 def _tell_trouble(ledger: "Ledger") -> None:

@@ -328,7 +328,7 @@ def test_by_its_name_with_a_key_from_the_environment_alone(monkeypatch: pytest.M
 
 
 def test_impossible_names_and_settings_are_refused():
-    with pytest.raises(ValueError, match="vllm:tiny needs vLLM in this process.*or name a server"):
+    with pytest.raises(ValueError, match=r"vllm:tiny needs vLLM in this process.*or name a server"):
         engine_for("vllm:tiny")
     with pytest.raises(ValueError, match="several are for vllm:NAME"):
         engine_for("openai:tiny", ["http://a/v1", "http://b/v1"])

@@ -1,0 +1,174 @@
+"""What a run would ask of its model, before it asks: decisions, calls, tokens, money."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from agents.base import Decisions, Question, Round
+from agents.llm.engine import Counting, Engine, Request
+from agents.llm.models import engine_for
+from agents.llm.prices import Bill
+from agents.llm.prompts import in_words, messages
+from agents.llm.reader import JournalReader
+from agents.scripted import ScriptedPopulation
+from experiments import runs
+from experiments.bills import bill_of
+from experiments.config import Config
+from experiments.pipeline import LEARNING, check, society_of
+from experiments.runs import people_file
+from learning.draws import Draws, child_seed, draws
+from mechanism.explore import RandomRules
+from mechanism.swm_ap import most_episodes
+from personas.people import People
+from personas.rosters import open_rosters
+from societies.base import Society
+from societies.play import play
+
+_LETTERS = 4  # characters of a token, about, of most models in English
+_AT_HAND = ("embedded", "transformers", "vllm")  # models that count a prompt's tokens without being paid for it
+_SAMPLE = 64  # prompts that are looked at
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Decisions by stage, at most; a decision is a call, less where words repeat, more where a reply is of no use."""
+
+    decisions: dict[str, int]
+    tokens_in: float  # of one prompt, on average
+    tokens_out: float  # of one reply
+    counted: bool  # by the model's own tokenizer, rather than by characters
+    bill: Bill | None
+    kept: int  # calls that the run's journal holds already
+
+    @property
+    def calls(self) -> int:
+        """At most, without those that are asked again."""
+        return sum(self.decisions.values())
+
+    def plain(self) -> dict[str, object]:
+        """As JSON."""
+        money = self.bill.price.of(self.calls * self.tokens_in, self.calls * self.tokens_out) if self.bill else None
+        return {
+            "decisions": self.decisions,
+            "calls": self.calls,
+            "tokens_in": round(self.calls * self.tokens_in),
+            "tokens_out": round(self.calls * self.tokens_out),
+            "counted_by_the_model": self.counted,
+            "money": money,
+            "currency": self.bill.currency if self.bill else None,
+            "calls_in_the_journal": self.kept,
+        }
+
+    def told(self, config: Config) -> list[str]:
+        """In words, a line each."""
+        if config.population.kind != "llm":
+            return ["no language model is asked"]
+        tokens_in, tokens_out = self.calls * self.tokens_in, self.calls * self.tokens_out
+        how = "as its tokenizer counts" if self.counted else f"about: {_LETTERS} characters a token"
+        lines = [
+            f"{config.population.model}: a prompt of {self.tokens_in:,.0f} tokens ({how}), a reply of "
+            f"{self.tokens_out:,.0f}",
+            f"at most {self.calls:,} calls, {tokens_in:,.0f} tokens in and {tokens_out:,.0f} out: fewer where words "
+            "repeat, more where a reply is of no use",
+        ]
+        if self.bill is not None:
+            lines.append(f"that is {self.bill.told(tokens_in, tokens_out)}")
+        if self.kept:
+            lines.append(f"{self.kept:,} of these calls are in the journal already, and are not made again")
+        return [*lines, *self._beyond(config)]
+
+    def _beyond(self, config: Config) -> list[str]:
+        """Budgets that would stop the run before its end."""
+        limits = config.budget
+        tokens = self.calls * (self.tokens_in + self.tokens_out)
+        money = self.bill.price.of(self.calls * self.tokens_in, self.calls * self.tokens_out) if self.bill else 0.0
+        pairs = (("calls", limits.calls, self.calls), ("tokens", limits.tokens, tokens), ("money", limits.money, money))
+        return [
+            f"budget.{name}={most:,} may stop it before its end"
+            for name, most, needed in pairs
+            if most is not None and needed > most
+        ]
+
+
+def estimate(config: Config) -> Estimate:
+    """Of a run. Nothing is asked of the model; its people's prompts are taken from an episode of scripted people."""
+    society = society_of(config)
+    check(config, society)
+    per_episode = society.steps * society.agents
+    learning = most_episodes(config.method.settings) * per_episode
+    judged = {f"evaluation: {name}": config.evaluation.communities * per_episode for name in _methods(config)}
+    decisions = {LEARNING: learning, **judged}
+    if config.population.kind != "llm":
+        return Estimate(decisions, 0.0, 0.0, True, None, 0)
+    prompts = sampled(config, society)
+    tokens, counted = _tokens(config, prompts)
+    return Estimate(decisions, tokens, _said(config, prompts), counted, bill_of(config), _kept(config))
+
+
+def _methods(config: Config) -> tuple[str, ...]:
+    return ("swm_ap", *config.baselines)
+
+
+def sampled(config: Config, society: Society) -> list[Question]:
+    """Some prompts of one episode under random rules, spread over its steps and its people."""
+    people = people_file(config)
+    rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
+    heard, lots = _Heard(), draws(child_seed(config.seed, "estimate"), 0, 1)
+    with torch.no_grad():
+        play(society, heard, rosters.people(lots), RandomRules(society, lots), lots)
+    every = max(1, len(heard.questions) // _SAMPLE)
+    return heard.questions[::every][:_SAMPLE]
+
+
+@dataclass
+class _Heard:
+    """Scripted people, whose questions are written down."""
+
+    people: ScriptedPopulation = field(default_factory=ScriptedPopulation)
+    questions: list[Question] = field(default_factory=list[Question])
+
+    def start(self, people: People) -> None:
+        """They keep no memory."""
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        """What scripted people decide."""
+        turn: list[list[int]] = round.choices.any(-1).nonzero().tolist()
+        self.questions += [round.question(world, agent) for world, agent in turn]
+        return self.people.decide(memory, round, draws)
+
+
+def _tokens(config: Config, prompts: Sequence[Question]) -> tuple[float, bool]:
+    """Of a prompt on average; and were they counted by the model itself?"""
+    engine = _engine(config)
+    if isinstance(engine, Counting):
+        return statistics.fmean(engine.tokens(question) for question in prompts), True
+    lengths = [sum(len(text) for _, text in messages(Request(question, "sample"))) for question in prompts]
+    return statistics.fmean(lengths) / _LETTERS, False
+
+
+def _engine(config: Config) -> Engine | None:
+    """The model, if it is at hand: a provider's is not opened, since that would need its key."""
+    who = config.population
+    if who.model.partition(":")[0] not in _AT_HAND:
+        return None
+    return engine_for(who.model, who.base_url, **who.settings)
+
+
+def _said(config: Config, prompts: Sequence[Question]) -> float:
+    """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each."""
+    one = config.population.way == "distribution" and config.population.model.partition(":")[0] in _AT_HAND
+    return 1.0 if one else statistics.fmean(math.ceil(len(in_words(Request(q, "sample"), 0)) / 3) for q in prompts)
+
+
+def _kept(config: Config) -> int:
+    file = runs.RUNS / config.name / "journal.sqlite"
+    if not file.is_file():
+        return 0
+    reader = JournalReader(file)
+    try:
+        return reader.ledger().calls
+    finally:
+        reader.close()

@@ -1,0 +1,103 @@
+"""The bill of a run: foretold, live, exact afterwards, and never above its limit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from agents.llm.reader import JournalReader
+from experiments import runs
+from experiments.cli import app
+from tests.experiments.tiny import TINY
+
+PRICES = "currency: EUR\nmodels:\n  mock:uniform: {input: 2.0, output: 10.0}  # for a million tokens\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+def solon(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
+
+
+def foretold(config: Path, *words: object) -> dict[str, Any]:
+    done = solon("run", config, *words, "--dry-run", "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_dry_run_foretells_and_asks_nothing(config: Path) -> None:
+    prices = config.with_name("prices.yaml")
+    before = foretold(config, f"budget.prices={prices}")
+    assert not runs.RUNS.exists()
+    assert solon("run", config, f"budget.prices={prices}").exit_code == 0
+    reader = JournalReader(runs.RUNS / "tiny")
+    ledger = reader.ledger()
+    reader.close()
+    assert sum(before["decisions"].values()) == before["calls"]
+    assert 0.9 * before["calls"] < ledger.calls <= ledger.decisions <= before["calls"]
+    assert before["tokens_in"] / before["calls"] == pytest.approx(ledger.tokens_in / ledger.calls, rel=0.05)
+    assert before["money"] == pytest.approx((2 * before["tokens_in"] + 10 * before["tokens_out"]) / 1e6, rel=1e-3)
+    after = foretold(config, f"budget.prices={prices}")
+    assert after == {**before, "calls_in_the_journal": ledger.calls}
+    billed = json.loads(solon("journal", runs.RUNS / "tiny", "--json").stdout)["ledgers"]["in all"]
+    assert (billed["money"], billed["currency"]) == ((2 * ledger.tokens_in + 10 * ledger.tokens_out) / 1e6, "EUR")
+    assert f"{billed['money']:.2f} EUR" in solon("journal", runs.RUNS / "tiny").stdout
+
+
+def test_a_dry_run_is_told_in_words(config: Path) -> None:
+    told = solon(
+        "run", config, f"budget.prices={config.with_name('prices.yaml')}", "budget.calls=500", "--dry-run"
+    ).stdout
+    assert "evaluation: us_federal" in told
+    assert "about: 4 characters a token" in told
+    assert " EUR\n" in told
+    assert "budget.calls=500 may stop it before its end" in told
+    assert "no language model is asked" in solon("run", config, "population.kind=scripted", "--dry-run").stdout
+    assert "as its tokenizer counts" in solon("run", config, "population.model=embedded", "--dry-run").stdout
+
+
+def test_a_budget_of_money_ends_a_run_which_then_goes_on(config: Path) -> None:
+    words = [f"budget.prices={config.with_name('prices.yaml')}"]
+    whole = foretold(config, *words)["money"]
+    stopped = solon("run", config, *words, f"budget.money={whole / 2:.4f}")
+    assert stopped.exit_code == 2
+    assert "EUR is spent" in stopped.stderr
+    assert "raise the budget to at least" in stopped.stderr
+    billed = json.loads(solon("journal", runs.RUNS / "tiny", "--json").stdout)["ledgers"]["in all"]
+    assert 0 < billed["money"] <= whole / 2
+    assert solon("run", config, *words, f"budget.money={2 * whole:.4f}").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("models: {}", "has no price for mock:uniform; it has: none"),
+        ("models:\n  mock:uniform: {input: 2.0}", "prices.yaml:2: models.mock:uniform.output: Field required"),
+        ("models:\n  mock:uniform: {input: -1, output: 1}", "prices.yaml:2: models.mock:uniform.input"),
+        ("currency: dollars\nmodels: {}", "prices.yaml:1: currency"),
+        ("models: [", "prices.yaml:1"),
+    ],
+)
+def test_tables_of_prices_that_are_wrong_are_refused_by_line(config: Path, table: str, message: str) -> None:
+    config.with_name("prices.yaml").write_text(table)
+    for more in ([], ["--dry-run"]):
+        refused = solon("run", config, f"budget.prices={config.with_name('prices.yaml')}", *more)
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+
+
+def test_money_without_prices_is_refused(config: Path) -> None:
+    refused = solon("run", config, "budget.money=3")
+    assert refused.exit_code == 2
+    assert "name a file of prices with budget.prices=FILE" in refused.stderr
+    assert "cannot be read" in solon("run", config, "budget.money=3", "budget.prices=nowhere.yaml").stderr
