@@ -1,5 +1,6 @@
 """What a reply means. A model's text is untrusted: it is cut, cleaned, parsed by a schema and never run."""
 
+import json
 import math
 import re
 import unicodedata
@@ -76,8 +77,9 @@ def read_choice(text: str, question: Question) -> tuple[int | None, str | None]:
     if not body:
         return None, "empty reply"
     fenced = _FENCED.fullmatch(body)
+    words = fenced[1] if fenced else body
     try:
-        answer = _OBJECT.validate_json(fenced[1] if fenced else body)
+        answer = _OBJECT.validate_json(words)
     except ValidationError as error:
         kind = error.errors(include_input=False, include_url=False)[0]["type"]
         return None, "not a JSON object" if kind == "dict_type" else "not JSON"
@@ -86,6 +88,8 @@ def read_choice(text: str, question: Question) -> tuple[int | None, str | None]:
     if len(answer) > 1:
         extra = next(k for k in answer if k != question.key)
         return None, f"more than the key {question.key!r}: {shown(extra, 40)}"
+    if len(json.loads(words, object_pairs_hook=list)) > 1:
+        return None, f"more than the key {question.key!r}: it is there more than once"
     return _index(answer[question.key], question.choices)
 
 

@@ -41,6 +41,8 @@ PROBLEMS = [
     ('{"labor": 40}', "no key 'hours'"),
     ("{}", "no key 'hours'"),
     ('{"hours": 40, "why": "I like it"}', "more than the key 'hours': why"),
+    ('{"hours": 40, "hours": 50}', "more than the key 'hours': it is there more than once"),
+    ('{"hours": 40, "h\\u006furs": 40}', "more than the key 'hours': it is there more than once"),
     ('{"hours": 37}', "choice not offered: 37"),
     ('{"hours": -5}', "choice not offered: -5"),
     ('{"hours": 40.5}', "choice not offered: 40.5"),
