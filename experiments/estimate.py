@@ -23,11 +23,11 @@ from learning.draws import Draws, child_seed, draws
 from mechanism.explore import RandomRules
 from mechanism.swm_ap import most_episodes
 from personas.people import People
-from personas.rosters import open_rosters
+from personas.rosters import Rosters, open_rosters
 from societies.base import Society
 from societies.play import play
 
-_LETTERS = 4  # characters of a token, about, of most models in English
+LETTERS = 4  # characters of a token, about, of most models in English
 _AT_HAND = ("embedded", "transformers", "vllm")  # models that count a prompt's tokens without being paid for it
 _SAMPLE = 64  # prompts that are looked at
 
@@ -67,7 +67,7 @@ class Estimate:
         if config.population.kind != "llm":
             return ["no language model is asked"]
         tokens_in, tokens_out = self.calls * self.tokens_in, self.calls * self.tokens_out
-        how = "as its tokenizer counts" if self.counted else f"about: {_LETTERS} characters a token"
+        how = "as its tokenizer counts" if self.counted else f"about: {LETTERS} characters a token"
         lines = [
             f"{config.population.model}: a prompt of {self.tokens_in:,.0f} tokens ({how}), a reply of "
             f"{self.tokens_out:,.0f}",
@@ -104,8 +104,8 @@ def estimate(config: Config) -> Estimate:
     if config.population.kind != "llm":
         return Estimate(decisions, 0.0, 0.0, True, None, 0)
     prompts = sampled(config, society)
-    tokens, counted = _tokens(config, prompts)
-    return Estimate(decisions, tokens, _said(config, prompts), counted, bill_of(config), _kept(config))
+    each, counted = _tokens(config, prompts)
+    return Estimate(decisions, each, _said(config, prompts), counted, bill_of(config), _kept(config))
 
 
 def _methods(config: Config) -> tuple[str, ...]:
@@ -116,11 +116,16 @@ def sampled(config: Config, society: Society) -> list[Question]:
     """Some prompts of one episode under random rules, spread over its steps and its people."""
     people = people_file(config)
     rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
-    heard, lots = _Heard(), draws(child_seed(config.seed, "estimate"), 0, 1)
+    asked = questions(society, rosters, child_seed(config.seed, "estimate"))
+    return asked[:: max(1, len(asked) // _SAMPLE)][:_SAMPLE]
+
+
+def questions(society: Society, rosters: Rosters, seed: int) -> list[Question]:
+    """All of one episode of scripted people under random rules, step by step and agent by agent."""
+    heard, lots = _Heard(), draws(seed, 0, 1)
     with torch.no_grad():
         play(society, heard, rosters.people(lots), RandomRules(society, lots), lots)
-    every = max(1, len(heard.questions) // _SAMPLE)
-    return heard.questions[::every][:_SAMPLE]
+    return heard.questions
 
 
 @dataclass
@@ -141,25 +146,27 @@ class _Heard:
 
 
 def _tokens(config: Config, prompts: Sequence[Question]) -> tuple[float, bool]:
+    who = config.population
+    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model) else None
+    return tokens(engine, prompts)
+
+
+def at_hand(model: str) -> bool:
+    """Can its prompts be measured without a key?"""
+    return model.partition(":")[0] in _AT_HAND
+
+
+def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, bool]:
     """Of a prompt on average; and were they counted by the model itself?"""
-    engine = _engine(config)
     if isinstance(engine, Counting):
         return statistics.fmean(engine.tokens(question) for question in prompts), True
     lengths = [sum(len(text) for _, text in messages(Request(question, "sample"))) for question in prompts]
-    return statistics.fmean(lengths) / _LETTERS, False
-
-
-def _engine(config: Config) -> Engine | None:
-    """The model, if it is at hand: a provider's is not opened, since that would need its key."""
-    who = config.population
-    if who.model.partition(":")[0] not in _AT_HAND:
-        return None
-    return engine_for(who.model, who.base_url, **who.settings)
+    return statistics.fmean(lengths) / LETTERS, False
 
 
 def _said(config: Config, prompts: Sequence[Question]) -> float:
     """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each."""
-    one = config.population.way == "distribution" and config.population.model.partition(":")[0] in _AT_HAND
+    one = config.population.way == "distribution" and at_hand(config.population.model)
     return 1.0 if one else statistics.fmean(math.ceil(len(in_words(Request(q, "sample"), 0)) / 3) for q in prompts)
 
 

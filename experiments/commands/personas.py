@@ -55,7 +55,7 @@ def show(
     from personas import inspect
     from personas.load import load_persona
 
-    shown = inspect.show(load_persona(_file_of(person, folder)))
+    shown = inspect.show(load_persona(person_file(person, folder)))
     if as_json:
         print_json(asdict(shown))
         return
@@ -71,7 +71,7 @@ def _mark(own_words: bool, words_only: bool) -> str:
     return ", ".join(["own words"] * own_words + ["words only"] * words_only)
 
 
-def _file_of(person: str, folder: Path | None) -> Path:
+def person_file(person: str, folder: Path | None) -> Path:
     from experiments.errors import UserError
     from personas.spelling import suggest
 
