@@ -59,6 +59,7 @@ PIECES = (
     "\\u0034",
     "```",
 )
+LONGEST = 10_000  # characters
 CHANCES = (0.0, -0.1, -1.0, -3.0, -50.0, 0.5, 1e3, math.nan, math.inf, -math.inf)
 
 
@@ -107,7 +108,7 @@ def mutated(lots: random.Random, count: int) -> Iterator[tuple[Request, Reply]]:
     for _ in range(count):
         text = lots.choice(REAL)
         for _ in range(lots.randint(1, 6)):
-            text = lots.choice(CHANGES)(text, lots)
+            text = lots.choice(CHANGES)(text, lots)[:LONGEST]
         question = lots.choice(QUESTIONS)
         way: Way = lots.choice(("sample", "distribution"))
         yield Request(question, way), Reply(text, _log_probs(lots, len(question.choices)))

@@ -53,7 +53,7 @@ class OpenDesk(Generic[_For]):
 
     def heard(self, seconds: float | None = None) -> list[tuple[_For, Entry]]:
         """The next answers, kept; none if none comes in that time."""
-        if not self._flying:
+        if self._waiting and not self._flying:
             self._books.check([call for _, call in self._waiting])
         arrived = self._line.replies(seconds)
         answered = [self._flying.pop(number) for number, _ in arrived]

@@ -10,6 +10,7 @@ from agents.llm.journal import Entry
 from agents.llm.open_desk import OpenDesk
 from agents.llm.outcomes import Outcome
 
+_PORTION = 64  # decisions that are put in words before the first of them is sent
 _FAREWELL = 30.0  # seconds in which calls that were in flight when a run stopped may still be answered
 
 Told = Callable[[list[Outcome]], None]
@@ -43,11 +44,12 @@ def settle_stream(engine: Concurrent, desk: Desk, asked: Iterator[Outcome], retr
 def _until_settled(line: OpenDesk[Outcome], asked: Iterator[Outcome], retries: int, told: Told) -> None:
     again: list[Outcome] = []
     while True:
-        asking = [*again, *islice(asked, max(0, line.room - len(again)))]
+        asking = [*again, *islice(asked, max(0, min(line.room - len(again), _PORTION)))]
         answered: list[tuple[Outcome, Entry]] = line.put([(outcome, outcome.ask) for outcome in asking])
-        if not answered and line.idle:
+        if not answered and not asking and line.idle:
             return
-        answered = answered or line.heard()
+        wait = 0.0 if asking and line.room else None  # more may be sent before a reply is needed
+        answered = answered or line.heard(wait)
         unsettled = {id(outcome) for outcome, entry in answered if outcome.hear(entry, retries)}
         again = [outcome for outcome, _ in answered if id(outcome) in unsettled]
         told([outcome for outcome, _ in answered if id(outcome) not in unsettled])
