@@ -5,8 +5,6 @@ Beside it, in the same run and on the same core, LangChain's own client answers 
 latency of a second and 512 slots can give 512 answers a second at most; its rounds are of 10,240 decisions.
 """
 
-import asyncio
-import json
 import os
 import statistics
 import subprocess
@@ -22,6 +20,7 @@ import torch
 
 from agents.llm.engine import Concurrent, Request
 from agents.llm.journal import Journal
+from agents.llm.loop import Loop
 from agents.llm.models import engine_for
 from agents.llm.population import LanguagePopulation
 from agents.llm.prompts import answer_schema, messages
@@ -88,10 +87,11 @@ def _by_number(rates: dict[int, list[float]]) -> Json:
 
 def _instant(url: str, scale: Scale) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
     ours, theirs = {n: list[float]() for n in IN_FLIGHT}, {n: list[float]() for n in IN_FLIGHT}
+    loop = Loop()  # LangChain's client keeps its connections, which belong to a loop
     for _ in range(scale.repeats):
         for n in IN_FLIGHT:
             ours[n].append(_decisions(IncomeTax(), url, n, scale.worlds))
-            theirs[n].append(_langchain(url, n, scale.langchain_calls))
+            theirs[n].append(loop.run(_langchain(url, n, scale.langchain_calls)))
     return ours, theirs
 
 
@@ -117,7 +117,7 @@ def _decisions(society: IncomeTax, url: str, in_flight: int, worlds: int) -> flo
     return ledger.calls / seconds
 
 
-def _langchain(url: str, in_flight: int, calls: int) -> float:
+async def _langchain(url: str, in_flight: int, calls: int) -> float:
     """Calls a second of LangChain's own client with structured output, without a journal."""
     from langchain_core.language_models import LanguageModelInput
     from langchain_openai import ChatOpenAI
@@ -131,14 +131,11 @@ def _langchain(url: str, in_flight: int, calls: int) -> float:
         schema, method="json_schema"
     )
     prompts: list[LanguageModelInput] = [messages(Request(question, "sample")) for question in asked]
-
-    async def all_of_them() -> float:
-        began = time.perf_counter()
-        answers = await chat.abatch(prompts, {"max_concurrency": in_flight})
-        assert all(json.dumps(answer) == '{"hours": 40}' for answer in answers)
-        return calls / (time.perf_counter() - began)
-
-    return asyncio.run(all_of_them())
+    began = time.perf_counter()
+    answers = await chat.abatch(prompts, {"max_concurrency": in_flight})
+    seconds = time.perf_counter() - began
+    assert all(answer == {"hours": 40} for answer in answers)
+    return calls / seconds
 
 
 @contextmanager
