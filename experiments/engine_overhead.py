@@ -36,7 +36,7 @@ from societies.play import Fixed, play
 IN_FLIGHT = (64, 512)
 RATE, TIMES, SHARE = 1_000.0, 5.0, 0.95  # bars: decisions a second, times LangChain's, of the ceiling
 LATENCY, SLOTS = 1.0, 512  # seconds; answered at a time
-QUEUED = 640  # in flight to the slow server: some wait there, so that no slot is ever empty
+QUEUED = 1024  # in flight to the slow server: as many wait there as it has slots, so that none is ever empty
 PEOPLE = ROOT / "personas/populations/communities.yaml"
 
 

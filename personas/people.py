@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+REMEMBERED = 32_768  # people whose words are kept at hand: some 100 MB
+
 
 @dataclass(frozen=True)
 class Persona:

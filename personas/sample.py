@@ -16,7 +16,7 @@ from learning.draws import Draws, child_seed
 from personas.incomes import HOURS_PER_YEAR, standing
 from personas.laws import attribute_at, trait_at
 from personas.lives import DRAWS_PER_LIFE, Life, Words, life
-from personas.people import People, Persona
+from personas.people import REMEMBERED, People, Persona
 from personas.schema import Choice, Correlation, PopulationFile, is_public
 
 Mixing = Mapping[str, tuple[tuple[str, float], ...]]  # variable -> (independent score, weight), for correlated ones
@@ -95,7 +95,7 @@ class Sampler:
         }
 
     def _personas(self, draws: Draws, traits: Tensor) -> Callable[[int, int], Persona]:
-        @lru_cache(maxsize=64)
+        @lru_cache(maxsize=max(64, REMEMBERED // self.size))
         def roster(world: int) -> list[Persona]:
             one_world = Draws(draws.seed, draws.episodes[world : world + 1])
             return self._roster(one_world, traits[world].tolist())

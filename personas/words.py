@@ -7,8 +7,9 @@ own scale of words, so that no two traits can be confused; the order of a scale 
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 
-from personas.people import Persona
+from personas.people import REMEMBERED, Persona
 from personas.traits import TRAITS, grade, hours_told
 
 WORD_PATTERN = r"[0-9]+|[^\W\d_]+|[^\w\s]|_"  # a number, a word of letters, or one mark
@@ -134,8 +135,27 @@ def closed_vocabulary_words(but: Collection[str] = ()) -> frozenset[str]:
     return frozenset(split_words(f"{_FRAME} {phrases}"))
 
 
+class _Same:
+    """A persona for a cache that asks whether it is the same one, not whether it is an equal one."""
+
+    def __init__(self, persona: Persona) -> None:
+        self.persona = persona
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.persona is self.persona
+
+    def __hash__(self) -> int:
+        return id(self.persona)
+
+
 def render(persona: Persona) -> str:
     """The persona part of the system message: who you are, your biography, a sentence for each declared trait."""
+    return _rendered(_Same(persona))  # it is asked for in every step of an episode
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _rendered(one: _Same) -> str:
+    persona = one.persona
     sentences = [_identity(persona), _sentence(persona.biography)]
     sentences += [trait_sentence(persona, name) for name in _told_order(persona)]
     return " ".join(sentence for sentence in sentences if sentence)

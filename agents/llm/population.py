@@ -81,7 +81,7 @@ class LanguagePopulation:
     fallback: FallbackName = "repeat_last"
     max_fallback_share: float = 0.05
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])  # more of what decides the answers
-    chunk: int = 256  # decisions per batch, and per commit; of a concurrent engine, those that are asked first of all
+    chunk: int = 256  # decisions per batch, and per commit; of a concurrent engine, those asked first of all, at least
     purpose: str = ""  # what the decisions are for, in the ledger
     progress: Callable[[Progress], None] | None = None
     tally: Tally = field(default_factory=Tally)
@@ -161,8 +161,8 @@ class LanguagePopulation:
         """Where a round is cut: what a piece shows (is the model of use, how is it asked) is known before the next."""
         if not isinstance(self.engine, Concurrent):
             return [*range(0, decisions, self.chunk), decisions]
-        first = [min(self.chunk, decisions)] if self.tally.decided < self.chunk else []
-        return list(dict.fromkeys([0, *first, decisions]))
+        first = max(self.chunk, self.engine.max_in_flight)
+        return list(dict.fromkeys([0, *([min(first, decisions)] if self.tally.decided < first else []), decisions]))
 
     def _settle(self, asked: Iterator[Outcome], told: Told) -> None:
         if isinstance(self.engine, Concurrent):
