@@ -8,7 +8,7 @@ whose calls do not depend on each other has as many in flight as it may, all the
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import get_args
 
 import torch
@@ -49,7 +49,9 @@ class Tally:
     cached: int = 0
     retried: int = 0
     failed: int = 0
+    fresh: int = 0  # of the failed, those that count against the model
     single: int = 0  # asked for a single action, since not all probabilities were told
+    told: int = 0  # whole distributions
 
 
 @dataclass
@@ -57,8 +59,10 @@ class _Here:
     """Of one round."""
 
     known: int  # the last call in the journal before it
-    decided: int = 0
-    failed: list[Outcome] = field(default_factory=list[Outcome])
+    before: int  # decisions before it
+    size: int = 0  # decisions up to the end of the piece that is being asked
+    made: list[Outcome] = field(default_factory=list[Outcome])
+    failed: list[Outcome] = field(default_factory=list[Outcome])  # those that count
 
 
 @dataclass
@@ -117,7 +121,7 @@ class LanguagePopulation:
     def _way(self) -> Way:
         """How to ask next. A model that told no whole distribution so far is not asked for one twice per decision."""
         t = self.tally
-        hopeless = t.single >= _FEWEST and t.single + t.failed == t.decided
+        hopeless = t.single >= _FEWEST and t.told == 0
         return "sample" if hopeless or self.way not in self.engine.ways else self.way
 
     def start(self, people: People) -> Tensor:
@@ -141,34 +145,36 @@ class LanguagePopulation:
     def _outcomes(self, round: Round, draws: Draws, places: list[list[int]]) -> list[Outcome]:
         offered: list[list[list[bool]]] = round.choices.tolist()  # [B][N][K]
         episodes: list[int] = draws.episodes.tolist()  # [B]
-        made, here = list[Outcome](), _Here(self.journal.last_call)
+        here = _Here(self.journal.last_call, self.tally.decided)
 
         def asked(part: list[list[int]], way: Way) -> Iterator[Outcome]:
             for w, n in part:
                 tag = Tag(self.purpose, draws.seed, episodes[w], round.step, n)
-                made.append(_asked(round.question(w, n), tag, w, offered[w][n], way))
-                yield made[-1]
+                here.made.append(_asked(round.question(w, n), tag, w, offered[w][n], way))
+                yield here.made[-1]
 
         try:
             for start, end in pairwise(self._cuts(len(places))):
+                here.size = end
                 self._settle(asked(places[start:end], self._way), lambda done: self._settled(done, here))
         except PopulationStopped:
-            self.journal.void(e.id for o in made if o.failed for e in o.entries if e.reply.error is not None)
+            self._void(here)  # again, with what was still in flight
             raise
-        return made
+        return here.made
 
     def _cuts(self, decisions: int) -> list[int]:
-        """Where a round is cut: what a piece shows (is the model of use, how is it asked) is known before the next."""
-        if not isinstance(self.engine, Concurrent):
-            return [*range(0, decisions, self.chunk), decisions]
-        first = max(self.chunk, self.engine.max_in_flight)
-        return list(dict.fromkeys([0, *([min(first, decisions)] if self.tally.decided < first else []), decisions]))
+        """Where a round is cut: what the first decisions of all show (is the model of use, how is it asked) is known
+        before the others are asked.
+        """
+        first = [min(self.chunk, decisions)] if self.tally.decided < self.chunk else []
+        return list(dict.fromkeys([0, *first, decisions]))
 
     def _settle(self, asked: Iterator[Outcome], told: Told) -> None:
         if isinstance(self.engine, Concurrent):
             settle_stream(self.engine, self._desk, asked, self.retries, told)
-        else:
-            settle_batch(self._desk, list(asked), self.retries, told)
+            return
+        while chunk := list(islice(asked, self.chunk)):
+            settle_batch(self._desk, chunk, self.retries, told)
 
     def _settled(self, done: list[Outcome], here: "_Here") -> None:
         """Counts what has just been settled. PopulationStopped: too much of it is of no use."""
@@ -178,8 +184,10 @@ class LanguagePopulation:
         t.retried += sum(len(o.entries) > 1 for o in done)
         t.failed += sum(o.failed for o in done)
         t.single += sum(o.request.way != self.way for o in done)
-        here.decided += len(done)
-        here.failed += [o for o in done if o.failed]
+        t.told += sum(o.tells for o in done)
+        failed = [o for o in done if o.failed and (self.fallback == "abort" or o.last.id > here.known)]
+        t.fresh += len(failed)
+        here.failed += failed
         if self.progress is not None:
             spent = self.journal.spent
             money = self.budget.told(spent)
@@ -187,17 +195,27 @@ class LanguagePopulation:
         self._stop_if_unusable(here)
 
     def _stop_if_unusable(self, here: "_Here") -> None:
+        """By shares of all that is under way, so that the order in which replies come does not matter; failures that an
+        earlier run went past do not count.
+        """
         limit = 0.0 if self.fallback == "abort" else self.max_fallback_share
-        shares = ((len(here.failed), here.decided), (self.tally.failed, self.tally.decided))
+        shares = ((len(here.failed), here.size), (self.tally.fresh, here.before + here.size))
         if here.failed and any(bad > limit * max(asked, _FEWEST) for bad, asked in shares):
-            raise PopulationStopped(self._explained(here.failed, here.decided, limit))
+            self._void(here)
+            raise PopulationStopped(self._explained(here.failed, here.size, limit))
+
+    def _void(self, here: "_Here") -> None:
+        """What failed in this round is asked again when the run goes on."""
+        own = {o.tag for o in here.made}
+        entries = (e for o in here.made if o.failed for e in o.entries)
+        self.journal.void(e.id for e in entries if e.reply.error is not None and e.tag in own)
 
     def _explained(self, failed: list[Outcome], asked: int, limit: float) -> str:
         reply, problem = failed[-1].last.reply, failed[-1].last.verdict.problem
         example = "there was none" if reply.error else f"“{shown(reply.text)}”"
         return (
-            f"{self.engine.model} gave no usable answer to {len(failed)} of the last {asked} decisions "
-            f"({self.tally.failed} of {self.tally.decided} in all; allowed: {limit:.0%}), after "
+            f"{self.engine.model} gave no usable answer to {len(failed)} of {asked} decisions "
+            f"({self.tally.failed} of {self.tally.decided} that were settled in all; allowed: {limit:.0%}), after "
             f"{self.retries + 1} attempts each.\n"
             f"The last reason: {(problem or '').rstrip('.')}. The last reply: {example}\n"
             f"Every answer so far is saved in {self.journal.path}. Check the model and its server, name a model that "

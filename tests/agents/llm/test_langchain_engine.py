@@ -119,7 +119,7 @@ def test_a_retry_shows_reply_and_error_to_the_model(tmp_path: Path) -> None:
 def test_a_model_that_never_answers_in_format_stops_the_run(tmp_path: Path, words: str) -> None:
     with serving(lambda body: words) as fake, journal(tmp_path) as j:
         people = LanguagePopulation(engine(fake), j, way="sample", retries=1)
-        with pytest.raises(PopulationStopped, match=r"openai:tiny gave no usable answer to (6|7|8) of the last \1 "):
+        with pytest.raises(PopulationStopped, match=r"openai:tiny gave no usable answer to [678] of 8 "):
             decide(people, a_round(0, 2, 4))
         assert j.ledger().calls == 16
         assert sum(j.ledger().problems.values()) == 16

@@ -159,7 +159,7 @@ def test_a_model_that_never_answers_in_format_stops_the_run(tmp_path: Path, fall
         with pytest.raises(PopulationStopped) as stop:
             decide(population, a_round(0, 20, 10))
     text = str(stop.value)
-    for part in ("mock:broken", "8 of the last 8", "not JSON", "talk about the weather", "journal.sqlite"):
+    for part in ("mock:broken", "8 of 8", "not JSON", "talk about the weather", "journal.sqlite"):
         assert part in text
     assert sum(len(batch) for batch in engine.batches) == 8 * 3
 

@@ -15,6 +15,7 @@ from agents.llm.in_flight import InFlight, complete
 from agents.llm.loop import Loop
 from agents.llm.mock import BOTH_WAYS, Answer, MockEngine
 from agents.llm.population import LanguagePopulation, PopulationStopped, Progress
+from agents.llm.recorded import RecordedEngine
 from tests.agents.llm.test_language_population import spread
 from tests.agents.llm.town import CHOICES, K, a_round, decide, journal, one_request
 
@@ -172,3 +173,102 @@ def test_a_mistake_in_an_engine_is_raised_where_its_replies_are_taken() -> None:
     line.send([(0, one_request())])
     with pytest.raises(ZeroDivisionError, match="a mistake"):
         line.replies()
+
+
+class InTurn(Shuffling):
+    """Those that fail are answered first, or last."""
+
+    def __init__(self, answer: Answering, failures: str, max_in_flight: int = 600) -> None:
+        super().__init__(answer, max_in_flight)
+        self.failures = failures
+
+    def replies(self, seconds: float | None = None) -> list[tuple[int, Reply]]:
+        fails = [int(request.question.user.split()[3]) % 50 == 7 for _, request in self.flying]
+        order = sorted(zip(fails, self.flying, strict=True), key=lambda pair: pair[0] == (self.failures == "first"))
+        number, request = order.pop()[1]
+        self.flying = [one for _, one in order]
+        return [(number, *self.mock.complete([request]))]
+
+
+def few_fail(request: Request) -> Answer:
+    """Two of a hundred."""
+    agent = int(request.question.user.split()[3])
+    return Reply("", error="HTTP 400: no") if agent % 50 == 7 else spread(request)
+
+
+@pytest.mark.parametrize("failures", ["first", "last"])
+def test_whether_a_run_stops_does_not_depend_on_the_order_of_replies(tmp_path: Path, failures: str) -> None:
+    engine = InTurn(few_fail, failures)
+    with journal(tmp_path) as j:
+        decisions = decide(LanguagePopulation(engine, j, retries=0), a_round(0, 1, 600))
+    assert len(decisions.fallbacks) == 12
+    with journal(tmp_path) as j:  # what it went past does not stop it afterwards, in whatever order it is read
+        again = decide(LanguagePopulation(Shuffling(spread), j, retries=0), a_round(0, 1, 600))
+        assert j.ledger().voided == 0
+    assert torch.equal(decisions.action, again.action)
+
+
+def test_failures_at_the_beginning_of_a_resumed_run_do_not_stop_it(tmp_path: Path) -> None:
+    def first_fail(request: Request) -> Answer:
+        return Reply("", error="timed out") if int(request.question.user.split()[3]) < 18 else spread(request)
+
+    with journal(tmp_path) as j:
+        people = LanguagePopulation(MockEngine(first_fail), j, retries=0)
+        decide(people, a_round(0, 1, 400, news=lambda w, n: f"world 0 agent {n + 18} step 0"))
+        before = decide(people, a_round(1, 1, 400, news=lambda w, n: f"world 0 agent {n} step 1"))
+    with journal(tmp_path) as j:
+        again = decide(
+            LanguagePopulation(MockEngine(spread), j, retries=0),
+            a_round(1, 1, 400, news=lambda w, n: f"world 0 agent {n} step 1"),
+        )
+    assert torch.equal(before.action, again.action)
+
+
+def test_what_failed_is_asked_again_even_if_the_end_was_not_waited_for(tmp_path: Path) -> None:
+    class Impatient(Shuffling):
+        def replies(self, seconds: float | None = None) -> list[tuple[int, Reply]]:
+            if seconds is not None and seconds > 1:
+                raise KeyboardInterrupt  # in the farewell
+            return super().replies(seconds)
+
+    engine = Impatient(lambda request: Reply("", error="HTTP 500: broken"), max_in_flight=64)
+    with journal(tmp_path) as j, pytest.raises(KeyboardInterrupt):
+        decide(LanguagePopulation(engine, j, retries=0), a_round(0, 1, 300))
+    with journal(tmp_path) as j:
+        decisions = decide(LanguagePopulation(Shuffling(spread), j, retries=0), a_round(0, 1, 300))
+    assert decisions.fallbacks == ()
+
+
+def test_stopping_leaves_earlier_rounds_with_the_same_words_as_they_were(tmp_path: Path) -> None:
+    def broken(request: Request) -> Answer:
+        return Reply("", error="HTTP 500: broken") if "shared" in request.question.user else spread(request)
+
+    def news(step: int, shared: int) -> Callable[[int, int], str]:
+        return lambda w, n: "shared" if n < shared else f"{n} {step}"
+
+    with journal(tmp_path) as j:
+        people = LanguagePopulation(MockEngine(broken), j, retries=0)
+        before = decide(people, a_round(0, 1, 300, news=news(0, 2)))
+        with pytest.raises(PopulationStopped):
+            decide(people, a_round(1, 1, 300, news=lambda w, n: f"shared {n}"))
+        again = decide(LanguagePopulation(MockEngine(spread), j, retries=0), a_round(0, 1, 300, news=news(0, 2)))
+    assert torch.equal(before.action, again.action)
+
+
+def test_a_recorded_run_of_a_concurrent_engine_replays_whole(tmp_path: Path) -> None:
+    """Where distributions are told in part only, and some single actions fail."""
+
+    def partly(request: Request) -> Answer:
+        if request.way == "distribution":
+            return Reply('{"hours":40}', (-1.0,) * 2 + (-50.0,) * (K - 2), 50, 5)
+        failing = sum(request.question.user.encode()) % 97 == 3
+        return "no idea" if failing else Reply(f'{{"hours":{CHOICES[request.draw % K]}}}', None, 50, 5)
+
+    (tmp_path / "a").mkdir()
+    with journal(tmp_path / "a") as j:
+        people = LanguagePopulation(Shuffling(partly, 64), j, retries=1)
+        live = [decide(people, a_round(step, 3, 300)) for step in range(2)]
+    with journal(tmp_path / "b") as j:
+        people = LanguagePopulation(RecordedEngine(tmp_path / "a" / "journal.sqlite"), j, retries=1)
+        taped = [decide(people, a_round(step, 3, 300)) for step in range(2)]
+    assert [d.action.tolist() for d in live] == [d.action.tolist() for d in taped]
