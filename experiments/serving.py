@@ -1,6 +1,7 @@
 """A vLLM server as a child of this process: started with the flags that Solon needs, watched, and started again."""
 
 import contextlib
+import ctypes
 import http.client
 import importlib.util
 import os
@@ -22,7 +23,16 @@ _POLL, _GRACE = 0.5, 20.0  # seconds between looks at the server; in which it ma
 _RESTARTS, _WITHIN = 5, 3600.0  # so many starts in so many seconds are too many: something is wrong with it
 _TAIL = 15  # lines of the server's own words that are shown when it fails
 _ANY_WHITESPACE = '{"backend":"xgrammar","disable_any_whitespace":true}'  # else small models fill answers with spaces
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = ("127.0.0.1", "localhost")
+_PDEATHSIG = 1  # of prctl
+_OURS = {  # flags of vLLM's that say what is ours to say, or would show a secret to everybody here -> what to do
+    "--host": "say it with --at HOST:PORT",
+    "--port": "say it with --at HOST:PORT",
+    "--model": "name the model first, without a flag",
+    "--served-model-name": "leave it out: the model is called as you name it",
+    "--api-key": "put it into VLLM_API_KEY: everybody here can read the command line",
+    "--hf-token": "put it into HF_TOKEN: everybody here can read the command line",
+}
 
 
 @dataclass(frozen=True)
@@ -65,14 +75,18 @@ def served(
     not healthy in `patience` seconds.
     """
     server = Server(serving, log, patience)
-    before = signal.signal(signal.SIGTERM, _interrupted)
+    before = {number: signal.signal(number, _interrupted) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:
         say(f"starting {serving.name}; its own words: {log}")
         server.start()
         yield server
     finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the server behind
         server.stop()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Server:
@@ -99,6 +113,7 @@ class Server:
                 stderr=log,
                 env=quiet,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         self._starts.append(time.monotonic())
         ends = time.monotonic() + self._patience
@@ -149,7 +164,7 @@ class Server:
 def address(at: str) -> tuple[str, int]:
     """Of HOST:PORT. UserError: it is none."""
     host, _, port = at.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or ":" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise UserError("no address", where=f"--at {at}", fix="write it like 127.0.0.1:8000")
     return host, int(port)
 
@@ -163,12 +178,26 @@ def check(host: str, python: str, more: Sequence[str]) -> None:
         )
     if shutil.which(python) is None:
         raise UserError("no such Python", where=python, fix="give --python the interpreter of an environment with vLLM")
-    if any(flag.partition("=")[0] == "--api-key" for flag in more):
-        raise UserError("a key on the command line can be read by everybody here", fix="put it into VLLM_API_KEY")
+    for flag in more:
+        _check_flag(flag)
     if host not in _LOOPBACK and not os.environ.get("VLLM_API_KEY"):
         raise UserError(
             "anybody who reaches this machine could use the server", where=f"--at {host}", fix="set VLLM_API_KEY first"
         )
+
+
+def _check_flag(given: str) -> None:
+    """However it is written: vLLM takes _ for -, and beginnings of names."""
+    name = given.partition("=")[0].replace("_", "-")
+    for flag, fix in _OURS.items():
+        if len(name) > 3 and flag.startswith(name):
+            raise UserError(f"{flag} cannot go behind --", where=name, fix=fix)
+
+
+def _end_with_parent() -> None:
+    """In the child, before it becomes the server: Linux ends it when its parent is gone, however that went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
 
 
 def _interrupted(*_: object) -> None:

@@ -130,13 +130,35 @@ def test_the_command_keeps_it_alive_until_it_is_told_to_end(here: Path) -> None:
     assert not alive(int((here / "pid").read_text()))
 
 
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
+def test_no_server_is_left_behind(here: Path, end: signal.Signals) -> None:
+    words = ["serve", "tiny", "--cpu", "--at", f"127.0.0.1:{serving().port}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", *words], stdout=subprocess.PIPE, text=True
+    ) as solon:
+        assert solon.stdout is not None
+        while not solon.stdout.readline().startswith("ready"):
+            pass
+        solon.send_signal(end)
+        solon.wait(30)
+    ends = time.monotonic() + 20
+    while alive(int((here / "pid").read_text())):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--at", "8000"], "write it like 127.0.0.1:8000"),
         (["--at", "0.0.0.0:8000"], "set VLLM_API_KEY first"),
         (["--python", "nowhere/python"], "no such Python"),
+        (["--at", "[::1]:8000"], "write it like 127.0.0.1:8000"),
         (["--", "--api-key=sk-1234"], "put it into VLLM_API_KEY"),
+        (["--", "--api_key", "sk-1234"], "put it into VLLM_API_KEY"),
+        (["--", "--hf-tok", "hf_1"], "put it into HF_TOKEN"),
+        (["--", "--host", "0.0.0.0"], "say it with --at HOST:PORT"),
+        (["--", "--port=1"], "say it with --at HOST:PORT"),
     ],
 )
 def test_what_cannot_be_served_is_refused(
