@@ -1,16 +1,15 @@
 """What runs may cost, by the prices that their user gives."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from agents.llm.budget import Budget
-from agents.llm.prices import Bill, bill_for
+from agents.llm.prices import Bill, Price, bill_for
 from experiments.config import Config
 from experiments.errors import ROOT, UserError
-from experiments.files import write_text
+from experiments.files import read_json, write_json
 from experiments.runs import Run
 
-KEPT = "prices.yaml"  # in a run folder
+KEPT = "price.json"  # in a run folder
 
 
 def bill_of(config: Config) -> Bill | None:
@@ -31,17 +30,20 @@ def prices_file(given: str) -> Path:
 
 
 def run_budget(config: Config, run: Run) -> Budget:
-    """The run's limits. The prices are kept with the run, which is billed by them afterwards."""
+    """The run's limits. What its model costs is kept with the run, which is billed by that afterwards."""
     limits = config.budget
     if run.replay:
         return Budget(limits.calls, limits.tokens)
     bill = bill_of(config)
-    if limits.prices is not None:
-        write_text(run.folder / KEPT, prices_file(limits.prices).read_text(encoding="utf-8"))
+    if bill is not None:
+        write_json(run.folder / KEPT, {"currency": bill.currency, **bill.price.model_dump()})
     return Budget(limits.calls, limits.tokens, limits.money, bill)
 
 
-def kept_bill(place: Path, models: Sequence[str]) -> Bill | None:
-    """What the one model of a run cost; None where it had no prices, or several models."""
-    file = place / KEPT
-    return bill_for(models[0], file) if file.is_file() and len(set(models)) == 1 else None
+def kept_bill(place: Path) -> Bill | None:
+    """What the model of a run cost, or of the run that a journal file lies in; None where it had no prices."""
+    file = (place if place.is_dir() else place.parent) / KEPT
+    if not file.is_file():
+        return None
+    kept = read_json(file)
+    return Bill(Price(input=kept["input"], output=kept["output"]), kept["currency"])

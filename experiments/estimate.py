@@ -16,7 +16,7 @@ from agents.llm.reader import JournalReader
 from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.bills import bill_of
-from experiments.config import Config
+from experiments.config import Config, differences, load_config
 from experiments.pipeline import LEARNING, check, society_of
 from experiments.runs import people_file
 from learning.draws import Draws, child_seed, draws
@@ -42,11 +42,12 @@ class Estimate:
     counted: bool  # by the model's own tokenizer, rather than by characters
     bill: Bill | None
     kept: int  # calls that the run's journal holds already
+    asked: bool = True  # is a language model?
 
     @property
     def calls(self) -> int:
-        """At most, without those that are asked again."""
-        return sum(self.decisions.values())
+        """At most, without those that are asked again; of a model only."""
+        return sum(self.decisions.values()) if self.asked else 0
 
     def plain(self) -> dict[str, object]:
         """As JSON."""
@@ -64,7 +65,7 @@ class Estimate:
 
     def told(self, config: Config) -> list[str]:
         """In words, a line each."""
-        if config.population.kind != "llm":
+        if not self.asked:
             return ["no language model is asked"]
         tokens_in, tokens_out = self.calls * self.tokens_in, self.calls * self.tokens_out
         how = "as its tokenizer counts" if self.counted else f"about: {LETTERS} characters a token"
@@ -102,7 +103,7 @@ def estimate(config: Config) -> Estimate:
     judged = {f"evaluation: {name}": config.evaluation.communities * per_episode for name in _methods(config)}
     decisions = {LEARNING: learning, **judged}
     if config.population.kind != "llm":
-        return Estimate(decisions, 0.0, 0.0, True, None, 0)
+        return Estimate(decisions, 0.0, 0.0, True, None, 0, asked=False)
     prompts = sampled(config, society)
     each, counted = _tokens(config, prompts)
     return Estimate(decisions, each, _said(config, prompts), counted, bill_of(config), _kept(config))
@@ -147,13 +148,14 @@ class _Heard:
 
 def _tokens(config: Config, prompts: Sequence[Question]) -> tuple[float, bool]:
     who = config.population
-    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model) else None
+    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model, who.base_url) else None
     return tokens(engine, prompts)
 
 
-def at_hand(model: str) -> bool:
-    """Can its prompts be measured without a key?"""
-    return model.partition(":")[0] in _AT_HAND
+def at_hand(model: str, base_url: str | Sequence[str] | None) -> bool:
+    """Can its prompts be measured without a key, and without starting vLLM?"""
+    kind = model.partition(":")[0]
+    return kind in _AT_HAND and (kind != "vllm" or base_url is not None)
 
 
 def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, bool]:
@@ -166,13 +168,15 @@ def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, b
 
 def _said(config: Config, prompts: Sequence[Question]) -> float:
     """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each."""
-    one = config.population.way == "distribution" and at_hand(config.population.model)
+    one = config.population.way == "distribution" and config.population.model.partition(":")[0] in _AT_HAND
     return 1.0 if one else statistics.fmean(math.ceil(len(in_words(Request(q, "sample"), 0)) / 3) for q in prompts)
 
 
 def _kept(config: Config) -> int:
-    file = runs.RUNS / config.name / "journal.sqlite"
-    if not file.is_file():
+    """Calls in the journal of this very run; another's of the same name would not be gone on with."""
+    folder = runs.RUNS / config.name
+    file, known = folder / "journal.sqlite", folder / "config.yaml"
+    if not file.is_file() or not known.is_file() or differences(config, load_config(known)):
         return 0
     reader = JournalReader(file)
     try:

@@ -99,12 +99,12 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
         )
         yield Cast(society, rosters, lambda purpose: unpaid)
         return
-    engine = _engine(config, run)
+    budget, engine = run_budget(config, run), _engine(config, run)
     with Journal(run.journal) as journal:
         people = LanguagePopulation(
             engine,
             journal,
-            run_budget(config, run),
+            budget,
             config.population.way,
             config.population.retries,
             config.population.fallback,

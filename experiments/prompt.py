@@ -55,7 +55,7 @@ def neighbours(society: Society, file: Path) -> Rosters:
             f"{person.name} lacks what {society.name} needs: {', '.join(lacking)}",
             where=str(file),
             fix="name somebody who has that, or a population file: personas/populations has visitors.yaml for the "
-            "facility towns and gatherers.yaml for teams",
+            "facility towns, street.yaml for facility_line and gatherers.yaml for teams",
         )
     return Village((person,) * society.agents, society.agents)
 
@@ -68,5 +68,5 @@ def prompt(society: Society, rosters: Rosters, step: int, model: str, base_url: 
     if not 0 <= step < len(asked):
         raise UserError("there is no such step", where=f"--step {step}", fix=f"give one from 0 to {len(asked) - 1}")
     told = messages(Request(asked[step], "sample"))
-    count, counted = tokens(engine_for(model, base_url) if at_hand(model) else None, [asked[step]])
+    count, counted = tokens(engine_for(model, base_url) if at_hand(model, base_url) else None, [asked[step]])
     return Prompt(asked[step], told, round(count), counted)

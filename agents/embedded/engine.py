@@ -65,7 +65,9 @@ class EmbeddedEngine:
             return [log_probs for log_probs, _ in self._scores(questions)]
 
     def tokens(self, question: Question) -> int:
-        """Of the whole prompt."""
+        """Of the whole prompt. ValueError: it would not be answered."""
+        if (fault := self._fault(question)) is not None:
+            raise ValueError(fault)
         return sum(map(len, self._ids([prefix_text(question.system), news_text(question)])))
 
     def taught(self, system: str) -> Taught | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from agents.llm.budget import Budget
+from agents.llm.budget import Budget, Size
 from agents.llm.engine import Engine, Reply, Request, Setting, parameters_of
 from agents.llm.journal import Call, Entry, Journal, Tag
 from agents.llm.prompts import CallKeys, messages
@@ -29,6 +29,7 @@ class Books:
     keys: CallKeys
     journal: Journal
     budget: Budget
+    longest_reply: int  # tokens, of what a call may bring; 0 = hardly any
 
     def find(self, asks: Sequence[Ask]) -> tuple[list[Key], dict[Key, Entry]]:
         """The key of each, and the kept answers among them."""
@@ -41,11 +42,15 @@ class Books:
 
     def check(self, calls: Sequence[Call]) -> None:
         """BudgetSpent: they do not all fit."""
-        self.budget.check(self.journal.spent, len(calls), lambda: _longest(calls), str(self.journal.path))
+        self.budget.check(self.journal.spent, len(calls), lambda: self._size(calls), str(self.journal.path))
 
     def room(self, calls: Sequence[Call], in_flight: int) -> int:
         """How many of these calls fit into the budget beside those in flight."""
-        return self.budget.room(self.journal.spent, len(calls), in_flight, lambda: _longest(calls))
+        return self.budget.room(self.journal.spent, len(calls), in_flight, lambda: self._size(calls))
+
+    def _size(self, calls: Sequence[Call]) -> Size:
+        """As large as one of them may be."""
+        return Size(max(map(_bytes, calls), default=0), self.longest_reply)
 
     def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:
         """Commits these answers; as many of the note's calls as `in_flight` are still to come."""
@@ -61,7 +66,9 @@ class Desk:
     def __init__(self, engine: Engine, journal: Journal, budget: Budget, parameters: Mapping[str, Setting]) -> None:
         settings = {**parameters_of(engine), **parameters}
         refuse_secret_values(settings)
-        self._engine, self.books = engine, Books(CallKeys(engine.model, settings), journal, budget)
+        most = settings.get("max_tokens")
+        longest = most if isinstance(most, int) else 0
+        self._engine, self.books = engine, Books(CallKeys(engine.model, settings), journal, budget, longest)
 
     def answers(self, asks: Sequence[Ask]) -> list[Entry]:
         """One kept entry per request. Equal requests are asked once, kept ones never, all others as one batch.
@@ -93,11 +100,6 @@ def _counted(call: Call, reply: Reply) -> Reply:
     if reply.error is not None or reply.tokens_in + reply.tokens_out > 0:
         return reply
     return replace(reply, tokens_in=_bytes(call), tokens_out=len(reply.text.encode("utf-8", "replace")))
-
-
-def _longest(calls: Sequence[Call]) -> int:
-    """Bytes of the longest prompt."""
-    return max(map(_bytes, calls), default=0)
 
 
 def _bytes(call: Call) -> int:

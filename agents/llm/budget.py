@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.llm.prices import Bill
 
@@ -28,6 +29,13 @@ class Spent:
         return self.tokens_in + self.tokens_out
 
 
+class Size(NamedTuple):
+    """Of one call, in tokens."""
+
+    prompt: int
+    reply: int
+
+
 @dataclass(frozen=True)
 class _Limit:
     """One of a budget's, as `check` needs it."""
@@ -37,6 +45,11 @@ class _Limit:
     each: float  # what a further call is taken to cost
     unit: str  # as the budget names it
     write: Callable[[float], str]
+
+    @property
+    def fit(self) -> float:
+        """How many further calls do."""
+        return math.inf if self.each <= 0 else math.floor((self.most - self.used) / self.each + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -66,33 +79,35 @@ class Budget:
         of = f" of {self.bill.written(self.money)}" if self.money is not None else ""
         return self.bill.told(spent.tokens_in, spent.tokens_out) + of
 
-    def room(self, spent: Spent, calls: int, in_flight: int, longest: Callable[[], int]) -> int:
-        """How many of `calls` further calls fit beside those in flight. `longest`: as of `check`."""
-        for limit in self._limits(spent, longest):
-            fit = calls if limit.each <= 0 else math.floor((limit.most - limit.used) / limit.each + 1e-9) - in_flight
-            calls = min(calls, fit)
+    def room(self, spent: Spent, calls: int, in_flight: int, unknown: Callable[[], Size]) -> int:
+        """How many of `calls` further calls fit beside those in flight. `unknown`: as of `check`."""
+        for limit in self._limits(spent, unknown):
+            calls = int(min(calls, limit.fit - in_flight))
         return max(0, calls)
 
-    def check(self, spent: Spent, calls: int, longest: Callable[[], int], where: str) -> None:
+    def check(self, spent: Spent, calls: int, unknown: Callable[[], Size], where: str) -> None:
         """Called before `calls` further calls are sent. BudgetSpent if they do not fit; nothing is then sent.
 
-        What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far
-        (before the first: as the `longest` of their prompts, one token per byte, which no tokenizer exceeds).
+        What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far.
+        Before the first is answered that is `unknown`: the longest of their prompts, one token per byte, which no
+        tokenizer exceeds, and the longest reply that the model may give.
         """
-        for limit in self._limits(spent, longest):
-            if limit.used + calls * limit.each > limit.most * (1 + 1e-12):
+        for limit in self._limits(spent, unknown):
+            if calls > limit.fit:
                 raise _spent(limit, calls, where)
 
-    def _limits(self, spent: Spent, longest: Callable[[], int]) -> Iterator[_Limit]:
+    def _limits(self, spent: Spent, unknown: Callable[[], Size]) -> Iterator[_Limit]:
         if self.calls is not None:
             yield _Limit(self.calls, spent.calls, 1, "calls", _whole)
-        known = spent.largest_call > 0
+        size = Size(spent.largest_in, spent.largest_out)
+        if spent.largest_call == 0 and (self.tokens is not None or self.money is not None):
+            size = unknown()
         if self.tokens is not None:
-            yield _Limit(self.tokens, spent.tokens, spent.largest_call if known else longest(), "tokens", _whole)
+            yield _Limit(self.tokens, spent.tokens, spent.largest_call or size.prompt + size.reply, "tokens", _whole)
         if self.money is not None and self.bill is not None:
             price, written = self.bill.price, self.bill.written
-            each = price.of(spent.largest_in if known else longest(), spent.largest_out)
-            yield _Limit(self.money, price.of(spent.tokens_in, spent.tokens_out), each, "money", written)
+            used, each = price.of(spent.tokens_in, spent.tokens_out), price.of(size.prompt, size.reply)
+            yield _Limit(self.money, used, each, "money", written)
 
 
 def _whole(number: float) -> str:

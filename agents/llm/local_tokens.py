@@ -9,16 +9,22 @@ from agents.llm.prompts import messages
 from agents.llm.token_choices import TokenChoices, local_token_choices
 
 
-class LocalTokens:
-    """A tokenizer of `transformers`. ValueError: it has no chat template."""
+class TooLong(ValueError):
+    """A prompt does not fit into what a model can read."""
 
-    def __init__(self, tokenizer: Any, model: str) -> None:
+
+class LocalTokens:
+    """A tokenizer of `transformers`. `longest`: tokens that the model can read, its reply included; None = not known.
+    ValueError: it has no chat template.
+    """
+
+    def __init__(self, tokenizer: Any, model: str, longest: int | None = None) -> None:
         if not getattr(tokenizer, "chat_template", None):
             raise ValueError(
                 f"{model} has no chat template, so it cannot be told who it is; name a model that is made for chats "
                 "(an -Instruct one), or put a chat_template.jinja into its folder"
             )
-        self._tokenizer = tokenizer
+        self._tokenizer, self._longest = tokenizer, longest
         self._choices: dict[tuple[str, tuple[str, ...]], TokenChoices] = {}
 
     def choices(self, question: Question) -> TokenChoices:
@@ -30,10 +36,13 @@ class LocalTokens:
         return self._choices[form]
 
     def prompt(self, request: Request, beginning: str | None = None) -> list[int]:
-        """The tokens of the words, with the beginning of the answer if the model is to go on from there."""
+        """The tokens of the words, with the beginning of the answer if the model is to go on from there. TooLong."""
         told = [{"role": role, "content": text} for role, text in messages(request)]
         more: Mapping[str, Any] = {"add_generation_prompt": True}
         if beginning is not None:
             told.append({"role": "assistant", "content": beginning})
             more = {"continue_final_message": True}
-        return list(self._tokenizer.apply_chat_template(told, tokenize=True, return_dict=False, **more))
+        tokens = list(self._tokenizer.apply_chat_template(told, tokenize=True, return_dict=False, **more))
+        if self._longest is not None and len(tokens) >= self._longest:
+            raise TooLong(f"prompt too long: {len(tokens):,} tokens, of {self._longest:,} that the model can read")
+        return tokens

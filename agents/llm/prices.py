@@ -14,7 +14,7 @@ Money = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 class Price(BaseModel):
     """Of one model, for a million tokens."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     input: Money
     output: Money

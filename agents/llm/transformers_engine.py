@@ -17,7 +17,7 @@ from agents.base import Question
 from agents.llm.checks import check_temperature, check_whole
 from agents.llm.drawing import draw
 from agents.llm.engine import Reply, Request, Setting, Way
-from agents.llm.local_tokens import LocalTokens
+from agents.llm.local_tokens import LocalTokens, TooLong
 from agents.llm.prompts import in_words
 from agents.llm.replies import shown
 from agents.llm.token_choices import NoTokens, TokenChoices
@@ -62,7 +62,7 @@ class TransformersEngine:
         for place, request in enumerate(requests):
             try:
                 prompts[place] = self._prompt(request)
-            except NoTokens as error:
+            except (NoTokens, TooLong) as error:
                 found[place] = Reply("", error=str(error))
         for places in self._batches({place: len(ids) for place, (ids, _) in prompts.items()}):
             found |= self._answered({place: (requests[place], *prompts[place]) for place in places})
@@ -130,7 +130,8 @@ def _loaded(model: str, folder: Path, dtype: str, device: str) -> tuple[LocalTok
         network = network.to(device).eval()
     except Exception as error:
         raise ValueError(f"{model} cannot be loaded: {shown(str(error), 400)}") from error
-    return LocalTokens(tokenizer, model), network
+    longest = getattr(network.config, "max_position_embeddings", None)
+    return LocalTokens(tokenizer, model, longest), network
 
 
 def _fingerprint(folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.llm.checks import check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
-from agents.llm.local_tokens import LocalTokens
+from agents.llm.local_tokens import LocalTokens, TooLong
 from agents.llm.prompts import answer_schema
 from agents.llm.redact import refuse_secret_values
 from agents.llm.replies import shown
@@ -38,7 +38,8 @@ class LocalVllmEngine:
         }
         self._llm = _started(model, {name: more[name] for name in more if name not in SAMPLING})
         self._sampling_params = importlib.import_module("vllm.sampling_params")
-        self._tokens = LocalTokens(self._llm.get_tokenizer(), model)
+        longest: int = self._llm.llm_engine.model_config.max_model_len
+        self._tokens = LocalTokens(self._llm.get_tokenizer(), model, longest)
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All as one batch, which vLLM schedules itself."""
@@ -48,7 +49,7 @@ class LocalVllmEngine:
         for place, request in enumerate(requests):
             try:
                 prompts[place] = self._prompt(request)
-            except NoTokens as error:
+            except (NoTokens, TooLong) as error:
                 found[place] = Reply("", error=str(error))
         outs = self._llm.generate(
             [{"prompt_token_ids": ids} for ids, _, _ in prompts.values()],

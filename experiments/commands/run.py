@@ -57,7 +57,7 @@ def _foretell(config: "Config", as_json: bool) -> None:
         print_json(found.plain())
         return
     rows = [(stage, f"{count:,}") for stage, count in found.decisions.items()]
-    print_table(("stage", "decisions at most"), [*rows, ("in all", f"{found.calls:,}")], numbers=(1,))
+    print_table(("stage", "decisions at most"), [*rows, ("in all", f"{sum(found.decisions.values()):,}")], numbers=(1,))
     for line in found.told(config):
         typer.echo(line)
 

@@ -77,7 +77,7 @@ def _sum_up(place: Path, as_json: bool) -> None:
         models = reader.models()
     finally:
         reader.close()
-    bill = kept_bill(place, [model for model, _ in models])
+    bill = kept_bill(place)
     if as_json:
         told = {name: {**asdict(ledger), **_money(bill, ledger)} for name, ledger in ledgers.items()}
         print_json({"models": models, "ledgers": told})

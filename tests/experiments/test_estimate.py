@@ -84,6 +84,7 @@ def test_a_budget_of_money_ends_a_run_which_then_goes_on(config: Path) -> None:
         ("models: {}", "has no price for mock:uniform; it has: none"),
         ("models:\n  mock:uniform: {input: 2.0}", "prices.yaml:2: models.mock:uniform.output: Field required"),
         ("models:\n  mock:uniform: {input: -1, output: 1}", "prices.yaml:2: models.mock:uniform.input"),
+        ("models:\n  mock:uniform: {input: true, output: 1}", "prices.yaml:2: models.mock:uniform.input"),
         ("currency: dollars\nmodels: {}", "prices.yaml:1: currency"),
         ("models: [", "prices.yaml:1"),
     ],
@@ -101,3 +102,33 @@ def test_money_without_prices_is_refused(config: Path) -> None:
     assert refused.exit_code == 2
     assert "name a file of prices with budget.prices=FILE" in refused.stderr
     assert "cannot be read" in solon("run", config, "budget.money=3", "budget.prices=nowhere.yaml").stderr
+
+
+def test_a_wrong_table_leaves_the_run_open_to_another_model(config: Path) -> None:
+    prices = f"budget.prices={config.with_name('prices.yaml')}"
+    assert "no price for mock:middle" in solon("run", config, "population.model=mock:middle", prices).stderr
+    assert solon("run", config, prices).exit_code == 0
+
+
+def test_a_run_is_billed_by_the_name_in_its_config(config: Path) -> None:
+    config.with_name("prices.yaml").write_text("models:\n  mock: {input: 2.0, output: 10.0}\n")
+    words = ("population.model=mock", f"budget.prices={config.with_name('prices.yaml')}")
+    assert solon("run", config, *words).exit_code == 0
+    config.with_name("prices.yaml").unlink()
+    for place in (runs.RUNS / "tiny", runs.RUNS / "tiny" / "journal.sqlite"):
+        assert json.loads(solon("journal", place, "--json").stdout)["ledgers"]["in all"]["money"] > 0
+    assert solon("report", "tiny").exit_code == 0
+
+
+def test_another_runs_journal_is_not_counted_on(config: Path) -> None:
+    assert solon("run", config).exit_code == 0
+    assert foretold(config)["calls_in_the_journal"] > 0
+    assert foretold(config, "population.model=mock:middle")["calls_in_the_journal"] == 0
+
+
+def test_what_the_model_would_not_answer_is_told_before(config: Path) -> None:
+    people = "population.people=personas/populations/street.yaml"
+    words = ("society.name=facility_line", people, "population.model=embedded", "baselines=[median]", "--dry-run")
+    refused = solon("run", config, *words)
+    assert refused.exit_code == 2
+    assert "was not taught the rules" in refused.stderr

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.errors import UserError
+from experiments.errors import ROOT, UserError
 from experiments.serving import Server, Serving, served
 
 STAND_IN = """
@@ -126,13 +126,15 @@ def test_the_command_keeps_it_alive_until_it_is_told_to_end(here: Path) -> None:
         assert told[1:] == ["the server ended (status -9); it is started again\n", "the server is back\n"]
         solon.terminate()
         assert solon.wait(20) == 0
+    (ROOT / "runs" / f"serve-{port}.log").unlink()
     assert (here / "starts").read_text() == ".."
     assert not alive(int((here / "pid").read_text()))
 
 
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
 def test_no_server_is_left_behind(here: Path, end: signal.Signals) -> None:
-    words = ["serve", "tiny", "--cpu", "--at", f"127.0.0.1:{serving().port}"]
+    port = serving().port
+    words = ["serve", "tiny", "--cpu", "--at", f"127.0.0.1:{port}"]
     with subprocess.Popen(
         [sys.executable, "-m", "experiments.cli", *words], stdout=subprocess.PIPE, text=True
     ) as solon:
@@ -145,6 +147,7 @@ def test_no_server_is_left_behind(here: Path, end: signal.Signals) -> None:
     while alive(int((here / "pid").read_text())):
         assert time.monotonic() < ends
         time.sleep(0.05)
+    (ROOT / "runs" / f"serve-{port}.log").unlink()
 
 
 @pytest.mark.parametrize(

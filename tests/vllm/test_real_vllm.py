@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from agents.base import Question
 from agents.embedded.vocabulary import MODEL_FOLDER
+from agents.llm.engine import Request
 from agents.llm.models import engine_for
 from agents.llm.reader import JournalReader
 from experiments import runs
@@ -65,7 +67,12 @@ def test_a_whole_run_asks_a_server(server: str, tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.vllm
 def test_vllm_in_this_process_answers_like_the_embedded_engine(asked: list[Question]) -> None:
-    check(agreement(engine_for(f"vllm:{MODEL_FOLDER}", dtype="float32", max_model_len=CONTEXT), asked))
+    engine = engine_for(f"vllm:{MODEL_FOLDER}", dtype="float32", max_model_len=CONTEXT)
+    check(agreement(engine, asked))
+    long = replace(asked[0], system="You are Ada. " * 2_000)
+    first, second = engine.complete([Request(long, "distribution"), Request(asked[0], "distribution")])
+    assert (first.error or "").startswith("prompt too long: ")
+    assert second.error is None
 
 
 @pytest.mark.vllm

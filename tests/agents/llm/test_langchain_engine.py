@@ -121,8 +121,8 @@ def test_a_model_that_never_answers_in_format_stops_the_run(tmp_path: Path, word
         people = LanguagePopulation(engine(fake), j, way="sample", retries=1)
         with pytest.raises(PopulationStopped, match=r"openai:tiny gave no usable answer to [678] of 8 "):
             decide(people, a_round(0, 2, 4))
-        assert j.ledger().calls == 16
-        assert sum(j.ledger().problems.values()) == 16
+        assert 12 <= j.ledger().calls <= 16  # it stops as soon as it is clear
+        assert sum(j.ledger().problems.values()) == j.ledger().calls
 
 
 def test_errors_are_named_counted_and_survived(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.llm.budget import Budget, BudgetSpent
-from agents.llm.engine import Reply, Request, Way
+from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.in_flight import InFlight, complete
 from agents.llm.loop import Loop
 from agents.llm.mock import BOTH_WAYS, Answer, MockEngine
@@ -33,6 +33,7 @@ class Shuffling:
         self.mock, self.order = MockEngine(answer), random.Random(seed)
         self.flying: list[tuple[int, Request]] = []
         self.given_up = 0
+        self.parameters: dict[str, Setting] = {}
 
     @property
     def asked(self) -> list[Request]:
@@ -122,6 +123,15 @@ def test_a_token_budget_is_used_up_and_not_exceeded(tmp_path: Path) -> None:
         assert 12_000 - 2 * 105 < j.spent.tokens <= 12_000
     with journal(tmp_path / "small") as j, pytest.raises(BudgetSpent, match="0 are used"):
         decide(LanguagePopulation(engine, j, Budget(tokens=500)), a_round(0, 1, 1))
+
+
+def test_a_budget_of_tokens_holds_before_anything_is_known(tmp_path: Path) -> None:
+    engine = Shuffling(lambda request: Reply('{"hours":40}', None, 400, 3_000), max_in_flight=64)
+    engine.parameters = {"max_tokens": 4_000}
+    with journal(tmp_path) as j:
+        with pytest.raises(BudgetSpent):
+            decide(LanguagePopulation(engine, j, Budget(tokens=100_000), "sample"), a_round(0, 20, 10))
+        assert 100_000 - 3_400 < j.spent.tokens <= 100_000
 
 
 def test_a_useless_model_is_stopped_early_and_what_was_in_flight_is_kept(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ def test_where_numbers_are_split_the_letter_of_a_choice_is_asked_for(letters_onl
     assert (ledger.decisions, ledger.failed, ledger.calls) == (6, 0, 12)
 
 
+def test_a_prompt_that_is_too_long_fails_alone() -> None:
+    engine = TransformersEngine(f"transformers:{MODEL_FOLDER}")
+    long = Question("You are Ada. " * 2_000, "The tax is 30%.", "hours", ("0", "40", "45"))
+    first, second = engine.complete([Request(long, "distribution"), Request(HOURS, "distribution")])
+    assert (first.error or "").startswith("prompt too long: ")
+    assert second.error is None
+
+
 def test_at_temperature_0_it_is_always_the_likeliest(questions: list[Question]) -> None:
     engine = TransformersEngine(f"transformers:{MODEL_FOLDER}", temperature=0.0)
     said = [reply.text for reply in engine.complete(asked(questions[:10], "sample"))]
