@@ -8,6 +8,7 @@ choices. Prints its port when it listens.
 
 import argparse
 import asyncio
+import heapq
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ class Answers:
     """What is answered, after how many seconds, to how many at a time."""
 
     latency: float
-    slots: asyncio.Semaphore
+    free: list[float]  # when each slot is free again, as a heap
     body: bytes = field(default_factory=lambda: _whole(_completion()))
     models: bytes = field(default_factory=lambda: _whole({"data": [{"id": NAME}]}))
 
@@ -33,8 +34,10 @@ class Answers:
         if path == "/tokenize":
             return _whole({"tokens": _tokens(json.loads(body))})
         if self.latency > 0:
-            async with self.slots:
-                await asyncio.sleep(self.latency)
+            now = asyncio.get_running_loop().time()
+            ends = max(now, self.free[0]) + self.latency  # by the clock, so that a late wake-up delays nobody else
+            heapq.heapreplace(self.free, ends)
+            await asyncio.sleep(ends - now)
         return self.body
 
 
@@ -79,7 +82,7 @@ async def _connection(answers: Answers, reader: asyncio.StreamReader, writer: as
 
 
 async def _serve(latency: float, slots: int) -> None:
-    answers = Answers(latency, asyncio.Semaphore(slots))
+    answers = Answers(latency, [0.0] * slots)
     server = await asyncio.start_server(lambda r, w: _connection(answers, r, w), "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
     await server.serve_forever()
@@ -88,5 +91,5 @@ async def _serve(latency: float, slots: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
-    parser.add_argument("--slots", type=int, default=1_000_000, help="answered at a time")
+    parser.add_argument("--slots", type=int, default=512, help="answered at a time")
     asyncio.run(_serve(**vars(parser.parse_args())))
