@@ -102,7 +102,7 @@ class _Short(IncomeTax):
 
 
 def _decisions(society: IncomeTax, url: str, in_flight: int, worlds: int) -> float:
-    """Decisions a second, from words to accounts, on a journal on the disk."""
+    """Calls a second, from words to accounts, with a journal on the disk. Decisions whose words repeat do not count."""
     lots = draws(0, 0, worlds)
     people = open_rosters(PEOPLE).people(lots)
     engine = engine_for(f"vllm:{NAME}", url, max_in_flight=in_flight)

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from agents.base import Question
 from agents.llm.engine import Reply, Request, Way
@@ -221,13 +222,32 @@ def _is_whole(log_probs: tuple[float, ...] | None, choices: int) -> bool:
     return 0.95 <= math.fsum(math.exp(x) for x in log_probs) <= 1.001
 
 
+class _Object(list[tuple[str, Any]]):
+    """A JSON object, with every key as often as it stands there."""
+
+
 def _names(text: str, question: Question, choice: str) -> bool:
     """Is the text JSON with the key and no other, and that choice under it, as a number or in words?"""
     body = text.strip()
     if body.startswith("```"):
         body = body.strip("`").strip().removeprefix("json").removeprefix("JSON").strip()
-    pairs = json.loads(body, object_pairs_hook=list)
-    if len(pairs) != 1 or pairs[0][0] != question.key or isinstance(pairs[0][1], bool):
+    try:
+        pairs = json.loads(body, object_pairs_hook=_Object)
+    except (ValueError, RecursionError):
+        return False
+    if (
+        not isinstance(pairs, _Object)
+        or len(pairs) != 1
+        or pairs[0][0] != question.key
+        or isinstance(pairs[0][1], bool)
+    ):
         return False
     value = pairs[0][1].strip() if isinstance(pairs[0][1], str) else pairs[0][1]
-    return value == choice or (choice.isdecimal() and float(value) == float(choice))
+    return value == choice or (choice.isdecimal() and _number(value) == float(choice))
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except (ValueError, OverflowError):
+        return None

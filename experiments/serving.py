@@ -22,7 +22,7 @@ PATIENCE = 1800.0  # seconds in which it must be ready; large models take long t
 _POLL, _GRACE = 0.5, 20.0  # seconds between looks at the server; in which it may end by itself
 _RESTARTS, _WITHIN = 5, 3600.0  # so many starts in so many seconds are too many: something is wrong with it
 _TAIL = 15  # lines of the server's own words that are shown when it fails
-_ANY_WHITESPACE = '{"backend":"xgrammar","disable_any_whitespace":true}'  # else small models fill answers with spaces
+_COMPACT = '{"backend":"xgrammar","disable_any_whitespace":true}'  # else small models fill answers with spaces
 _LOOPBACK = ("127.0.0.1", "localhost")
 _PDEATHSIG = 1  # of prctl
 _OURS = {  # flags of vLLM's that say what is ours to say, or would show a secret to everybody here -> what to do
@@ -62,7 +62,7 @@ class Serving:
         return [
             *(self.python, "-m", "vllm.entrypoints.openai.api_server", "--model", self.model),
             *("--served-model-name", self.name, "--host", self.host, "--port", str(self.port)),
-            *("--max-logprobs", "64", "--enable-prefix-caching", "--structured-outputs-config", _ANY_WHITESPACE),
+            *("--max-logprobs", "64", "--enable-prefix-caching", "--structured-outputs-config", _COMPACT),
             *(*spread, *plain, *self.more),
         ]
 
@@ -101,7 +101,9 @@ class Server:
         """Returns when it is healthy."""
         if _healthy(self.serving.url):
             raise UserError(
-                "there is a server already", where=self.serving.url, fix="use it as it is, or give another --port"
+                "there is a server already",
+                where=self.serving.url,
+                fix="use it as it is, or say --at HOST:PORT",
             )
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:

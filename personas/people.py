@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-REMEMBERED = 32_768  # people whose words are kept at hand: some 100 MB
+REMEMBERED = 32_768  # people whose words are kept at hand, in about 60 MiB
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class LanguagePopulation:
     fallback: FallbackName = "repeat_last"
     max_fallback_share: float = 0.05
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])  # more of what decides the answers
-    chunk: int = 256  # decisions per batch, and per commit; of a concurrent engine, those asked first of all, at least
+    chunk: int = 256  # decisions per batch and commit, where an engine answers batches; and that are asked first of all
     purpose: str = ""  # what the decisions are for, in the ledger
     progress: Callable[[Progress], None] | None = None
     tally: Tally = field(default_factory=Tally)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agents.base import Question
+from agents.llm.engine import Request
 from agents.llm.prompts import json_value
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
@@ -30,9 +31,11 @@ class TokenChoices:
     tokens: tuple[int, ...]  # [K]
     labels: str  # a letter for each choice; "" = choices are asked for as they are
 
-    def asked(self, question: Question) -> Question:
-        """The question as it is put to the model."""
-        return labelled(question, self.labels) if self.labels else question
+    def put(self, request: Request) -> Request:
+        """The request as the model gets it. Under letters a complaint, which speaks of the choices, is left out."""
+        if not self.labels:
+            return request
+        return replace(request, question=labelled(request.question, self.labels), complaint=None, said=None)
 
 
 async def token_choices(question: Question, tokenize: Tokenize) -> TokenChoices:

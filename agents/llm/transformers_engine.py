@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +72,8 @@ class TransformersEngine:
         return len(self._prompt(Request(question, "distribution"))[0])
 
     def _prompt(self, request: Request) -> tuple[list[int], TokenChoices]:
-        """Under letters a complaint, which speaks of the choices, is left out."""
         choices = self._tokens.choices(request.question)
-        complaint, said = (None, None) if choices.labels else (request.complaint, request.said)
-        put = replace(request, question=choices.asked(request.question), complaint=complaint, said=said)
-        return self._tokens.prompt(put, choices.beginning), choices
+        return self._tokens.prompt(choices.put(request), choices.beginning), choices
 
     def _batches(self, lengths: dict[int, int]) -> Iterator[list[int]]:
         places = sorted(lengths, key=lengths.__getitem__)

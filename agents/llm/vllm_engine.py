@@ -104,12 +104,10 @@ class VllmEngine:
         return _read(body, faults)
 
     async def _told(self, request: Request, ends: float) -> Reply:
-        """The chance of every choice. Under letters a complaint, which speaks of the choices, is left out."""
+        """The chance of every choice."""
         choices = await self._token_choices(request.question)
-        complaint, said = (None, None) if choices.labels else (request.complaint, request.said)
-        put = replace(request, question=choices.asked(request.question), complaint=complaint, said=said)
         asked = {
-            **self._message(put, choices.beginning),
+            **self._message(choices.put(request), choices.beginning),
             "max_tokens": 1,
             "temperature": 1.0,
             "logprobs": True,

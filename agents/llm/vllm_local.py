@@ -70,9 +70,8 @@ class LocalVllmEngine:
             params = how(**given, seed=request.draw % 2**31, structured_outputs=held)
             return self._tokens.prompt(request), params, None
         choices = self._tokens.choices(request.question)
-        complaint, said = (None, None) if choices.labels else (request.complaint, request.said)
-        put = replace(request, question=choices.asked(request.question), complaint=complaint, said=said)
-        return self._tokens.prompt(put, choices.beginning), how(max_tokens=1, logprobs=LIKELIEST), choices
+        tokens = self._tokens.prompt(choices.put(request), choices.beginning)
+        return tokens, how(max_tokens=1, logprobs=LIKELIEST), choices
 
 
 def _library(model: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 NAME = "instant"
 CHOICES = tuple(str(hours) for hours in range(0, 101, 5))
-_LOG_PROBS = {"35": -1.2, "40": -0.7, "45": -1.6105}  # all but a millionth of the probability
+_LOG_PROBS = {"35": -1.2, "40": -0.7, "45": -1.6105}  # of nearly all the probability
 
 
 @dataclass
