@@ -235,12 +235,7 @@ def _names(text: str, question: Question, choice: str) -> bool:
         pairs = json.loads(body, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         return False
-    if (
-        not isinstance(pairs, _Object)
-        or len(pairs) != 1
-        or pairs[0][0] != question.key
-        or isinstance(pairs[0][1], bool)
-    ):
+    if not isinstance(pairs, _Object) or len(pairs) != 1 or pairs[0][0] != question.key:
         return False
     value = pairs[0][1].strip() if isinstance(pairs[0][1], str) else pairs[0][1]
     return value == choice or (choice.isdecimal() and _number(value) == float(choice))
@@ -248,6 +243,6 @@ def _names(text: str, question: Question, choice: str) -> bool:
 
 def _number(value: object) -> float | None:
     try:
-        return float(value) if isinstance(value, str | int | float) else None
+        return float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         return None
