@@ -7,8 +7,6 @@ latency of a second and 512 slots can give 512 answers a second at most; its rou
 
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -25,6 +23,7 @@ from agents.llm.models import engine_for
 from agents.llm.population import LanguagePopulation
 from agents.llm.prompts import answer_schema, messages
 from experiments.benchmarks.instant_server import NAME
+from experiments.benchmarks.started import started
 from experiments.claims import Json, Outcome
 from experiments.errors import ROOT
 from experiments.estimate import questions
@@ -36,6 +35,7 @@ from societies.play import Fixed, play
 IN_FLIGHT = (64, 512)
 RATE, TIMES, SHARE = 1_000.0, 5.0, 0.95  # bars: decisions a second, times LangChain's, of the ceiling
 LATENCY, SLOTS = 1.0, 512  # seconds; answered at a time
+SLOW = ("--latency", str(LATENCY), "--slots", str(SLOTS))
 QUEUED = 1024  # in flight to the slow server: as many wait there as it has slots, so that none is ever empty
 PEOPLE = ROOT / "personas/populations/communities.yaml"
 
@@ -55,9 +55,9 @@ def claim(smoke: bool) -> Outcome:
     """Repeats in turn, so that a busy moment of the machine meets both clients."""
     torch.set_num_threads(1)
     scale = Scale(1, 2, 8, 1, 16) if smoke else Scale()
-    with _one_core() as rest, _server(rest) as url:
+    with _one_core() as rest, started("instant_server", cores=rest) as url:
         ours, theirs = _instant(url, scale)
-    with _one_core() as rest, _server(rest, "--latency", str(LATENCY), "--slots", str(SLOTS)) as url:
+    with _one_core() as rest, started("instant_server", *SLOW, cores=rest) as url:
         slow = [_decisions(_Short(), url, QUEUED, scale.slow_worlds) for _ in range(scale.slow_repeats)]
     rates = {n: statistics.median(own) for n, own in ours.items()}
     ratios = {n: statistics.median(a / b for a, b in zip(ours[n], theirs[n], strict=True)) for n in IN_FLIGHT}
@@ -148,16 +148,3 @@ def _one_core() -> Generator[set[int]]:
         yield (cores - {first}) or cores
     finally:
         os.sched_setaffinity(0, cores)
-
-
-@contextmanager
-def _server(cores: set[int], *words: str) -> Generator[str]:
-    """The address of a server on these cores."""
-    command = [sys.executable, "-m", "experiments.benchmarks.instant_server", *words]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        os.sched_setaffinity(child.pid, cores)
-        try:
-            assert child.stdout is not None
-            yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-        finally:
-            child.kill()

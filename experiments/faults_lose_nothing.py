@@ -7,12 +7,9 @@ answered: exactly those become fallbacks.
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 import urllib.request
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +23,7 @@ from agents.llm.ledger import Ledger
 from agents.llm.models import engine_for
 from agents.llm.population import LanguagePopulation
 from experiments.benchmarks.moody_server import CONTENT, NAME, RETRIES, TRANSPORT, lot
+from experiments.benchmarks.started import started
 from experiments.claims import Outcome
 from experiments.errors import ROOT
 from learning.draws import draws
@@ -104,7 +102,7 @@ def _played(way: Way, worlds: int, *words: str) -> Played:
     society, lots = IncomeTax(), draws(0, 0, worlds)
     people = open_rosters(PEOPLE).people(lots)
     with (
-        _server(*words) as url,
+        started("moody_server", *words) as url,
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "journal.sqlite") as journal,
     ):
@@ -124,14 +122,3 @@ def _asked(journal: Path) -> list[str]:
     """The words of every decision, with its draw."""
     first = (row for row in calls(journal) if row["attempt"] == 0)
     return [json.dumps([row["system"], row["user"], row["draw"] % 2**31]) for row in first]
-
-
-@contextmanager
-def _server(*words: str) -> Generator[str]:
-    command = [sys.executable, "-m", "experiments.benchmarks.moody_server", *words]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout is not None
-            yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-        finally:
-            child.kill()

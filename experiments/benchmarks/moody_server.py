@@ -1,8 +1,9 @@
 """A stand-in for a vLLM server whose answers depend on the words and the draw alone, and which can be made to fail.
 
-python -m experiments.benchmarks.moody_server [--faults SHARE] [--hopeless SHARE]. Prints its port when it listens; GET
-/counts tells the faults so far by kind. A question that was complained of twice is always answered, and so is a
-request that has failed three times, unless it is hopeless.
+python -m experiments.benchmarks.moody_server [--faults SHARE] [--hopeless SHARE] [--latency SECONDS]. Prints its port
+when it listens; GET /counts tells the faults so far by kind, GET /asked the digests of all questions in the order in
+which they came. A question that was complained of twice is always answered, and so is a request that has failed three
+times, unless it is hopeless.
 """
 
 import argparse
@@ -38,8 +39,10 @@ class Moods:
 
     faults: float  # share of requests
     hopeless: float  # share of questions that are never answered
+    latency: float = 0.0  # seconds an answer takes, give or take a half
     counts: Counter[str] = field(default_factory=Counter[str])
     tries: Counter[str] = field(default_factory=Counter[str])
+    asked: list[str] = field(default_factory=list[str])
 
     def fault(self, words: str, complaints: int, sample: bool) -> str | None:
         """The kind of fault of this request, if it is one. Depends on the words and how often they were sent."""
@@ -58,11 +61,19 @@ class Moods:
         told, sample = body["messages"], "structured_outputs" in body
         draw = body.get("seed") if sample else None
         words = json.dumps([told[0]["content"], told[1]["content"], draw])
+        self.asked.append(digest(told[0]["content"], told[1]["content"], draw))
+        if self.latency:
+            await asyncio.sleep(self.latency * (0.5 + lot(words, "latency")))
         kind = self.fault(words, (len(told) - 2) // 2 if sample else 0, sample)
         if kind is not None:
             self.counts[kind] += 1
             return await _failed(request, kind)
         return web.json_response(_said(words, sample))
+
+
+def digest(system: str, user: str, draw: int | None) -> str:
+    """A short name of a question. draw: of a single action, as it is sent; None = its distribution was asked for."""
+    return hashlib.blake2b(json.dumps([system, user, draw]).encode(), digest_size=12).hexdigest()
 
 
 def lot(words: str, what: str) -> float:
@@ -113,11 +124,14 @@ async def _tokenize(request: web.Request) -> web.Response:
     return web.json_response({"tokens": [1, 100 + CHOICES.index(choice)] if choice in CHOICES else [1]})
 
 
-async def _serve(faults: float, hopeless: float) -> None:
-    moods = Moods(faults, hopeless)
+async def _serve(faults: float, hopeless: float, latency: float) -> None:
+    moods = Moods(faults, hopeless, latency)
 
     async def counts(_: web.Request) -> web.Response:
         return web.json_response(dict(moods.counts))
+
+    async def asked(_: web.Request) -> web.Response:
+        return web.json_response(moods.asked)
 
     async def models(_: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": NAME}]})
@@ -127,6 +141,7 @@ async def _serve(faults: float, hopeless: float) -> None:
     app.router.add_post("/tokenize", _tokenize)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/counts", counts)
+    app.router.add_get("/asked", asked)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -138,4 +153,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--faults", type=float, default=0.0, help="share of requests")
     parser.add_argument("--hopeless", type=float, default=0.0, help="share of questions")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     asyncio.run(_serve(**vars(parser.parse_args())))

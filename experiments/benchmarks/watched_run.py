@@ -1,28 +1,30 @@
-"""`solon`, watched: what the kill test starts, kills and starts again.
+"""`solon`, watched from outside: what is started, killed and started again to see what a kill does.
 
-    python watched_run.py RUNS_FOLDER MARKS_FILE run CONFIG [KEY=VALUE ...]
+    python -m experiments.benchmarks.watched_run RUNS_FOLDER MARKS_FILE run CONFIG [KEY=VALUE ...]
 
 Run folders are made in RUNS_FOLDER. MARKS_FILE gets a line "TIME NAME" at every turn of the run: as a stage begins and
-ends, and before every batch of questions, named by the key of its first. RUNS_FOLDER/asked gets the keys of all
-questions that reach the model, RUNS_FOLDER/asked_again those whose answer the journal had committed by then.
+ends, and as the journal's calls pass every multiple of `EVERY`. RUNS_FOLDER/asked gets the key of every question that
+reaches the embedded model.
 """
 
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.embedded.engine import EmbeddedEngine
 from agents.llm.engine import Reply, Request, parameters_of
+from agents.llm.journal import Entry, Journal
 from agents.llm.prompts import CallKeys
 from experiments import cli, findings, runs
 from experiments.live import Live
 from experiments.stages import Stages
+
+EVERY = 64  # calls from mark to mark
 
 
 def append(file: Path, text: str) -> None:
@@ -30,17 +32,6 @@ def append(file: Path, text: str) -> None:
     out = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(out, text.encode())
     os.close(out)
-
-
-def committed(runs_folder: Path, keys: Sequence[bytes]) -> list[bytes]:
-    """Those of the keys whose answer is in a journal of that folder."""
-    found: list[bytes] = []
-    for journal in runs_folder.glob("*/journal.sqlite"):
-        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as db:
-            marks = ",".join("?" * len(keys))
-            rows = db.execute(f"SELECT key FROM calls WHERE void = 0 AND error IS NULL AND key IN ({marks})", keys)
-            found += [row[0] for row in rows]
-    return found
 
 
 @dataclass(frozen=True)
@@ -56,11 +47,18 @@ class Watch:
     def asking(self, complete: Callable[..., list[Reply]]) -> Callable[..., list[Reply]]:
         def watched(engine: EmbeddedEngine, requests: Sequence[Request]) -> list[Reply]:
             of = CallKeys(engine.model, parameters_of(engine)).of
-            keys = [of(request) for request in requests]
-            for name, some in (("asked_again", committed(self.runs, keys)), ("asked", keys)):
-                append(self.runs / name, "".join(f"{key.hex()}\n" for key in some))
-            self.mark(f"batch {keys[0].hex()}")
+            append(self.runs / "asked", "".join(f"{of(request).hex()}\n" for request in requests))
             return complete(engine, requests)
+
+        return watched
+
+    def keeping(self, keep: Callable[..., list[Entry]]) -> Callable[..., list[Entry]]:
+        def watched(journal: Journal, *rest: Any) -> list[Entry]:
+            before = journal.last_call
+            kept = keep(journal, *rest)
+            for calls in range(before // EVERY + 1, journal.last_call // EVERY + 1):
+                self.mark(f"{calls * EVERY} calls")
+            return kept
 
         return watched
 
@@ -91,9 +89,11 @@ class Watch:
 
 
 def main(runs_folder: Path, marks: Path, arguments: Sequence[str]) -> None:
+    """Runs the command under watch."""
     watch = Watch(runs_folder, marks)
     runs.RUNS = runs_folder
     EmbeddedEngine.complete = watch.asking(EmbeddedEngine.complete)
+    Journal.keep = watch.keeping(Journal.keep)
     Stages.get = watch.making(Stages.get)
     Live.stage = watch.showing(Live.stage)
     findings.report_data = watch.reporting(findings.report_data)
