@@ -7,7 +7,7 @@ import pytest
 
 from agents.llm.engine import Reply, Request
 from agents.llm.replies import Verdict
-from experiments import engine_overhead, million_bad_replies, vllm_agrees
+from experiments import engine_overhead, million_bad_replies, thousand_agents, vllm_agrees
 from experiments.benchmarks.moody_server import CONTENT, RETRIES, TRANSPORT, Moods
 from experiments.errors import UserError
 from experiments.million_bad_replies import QUESTIONS, mutated
@@ -68,3 +68,11 @@ def test_agreement_with_vllm_needs_vllm(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(vllm_agrees.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="make test-vllm"):
         vllm_agrees.claim(smoke=True)
+
+
+def test_a_society_of_people_who_all_differ_is_played_and_its_calls_counted_twice() -> None:
+    figures = thousand_agents.claim(smoke=True).figures
+    assert figures["people"] == 40
+    assert figures["decisions"] == figures["ledger_decisions"] == 160
+    assert 0 < int(str(figures["calls"])) == figures["ledger_calls"] <= 160
+    assert 0.1 < float(str(figures["memory"])) < 4.0
