@@ -21,6 +21,31 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Went:
+    """How the last step went for everybody, as they see it themselves."""
+
+    what: str  # is told: "net income"
+    values: Callable[[], Tensor]  # () -> [B, N], the more the better; NaN where there is nothing to see yet
+
+
+@dataclass(frozen=True)
+class Talk:
+    """People may say one thing each, which some of the others hear before they decide in the next step."""
+
+    longest: int  # characters of what one may say
+    heard: Callable[[int, int], tuple[str, ...]]  # (world, agent) -> what others said in the last step; untrusted words
+
+
+@dataclass(frozen=True)
+class Message:
+    """What somebody said to the others in a step."""
+
+    world: int
+    agent: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Round:
     """One step's decisions for B worlds of N agents, as every kind of people may need them."""
 
@@ -30,6 +55,8 @@ class Round:
     people: People
     question: Callable[[int, int], Question]  # (world, agent) -> the same view in words, made on demand
     teacher: Callable[[], Tensor]  # () -> [B, N, K] log-probabilities of the scripted people
+    went: Went | None = None  # None = nobody is told
+    talk: Talk | None = None  # None = nobody can be heard
 
 
 @dataclass(frozen=True)
@@ -49,6 +76,7 @@ class Decisions:
     action: Tensor  # [B, N] int64, an index into the K choices; -1 where it was not the agent's turn
     log_probs: Tensor | None  # [B, N, K], one-hot where one action is known only; None where that is so of everyone
     fallbacks: tuple[Fallback, ...] = ()
+    messages: tuple[Message, ...] = ()  # to the others, at most one of each agent; where the round has a `talk`
 
 
 class Population(Protocol):

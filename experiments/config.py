@@ -23,7 +23,7 @@ from experiments.config_sections import (
 from experiments.errors import ROOT, UserError
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
-from personas.yaml_tree import Place, Tree
+from personas.yaml_tree import Place, Tree, parse_tree
 
 # These do not change any number of a run: they may differ when it is continued.
 FREE = (
@@ -100,6 +100,12 @@ def load_config(path: Path, words: Sequence[str] = (), smoke: bool = False) -> C
     if small and not smoke:
         _resolved(path, tree, data, overrides, small)  # a mistake there is told now, not on the day it is used
     return config
+
+
+def config_of(data: Mapping[str, Any], words: Sequence[str]) -> Config:
+    """A config that is no file: these data, with `key=value` words put over them. UserError naming the word."""
+    nowhere = Path("the command line")
+    return _resolved(nowhere, parse_tree("{}"), data, dict(_override(word) for word in words), None)
 
 
 def _resolved(

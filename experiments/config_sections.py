@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from agents.llm.engine import Setting, Way
+from agents.llm.engine import Setting
+from agents.llm.mind import Mind, Reasoning
 from agents.llm.outcomes import FallbackName
 from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
 from experiments.rl_people import best_response_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
 
+T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
 MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
@@ -36,6 +38,21 @@ class Strict(BaseModel):
 class SocietyConfig(Strict):
     name: Name
     objective: str | None = None  # None = the society's own headline
+    talk: str | None = None  # how people can hear each other, where they can
+
+
+class MindConfig(Strict):
+    """What language-model people keep in mind: `agents.llm.mind.Mind`."""
+
+    last: Annotated[int, Field(ge=0, le=100)] = 0  # periods
+    best: Annotated[int, Field(ge=0, le=100)] = 0
+    worst: Annotated[int, Field(ge=0, le=100)] = 0
+    note: Annotated[int, Field(ge=0, le=2_000)] = 0  # characters
+    reasoning: Reasoning = "off"
+
+    @property
+    def mind(self) -> Mind:
+        return Mind(**self.model_dump())
 
 
 class PopulationConfig(Strict):
@@ -43,13 +60,22 @@ class PopulationConfig(Strict):
     model: str = "embedded"  # embedded, mock, or provider:model
     base_url: str | list[str] | None = None  # of an OpenAI-compatible server; of vLLM's, one or several
     people: str  # a population file or a folder of persons
-    way: Way = "distribution"
+    way: Literal["distribution", "sample"] = "distribution"
     retries: Annotated[int, Field(ge=0)] = 2
     fallback: FallbackName = "repeat_last"
     max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    mind: MindConfig = MindConfig()
+    words: str | None = None  # a file of words around the society's own: agents/llm/words.yaml is the standard one
     checkpoint: str | None = None  # a file of RL people who were trained before, instead of training some
     settings: dict[str, Setting] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
     # ... or, of RL people, of their training: iterations, decisions, hidden, care, discount, ...
+
+    @field_validator("mind", "words")
+    @classmethod
+    def _of_language_models(cls, given: T, info: ValidationInfo) -> T:
+        if given not in (None, MindConfig()) and info.data.get("kind") != "llm":
+            raise ValueError("only language-model people have it; take it out, or write kind: llm")
+        return given
 
     @field_validator("checkpoint")
     @classmethod

@@ -17,6 +17,7 @@ from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.bills import bill_of
 from experiments.config import Config, differences, load_config
+from experiments.minds import check_minds, foreseen, has_minds, limits
 from experiments.pipeline import LEARNING, check, society_of
 from experiments.runs import people_file
 from learning.draws import Draws, child_seed, draws
@@ -43,11 +44,12 @@ class Estimate:
     bill: Bill | None
     kept: int  # calls that the run's journal holds already
     asked: bool = True  # is a language model?
+    each: float = 1.0  # calls of a decision, with the notes, messages and thoughts before it
 
     @property
     def calls(self) -> int:
         """At most, without those that are asked again; of a model only."""
-        return sum(self.decisions.values()) if self.asked else 0
+        return round(self.each * sum(self.decisions.values())) if self.asked else 0
 
     def plain(self) -> dict[str, object]:
         """As JSON."""
@@ -104,21 +106,31 @@ def estimate(config: Config) -> Estimate:
     decisions = {LEARNING: learning, **judged}
     if config.population.kind != "llm":
         return Estimate(decisions, 0.0, 0.0, True, None, 0, asked=False)
-    prompts = sampled(config, society)
-    each, counted = _tokens(config, prompts)
-    return Estimate(decisions, each, _said(config, prompts), counted, bill_of(config), _kept(config))
+    who = config.population
+    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model, who.base_url) else None
+    check_minds(config, society, engine)
+    asked, each = sampled(config, society)
+    length, counted = tokens(engine, [request.question for request in asked])
+    said = statistics.fmean(_said(config, society, request) for request in asked)
+    return Estimate(decisions, length, said, counted, bill_of(config), _kept(config), each=each)
 
 
 def _methods(config: Config) -> tuple[str, ...]:
     return ("swm_ap", *config.baselines)
 
 
-def sampled(config: Config, society: Society) -> list[Question]:
-    """Some prompts of one episode under random rules, spread over its steps and its people."""
-    people = people_file(config)
+def sampled(config: Config, society: Society) -> tuple[list[Request], float]:
+    """Some requests of one episode under random rules, spread over its steps and its people; and how many there are
+    for each decision.
+    """
+    people, seed = people_file(config), child_seed(config.seed, "estimate")
     rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
-    asked = questions(society, rosters, child_seed(config.seed, "estimate"))
-    return asked[:: max(1, len(asked) // _SAMPLE)][:_SAMPLE]
+    if has_minds(config, society):
+        asked = [request for wave in foreseen(config, society, rosters, seed, longest=True) for request in wave]
+    else:
+        asked = [Request(question, "sample") for question in questions(society, rosters, seed)]
+    each = len(asked) / sum(request.way != "words" for request in asked)
+    return asked[:: max(1, len(asked) // _SAMPLE)][:_SAMPLE], each
 
 
 def questions(society: Society, rosters: Rosters, seed: int) -> list[Question]:
@@ -146,12 +158,6 @@ class _Heard:
         return self.people.decide(memory, round, draws)
 
 
-def _tokens(config: Config, prompts: Sequence[Question]) -> tuple[float, bool]:
-    who = config.population
-    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model, who.base_url) else None
-    return tokens(engine, prompts)
-
-
 def at_hand(model: str, base_url: str | Sequence[str] | None) -> bool:
     """Can its prompts be measured without a key, and without starting vLLM?"""
     kind = model.partition(":")[0]
@@ -166,10 +172,14 @@ def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, b
     return statistics.fmean(lengths) / LETTERS, False
 
 
-def _said(config: Config, prompts: Sequence[Question]) -> float:
-    """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each."""
+def _said(config: Config, society: Society, request: Request) -> float:
+    """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each. Of
+    words, as many as there may be.
+    """
+    if request.way == "words":
+        return limits(config, society)[request.question.key] / LETTERS
     one = config.population.way == "distribution" and config.population.model.partition(":")[0] in _AT_HAND
-    return 1.0 if one else statistics.fmean(math.ceil(len(in_words(Request(q, "sample"), 0)) / 3) for q in prompts)
+    return 1.0 if one else math.ceil(len(in_words(request, 0)) / 3)
 
 
 def _kept(config: Config) -> int:

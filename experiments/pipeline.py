@@ -25,6 +25,7 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live
 from experiments.metrics import Point
+from experiments.minds import check_minds, with_minds
 from experiments.rl_people import TRAINING, rl_people
 from experiments.run_baselines import Spent, check_baselines, check_method, principal_of, under
 from experiments.runs import Run, note_roster
@@ -100,6 +101,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
         yield Cast(society, rosters, lambda purpose: unpaid)
         return
     budget, engine = run_budget(config, run), _engine(config, run)
+    check_minds(config, society, engine)
     with Journal(run.journal) as journal:
         people = LanguagePopulation(
             engine,
@@ -111,7 +113,8 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
             config.population.max_fallback_share,
             progress=live.decided,
         )
-        yield Cast(society, rosters, people.under, lambda: people.notes)
+        minded = with_minds(people, config, run, society)
+        yield Cast(society, rosters, minded.under, lambda: people.notes)
 
 
 def _engine(config: Config, run: Run) -> Engine:
@@ -177,12 +180,12 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
 def society_of(config: Config) -> Society:
     """The society of a run. UserError: there is none of that name, or it has no such objective."""
     try:
-        return load(config.society.name, config.society.objective)
+        return load(config.society.name, config.society.objective, config.society.talk)
     except ValueError as error:
         raise UserError(
             str(error),
             where="society",
-            fix="name one that there is, in the file or as society.name=... (society.objective=...)",
+            fix="name one that there is, in the file or as society.name=... (society.objective=..., society.talk=...)",
         ) from None
 
 

@@ -1,28 +1,39 @@
-"""One prompt as a model gets it: what a society tells somebody."""
+"""Prompts as a model gets them: what a society, and somebody's own mind, tell somebody."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.base import Question
 from agents.llm.engine import Request
 from agents.llm.models import engine_for
-from agents.llm.prompts import Message, messages
+from agents.llm.prompts import Message, answer_schema, messages
+from experiments.config import Config, config_of
 from experiments.errors import UserError
 from experiments.estimate import LETTERS, at_hand, questions, tokens
+from experiments.minds import check_minds, foreseen, has_minds
+from experiments.pipeline import society_of
 from personas.load import load_persona, read_tree
 from personas.rosters import Rosters, Village, open_rosters, shared_numbers
 from societies.base import Society
-from societies.catalog import load
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The messages, and how long they are."""
+    """One request, and how long it is."""
 
-    question: Question
-    messages: list[Message]
+    request: Request
     tokens: int
     counted: bool  # by the model's own tokenizer
+
+    @property
+    def messages(self) -> list[Message]:
+        """As sent."""
+        return messages(self.request)
+
+    @property
+    def schema(self) -> dict[str, object] | None:
+        """Of the answer; None where words are asked for."""
+        return None if self.request.way == "words" else answer_schema(self.request.question)
 
     @property
     def length(self) -> str:
@@ -32,12 +43,10 @@ class Prompt:
         )
 
 
-def society(name: str) -> Society:
-    """UserError: there is none of that name."""
-    try:
-        return load(name)
-    except ValueError as error:
-        raise UserError(str(error), where=name) from None
+def config(society: str, people: Path, model: str, base_url: str | None, words: Sequence[str]) -> Config:
+    """Of a run with these people, as far as its prompts are concerned. UserError."""
+    population = {"people": str(people), "model": model, "base_url": base_url}
+    return config_of({"name": "prompt", "society": {"name": society}, "population": population}, words)
 
 
 def neighbours(society: Society, file: Path) -> Rosters:
@@ -60,13 +69,29 @@ def neighbours(society: Society, file: Path) -> Rosters:
     return Village((person,) * society.agents, society.agents)
 
 
-def prompt(society: Society, rosters: Rosters, step: int, model: str, base_url: str | None) -> Prompt:
-    """What the first of them is told at `step`, where all follow the society's scripted rules under random mechanisms.
-    UserError: there is no such step.
+def prompts(config: Config, step: int) -> list[Prompt]:
+    """What the first of the people is asked at `step` under random rules, one after the other; the last is what they
+    decide. UserError: there is no such step.
     """
-    asked = questions(society, rosters, 0)[:: society.agents]
+    society = society_of(config)
+    model, url = config.population.model, config.population.base_url
+    engine = engine_for(model, url) if at_hand(model, url) else None
+    check_minds(config, society, engine)
+    rosters = neighbours(society, Path(config.population.people))
+    asked = _of_the_first(config, society, rosters)
     if not 0 <= step < len(asked):
         raise UserError("there is no such step", where=f"--step {step}", fix=f"give one from 0 to {len(asked) - 1}")
-    told = messages(Request(asked[step], "sample"))
-    count, counted = tokens(engine_for(model, base_url) if at_hand(model, base_url) else None, [asked[step]])
-    return Prompt(asked[step], told, round(count), counted)
+    counted = [tokens(engine, [request.question]) for request in asked[step]]
+    return [Prompt(one, round(count), exact) for one, (count, exact) in zip(asked[step], counted, strict=True)]
+
+
+def _of_the_first(config: Config, society: Society, rosters: Rosters) -> list[list[Request]]:
+    """Step by step."""
+    if not has_minds(config, society):
+        return [[Request(question, "sample")] for question in questions(society, rosters, 0)[:: society.agents]]
+    steps: list[list[Request]] = [[]]
+    for wave in foreseen(config, society, rosters, 0, longest=False):
+        steps[-1].append(wave[0])
+        if wave[0].way != "words":
+            steps.append([])
+    return steps[:-1]

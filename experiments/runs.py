@@ -5,7 +5,8 @@ people/          the files people came from    rosters/        who they were, fr
 journal.sqlite   every call to a model         episodes/       real episodes (Parquet; traits in sealed/)
 stages/          finished results              report.html     what to look at
 metrics.jsonl    how the learning went         schedules.svg   one of the report's pictures
-price.json       what its model costs          run.lock        held while a process works here
+price.json       what its model costs          words.yaml      what is put around the society's own words
+run.lock         held while a process works here
 """
 
 import hashlib

@@ -8,12 +8,12 @@ with are the same numbers.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gymnasium.spaces import Box
 from torch import Tensor
 
-from agents.base import Fallback, Question
+from agents.base import Fallback, Message, Question
 from personas.people import People, Persona
 
 
@@ -140,6 +140,25 @@ class Society(Protocol):
         ...
 
 
+@runtime_checkable
+class Felt(Protocol):
+    """A society whose people see how the last step went for them, so that they can tell good ones from bad."""
+
+    outcome: str  # what `went` tells, as a person would say it: "net income"
+
+    def went(self, view: Tensor) -> Tensor:
+        """[B, N, O] what each sees -> [B, N], the more the better; NaN where there is nothing to see yet."""
+        ...
+
+
+@runtime_checkable
+class Talkative(Protocol):
+    """A society in which each person may say something in every step, and hears some of the others in the next."""
+
+    hears: int  # how many of the others each one hears; 0 = nobody talks
+    longest_message: int  # characters
+
+
 @dataclass(frozen=True)
 class PublicStep:
     """All that a principal may see at one step. The `last_*` fields are None at the first step."""
@@ -180,6 +199,7 @@ class Episode:
     counted: Tensor  # [T] bool: is the step part of the return?
     accounts: Mapping[str, Tensor]  # each [B, T]
     fallbacks: tuple[Fallback, ...] = ()
+    messages: tuple[tuple[Message, ...], ...] = ()  # [T] what was said in each step; () = nobody could talk
 
     def returns(self) -> Tensor:
         """[B] mean welfare of the counted steps."""

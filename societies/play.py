@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Population, Round
+from agents.base import Decisions, Message, Population, Round, Went
 from learning.draws import Draws
 from personas.people import People
-from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
+from societies.base import Episode, Felt, Principal, PublicStep, Sealed, Society, State, Talkative, Transition
 from societies.mechanisms import check, in_force
+from societies.talk import heard_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def play(society: Society, population: Population, people: People, principal: Pr
         mind, proposed = principal.propose(mind, _seen(state, record))
         check(society, state.step, proposed, people.worlds)
         mechanism = in_force(society, state.step, state.features, proposed)
-        memory, step = _one_step(society, population, memory, state, mechanism, draws)
+        said = record[-1].decisions.messages if record else ()
+        memory, step = _one_step(society, population, memory, state, mechanism, draws, said)
         record.append(step)
         state = step.transition.state
     return _sealed(society, record, state, draws.episodes)
@@ -58,7 +60,13 @@ def _seen(state: State, record: list[_Step]) -> PublicStep:
 
 
 def _one_step(
-    society: Society, population: Population, memory: Any, state: State, mechanism: Tensor, draws: Draws
+    society: Society,
+    population: Population,
+    memory: Any,
+    state: State,
+    mechanism: Tensor,
+    draws: Draws,
+    said: tuple[Message, ...],
 ) -> tuple[Any, _Step]:
     @cache
     def views() -> Tensor:
@@ -71,6 +79,10 @@ def _one_step(
         state.people,
         lambda world, agent: society.tell(views()[world, agent], state.people.persona(world, agent)),
         lambda: society.teacher(state, mechanism),
+        Went(society.outcome, lambda: society.went(views())) if isinstance(society, Felt) else None,
+        heard_of(said, society.hears, society.longest_message, state, draws)
+        if isinstance(society, Talkative)
+        else None,
     )
     memory, decisions = population.decide(memory, round_, draws)
     choice = _told_choice(decisions, len(society.choice_names))
@@ -107,6 +119,7 @@ def _sealed(society: Society, record: list[_Step], last: State, ids: Tensor) -> 
         counted=torch.tensor([society.counts(t) for t in range(society.steps)]),
         accounts={name: along([s.transition.accounts[name] for s in record]) for name in accounts},
         fallbacks=tuple(f for s in record for f in s.decisions.fallbacks),
+        messages=tuple(s.decisions.messages for s in record) if any(s.decisions.messages for s in record) else (),
     )
     payoff = along([s.transition.payoff for s in record])
     return Played(episode, Sealed(last.people.trait_names, last.people.traits, payoff))

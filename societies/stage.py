@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from agents.base import Fallback, Population
+from agents.base import Fallback, Message, Population
 from learning.draws import Draws, draws
 from personas.people import People
 from societies.base import Episode, Principal, Society
@@ -64,7 +64,24 @@ def joined(episodes: list[Episode]) -> Episode:
         counted=first.counted,
         accounts={k: torch.cat([e.accounts[k] for e in episodes]) for k in first.accounts},
         fallbacks=_renumbered(episodes),
+        messages=_all_said(episodes),
         **cat,
+    )
+
+
+def _all_said(episodes: list[Episode]) -> tuple[tuple[Message, ...], ...]:
+    """[T] likewise of what was said."""
+    if not any(e.messages for e in episodes):
+        return ()
+    starts = list(accumulate((len(e.ids) for e in episodes), initial=0))
+    steps = len(episodes[0].counted)
+    return tuple(
+        tuple(
+            replace(m, world=start + m.world)
+            for start, e in zip(starts, episodes, strict=False)
+            for m in (e.messages[t] if e.messages else ())
+        )
+        for t in range(steps)
     )
 
 

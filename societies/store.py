@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from agents.base import Fallback
+from agents.base import Fallback, Message
 from societies.base import Episode
 from societies.parquet import read, write
 from societies.play import Played
@@ -35,6 +35,7 @@ def save_episode(folder: Path, number: int, episode: Episode) -> None:
         "soft": episode.soft,
         "counted": episode.counted.tolist(),
         "fallbacks": [asdict(f) for f in episode.fallbacks],
+        "messages": [[asdict(m) for m in said] for said in episode.messages],
     }
     write(episode_path(folder, number), tensors | accounts, facts)
 
@@ -56,5 +57,6 @@ def _load(path: Path) -> Episode:
         counted=torch.tensor(facts["counted"], dtype=torch.bool),
         accounts=accounts,
         fallbacks=tuple(Fallback(**f) for f in facts["fallbacks"]),
+        messages=tuple(tuple(Message(**m) for m in said) for said in facts.get("messages", ())),
         **{name: tensors[name] for name in _TENSORS},
     )

@@ -6,7 +6,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from agents.base import Question
 
-Way = Literal["sample", "distribution"]
+Way = Literal["sample", "distribution", "words"]
+"""One choice, the chance of every choice, or free text, which has no choices."""
 Setting = str | int | float | bool | None
 
 

@@ -64,7 +64,8 @@ class LangChainEngine:
         given: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self.parameters = {name: value for name, value in given.items() if name != "max_retries"}
         self._openai = provider == "openai"
-        self.ways: frozenset[Way] = frozenset({"sample", "distribution"} if self._openai else {"sample"})
+        own: tuple[Way, ...] = ("sample", "words")
+        self.ways: frozenset[Way] = frozenset((*own, "distribution") if self._openai else own)
         if base_url is not None and self._openai:
             check_server(base_url, name, os.environ.get(_OPENAI_KEY), _OPENAI_KEY)
         self._chat = _chat_model(model, base_url, timeout, given)
@@ -105,12 +106,13 @@ class LangChainEngine:
         raise AssertionError("the last rung returns or raises")
 
     def _runnable(self, request: Request, schema: bool, extras: bool) -> Runnable[Any, Any]:
+        schema = schema and request.way != "words"
         if not self._openai:
             return self._with_schema(request.question) if schema else self._chat
         asked: dict[str, Any] = {}
         if extras and request.way == "distribution":
             asked |= {"logprobs": True, "top_logprobs": _LIKELIEST}
-        if extras and request.way == "sample":
+        if extras and request.way != "distribution":
             asked |= {"seed": request.draw % 2**31}
         if schema:
             form = {"name": "answer", "schema": answer_schema(request.question), "strict": True}

@@ -24,7 +24,7 @@ class LocalTokens:
                 f"{model} has no chat template, so it cannot be told who it is; name a model that is made for chats "
                 "(an -Instruct one), or put a chat_template.jinja into its folder"
             )
-        self._tokenizer, self._longest = tokenizer, longest
+        self._tokenizer, self.longest = tokenizer, longest
         self._choices: dict[tuple[str, tuple[str, ...]], TokenChoices] = {}
 
     def choices(self, question: Question) -> TokenChoices:
@@ -43,6 +43,10 @@ class LocalTokens:
             told.append({"role": "assistant", "content": beginning})
             more = {"continue_final_message": True}
         tokens = list(self._tokenizer.apply_chat_template(told, tokenize=True, return_dict=False, **more))
-        if self._longest is not None and len(tokens) >= self._longest:
-            raise TooLong(f"prompt too long: {len(tokens):,} tokens, of {self._longest:,} that the model can read")
+        if self.longest is not None and len(tokens) >= self.longest:
+            raise TooLong(f"prompt too long: {len(tokens):,} tokens, of {self.longest:,} that the model can read")
         return tokens
+
+    def words(self, tokens: list[int]) -> str:
+        """What they spell, without the marks that end a message."""
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))

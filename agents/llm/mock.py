@@ -9,6 +9,7 @@ from agents.llm.prompts import in_words
 
 Answer = Reply | str | int  # a whole reply, its words, or the index of the choice that is named
 BOTH_WAYS: frozenset[Way] = frozenset({"sample", "distribution"})
+ALL_WAYS: frozenset[Way] = frozenset({"sample", "distribution", "words"})
 
 
 class MockEngine:
@@ -55,7 +56,12 @@ def _tokens(request: Request, text: str) -> tuple[int, int]:
     return (len(request.question.system) + len(request.question.user)) // 4 + 1, len(text) // 4 + 1
 
 
+_WORDS = "I have nothing to say."
+
+
 def _uniform(request: Request) -> Reply:
+    if request.way == "words":
+        return Reply(_WORDS, None, *_tokens(request, _WORDS))
     size = len(request.question.choices)
     seen = f"{request.question.system}|{request.question.user}|{request.draw}".encode("utf-8", "replace")
     text = in_words(request, int.from_bytes(blake2b(seen, digest_size=8).digest(), "little") % size)
@@ -67,8 +73,8 @@ def _broken(request: Request) -> str:
     return "I would rather talk about the weather."
 
 
-def _middle(request: Request) -> int:
-    return len(request.question.choices) // 2
+def _middle(request: Request) -> int | str:
+    return _WORDS if request.way == "words" else len(request.question.choices) // 2
 
 
 MOCKS: dict[str, Callable[[Request], Answer]] = {"uniform": _uniform, "middle": _middle, "broken": _broken}
@@ -78,4 +84,4 @@ def mock(name: str) -> MockEngine:
     """A ready-made mock: "uniform" (all choices alike), "middle" (always the same), "broken" (never in format)."""
     if name not in MOCKS:
         raise ValueError(f"there is no mock {name!r}; choose one of: {', '.join(f'mock:{m}' for m in MOCKS)}")
-    return MockEngine(MOCKS[name], f"mock:{name}")
+    return MockEngine(MOCKS[name], f"mock:{name}", ALL_WAYS)

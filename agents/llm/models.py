@@ -78,7 +78,7 @@ def _recorded(run: str) -> Engine:
 def _transformers(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engine:
     if urls:
         raise ValueError(f"{model} runs in this process; take base_url out, or name the server's model openai:NAME")
-    known = ("temperature", "dtype", "device", "batch_size")
+    known = ("temperature", "dtype", "device", "batch_size", "max_tokens")
     if unknown := [name for name in settings if name not in known]:
         raise ValueError(f"{unknown[0]!r} is no setting of {model}; allowed: {', '.join(known)}")
     return cast(Engine, importlib.import_module("agents.llm.transformers_engine").TransformersEngine(model, **settings))

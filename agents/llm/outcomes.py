@@ -47,7 +47,7 @@ class Outcome:
         self.attempt += 1
         if self.failed:
             return self.attempt <= retries
-        if self.request.way == "sample" or self.tells:
+        if self.request.way != "distribution" or self.tells:
             return False
         # all who have the same words share the first reply, and must not share its one action
         self.request, self.attempt = Request(self.request.question, "sample", draw_number(self.tag)), 0

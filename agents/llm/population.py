@@ -28,6 +28,10 @@ from personas.people import People
 _FEWEST = 100  # decisions over which a share of fallbacks is taken at least, so that one early failure stops nothing
 
 
+_Make = Callable[[int, int, Tag, Way], Outcome]
+"""(world, agent, tag, how a decision is asked for) -> what is to be asked"""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far this process is, for a live display."""
@@ -52,6 +56,13 @@ class Tally:
     fresh: int = 0  # of the failed, those that count against the model
     single: int = 0  # asked for a single action, since not all probabilities were told
     told: int = 0  # whole distributions
+    written: int = 0  # free words that were asked for
+    silent: int = 0  # of them, those that there were none of
+
+    @property
+    def asked(self) -> int:
+        """Decisions and free words that were settled."""
+        return self.decided + self.written
 
 
 @dataclass
@@ -59,8 +70,9 @@ class _Here:
     """Of one round."""
 
     known: int  # the last call in the journal before it
-    before: int  # decisions before it
-    size: int = 0  # decisions up to the end of the piece that is being asked
+    before: int  # decisions and words before it
+    free: bool  # are free words asked for, rather than decisions?
+    size: int = 0  # of them, up to the end of the piece that is being asked
     made: list[Outcome] = field(default_factory=list[Outcome])
     failed: list[Outcome] = field(default_factory=list[Outcome])  # those that count
 
@@ -95,7 +107,7 @@ class LanguagePopulation:
         self._desk = Desk(self.engine, self.journal, self.budget, self.parameters)
 
     def _check(self) -> None:
-        _one_of("way", self.way, get_args(Way))
+        _one_of("way", self.way, ("sample", "distribution"))
         _one_of("fallback", self.fallback, get_args(FallbackName))
         if self.way not in self.engine.ways and "sample" not in self.engine.ways:
             raise ValueError(f"{self.engine.model} cannot be asked for a {self.way}")
@@ -110,12 +122,17 @@ class LanguagePopulation:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of how these people were asked."""
         model, t = self.engine.model, self.tally
+        found = list[str]()
         if self.way not in self.engine.ways:
-            return (f"{model} tells no probabilities of choices; it is asked for single actions.",)
-        if not t.single:
-            return ()
-        told = f"{model} did not tell the probability of every choice in {t.single:,} of {t.decided:,} decisions"
-        return (f"{told}; those were asked again, for a single action.",)
+            found.append(f"{model} tells no probabilities of choices; it is asked for single actions.")
+        elif t.single:
+            told = f"{model} did not tell the probability of every choice in {t.single:,} of {t.decided:,} decisions"
+            found.append(f"{told}; those were asked again, for a single action.")
+        if t.silent:
+            found.append(
+                f"{t.silent:,} of {t.written:,} notes, thoughts and messages could not be had: there were none."
+            )
+        return tuple(found)
 
     @property
     def _way(self) -> Way:
@@ -134,7 +151,7 @@ class LanguagePopulation:
         BudgetSpent, PopulationStopped: what was answered before is in the journal.
         """
         turn = round.choices.any(-1)  # [B, N]
-        outcomes = self._outcomes(round, draws, turn.nonzero().tolist())
+        outcomes = self._decisions(round, draws, turn.nonzero().tolist())
         log_probs = told(outcomes, self.fallback, memory, round.choices.shape[-1])  # [B, N, K]
         action = torch.where(turn, draws.choice("decision", round.step, log_probs), -1)
         self.journal.decided(rows(outcomes, self.fallback, action))
@@ -142,15 +159,34 @@ class LanguagePopulation:
         decisions = Decisions(action, log_probs if whole else None, fallbacks(outcomes, self.fallback))
         return torch.where(turn, action, memory), decisions
 
-    def _outcomes(self, round: Round, draws: Draws, places: list[list[int]]) -> list[Outcome]:
+    def words(self, round: Round, draws: Draws, question: Callable[[int, int], Question]) -> dict[tuple[int, int], str]:
+        """Free text of everyone whose turn it is, in answer to `question` (world, agent); "" where there was none.
+
+        Untrusted: it is kept as it came. BudgetSpent, PopulationStopped: as in `decide`.
+        """
+
+        def asked(w: int, n: int, tag: Tag, _: Way) -> Outcome:
+            return Outcome(w, n, (), tag, Request(question(w, n), "words", draw_number(tag)))
+
+        turn: list[list[int]] = round.choices.any(-1).nonzero().tolist()
+        made = self._outcomes(round.step, draws, turn, asked, free=True)
+        return {(o.world, o.agent): "" if o.failed else o.last.reply.text for o in made}
+
+    def _decisions(self, round: Round, draws: Draws, places: list[list[int]]) -> list[Outcome]:
         offered: list[list[list[bool]]] = round.choices.tolist()  # [B][N][K]
+
+        def asked(w: int, n: int, tag: Tag, way: Way) -> Outcome:
+            return _asked(round.question(w, n), tag, w, offered[w][n], way)
+
+        return self._outcomes(round.step, draws, places, asked, free=False)
+
+    def _outcomes(self, step: int, draws: Draws, places: list[list[int]], make: _Make, free: bool) -> list[Outcome]:
         episodes: list[int] = draws.episodes.tolist()  # [B]
-        here = _Here(self.journal.last_call, self.tally.decided)
+        here = _Here(self.journal.last_call, self.tally.asked, free)
 
         def asked(part: list[list[int]], way: Way) -> Iterator[Outcome]:
             for w, n in part:
-                tag = Tag(self.purpose, draws.seed, episodes[w], round.step, n)
-                here.made.append(_asked(round.question(w, n), tag, w, offered[w][n], way))
+                here.made.append(make(w, n, Tag(self.purpose, draws.seed, episodes[w], step, n), way))
                 yield here.made[-1]
 
         try:
@@ -166,7 +202,7 @@ class LanguagePopulation:
         """Where a round is cut: what the first decisions of all show (is the model of use, how is it asked) is known
         before the others are asked.
         """
-        first = [min(self.chunk, decisions)] if self.tally.decided < self.chunk else []
+        first = [min(self.chunk, decisions)] if self.tally.asked < self.chunk else []
         return list(dict.fromkeys([0, *first, decisions]))
 
     def _settle(self, asked: Iterator[Outcome], told: Told) -> None:
@@ -179,12 +215,11 @@ class LanguagePopulation:
     def _settled(self, done: list[Outcome], here: "_Here") -> None:
         """Counts what has just been settled. PopulationStopped: too much of it is of no use."""
         t = self.tally
-        t.decided += len(done)
-        t.cached += sum(o.cached or o.last.id <= here.known for o in done)
-        t.retried += sum(len(o.entries) > 1 for o in done)
-        t.failed += sum(o.failed for o in done)
-        t.single += sum(o.request.way != self.way for o in done)
-        t.told += sum(o.tells for o in done)
+        if here.free:
+            t.written += len(done)
+            t.silent += sum(o.failed for o in done)
+        else:
+            self._count(done, here)
         failed = [o for o in done if o.failed and (self.fallback == "abort" or o.last.id > here.known)]
         t.fresh += len(failed)
         here.failed += failed
@@ -193,6 +228,15 @@ class LanguagePopulation:
             money = self.budget.told(spent)
             self.progress(Progress(t.decided, t.cached, t.retried, t.failed, spent.calls, spent.tokens, money))
         self._stop_if_unusable(here)
+
+    def _count(self, done: list[Outcome], here: "_Here") -> None:
+        t = self.tally
+        t.decided += len(done)
+        t.cached += sum(o.cached or o.last.id <= here.known for o in done)
+        t.retried += sum(len(o.entries) > 1 for o in done)
+        t.failed += sum(o.failed for o in done)
+        t.single += sum(o.request.way != self.way for o in done)
+        t.told += sum(o.tells for o in done)
 
     def _stop_if_unusable(self, here: "_Here") -> None:
         """By shares of all that is under way, so that the order in which replies come does not matter; failures that an
@@ -214,8 +258,9 @@ class LanguagePopulation:
         reply, problem = failed[-1].last.reply, failed[-1].last.verdict.problem
         example = "there was none" if reply.error else f"“{shown(reply.text)}”"
         return (
-            f"{self.engine.model} gave no usable answer to {len(failed)} of {asked} decisions "
-            f"({self.tally.failed} of {self.tally.decided} that were settled in all; allowed: {limit:.0%}), after "
+            f"{self.engine.model} gave no usable answer to {len(failed)} of {asked} questions "
+            f"({self.tally.failed + self.tally.silent} of {self.tally.asked} that were settled in all; allowed: "
+            f"{limit:.0%}), after "
             f"{self.retries + 1} attempts each.\n"
             f"The last reason: {(problem or '').rstrip('.')}. The last reply: {example}\n"
             f"Every answer so far is saved in {self.journal.path}. Check the model and its server, name a model that "

@@ -23,10 +23,10 @@ def messages(request: Request) -> list[Message]:
 def retry(request: Request, text: str, verdict: Verdict, attempt: int) -> Request:
     """The request that shows the model its unusable reply. `attempt` counts from 1 for the first retry."""
     form = json.dumps({request.question.key: "…"}, ensure_ascii=False)
-    complaint = (
-        f"That answer cannot be used ({verdict.problem}). Answer again (attempt {attempt + 1}), with JSON only, in the "
-        f"form {form}, with one of: {', '.join(request.question.choices)}."
-    )
+    how = f"with JSON only, in the form {form}, with one of: {', '.join(request.question.choices)}"
+    if request.way == "words":
+        how = "with a few words"
+    complaint = f"That answer cannot be used ({verdict.problem}). Answer again (attempt {attempt + 1}), {how}."
     return replace(request, complaint=complaint, said=shown(text))
 
 

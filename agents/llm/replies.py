@@ -52,6 +52,8 @@ def read(request: Request, reply: Reply) -> Verdict:
     """The verdict on one reply. Never raises, whatever the model wrote."""
     if reply.error is not None:
         return Verdict(None, reply.error)
+    if request.way == "words":
+        return Verdict(None, None if shown(reply.text) else "empty reply")
     choice, problem = read_choice(reply.text, request.question)
     if request.way == "sample":
         return Verdict(choice, problem)

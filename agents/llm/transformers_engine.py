@@ -20,6 +20,7 @@ from agents.llm.local_tokens import LocalTokens, TooLong
 from agents.llm.prompts import in_words
 from agents.llm.replies import shown
 from agents.llm.token_choices import NoTokens, TokenChoices
+from agents.llm.written import written
 
 _FILES = "*.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json"
 """Files that decide the answers."""
@@ -29,7 +30,8 @@ class TransformersEngine:
     """The model in a folder, as `transformers:FOLDER`.
 
     Choices are scored as single tokens of the model's tokenizer, or as letters in their place, at the place where the
-    answer names one; a single action is drawn from them, at `temperature` (0: the likeliest).
+    answer names one; a single action is drawn from them, at `temperature` (0: the likeliest). Free text is written
+    token by token, at most `max_tokens` of them.
     ValueError: no such folder, a model that cannot be loaded or has no chat template, a setting that cannot be.
     """
 
@@ -40,17 +42,21 @@ class TransformersEngine:
         dtype: str = "auto",
         device: str | None = None,
         batch_size: int = 32,
+        max_tokens: int = 128,
     ) -> None:
         check_temperature(temperature)
+        check_whole("max_tokens", max_tokens)
         check_whole("batch_size", batch_size)
         folder = Path(model.partition(":")[2])
-        self.model, self.ways = model, frozenset[Way]({"sample", "distribution"})
+        self.model, self.ways = model, frozenset[Way]({"sample", "distribution", "words"})
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._tokens, self._network = _loaded(model, folder, dtype, self.device)
         self._temperature, self._batch_size = 1.0 if temperature is None else temperature, batch_size
+        self._max_tokens = max_tokens
         self.parameters: dict[str, Setting] = {
             "temperature": temperature,
             "dtype": dtype,
+            "max_tokens": max_tokens,
             "weights": _fingerprint(folder),
         }
 
@@ -60,7 +66,10 @@ class TransformersEngine:
         prompts: dict[int, tuple[list[int], TokenChoices]] = {}
         for place, request in enumerate(requests):
             try:
-                prompts[place] = self._prompt(request)
+                if request.way == "words":
+                    found[place] = self._written(request)
+                else:
+                    prompts[place] = self._prompt(request)
             except (NoTokens, TooLong) as error:
                 found[place] = Reply("", error=str(error))
         for places in self._batches({place: len(ids) for place, (ids, _) in prompts.items()}):
@@ -70,6 +79,19 @@ class TransformersEngine:
     def tokens(self, question: Question) -> int:
         """Of the whole prompt."""
         return len(self._prompt(Request(question, "distribution"))[0])
+
+    def _written(self, request: Request) -> Reply:
+        began, prompt = time.perf_counter(), self._tokens.prompt(request)
+        longest = self._max_tokens if self._tokens.longest is None else self._tokens.longest - len(prompt)
+        said = written(
+            self._network,
+            prompt,
+            request.question,
+            request.draw,
+            self._temperature,
+            min(self._max_tokens, longest),
+        )
+        return Reply(self._tokens.words(said), None, len(prompt), len(said), time.perf_counter() - began)
 
     def _prompt(self, request: Request) -> tuple[list[int], TokenChoices]:
         choices = self._tokens.choices(request.question)

@@ -60,7 +60,7 @@ class VllmEngine:
         refuse_secret_values(more)
         _check_sampling(more)
         self.model, self._name = model, model.partition(":")[2]
-        self.ways: frozenset[Way] = frozenset({"sample", "distribution"})
+        self.ways: frozenset[Way] = frozenset({"sample", "distribution", "words"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self._sender = Sender([root(url) for url in base_urls], limits, key)
         self.max_in_flight, self._likeliest = limits.max_in_flight, LIKELIEST
@@ -93,12 +93,13 @@ class VllmEngine:
         return replace(reply, seconds=time.perf_counter() - began)
 
     async def _said(self, request: Request, ends: float) -> Reply:
-        """One action, in words that the server holds to the answer's form."""
+        """One action, in words that the server holds to the answer's form; or free words."""
+        form = {"structured_outputs": {"json": answer_schema(request.question)}} if request.way == "sample" else {}
         asked = {
             **self._message(request),
             **{name: value for name, value in self.parameters.items() if value is not None},
             "seed": request.draw % 2**31,
-            "structured_outputs": {"json": answer_schema(request.question)},
+            **form,
         }
         body, faults = await self._sender.post(_CHAT, asked, ends)
         return _read(body, faults)

@@ -31,7 +31,7 @@ class LocalVllmEngine:
         check_temperature(temperature)
         check_whole("max_tokens", max_tokens)
         refuse_secret_values(more)
-        self.model, self.ways = model, frozenset[Way]({"sample", "distribution"})
+        self.model, self.ways = model, frozenset[Way]({"sample", "distribution", "words"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
         self._sampling = {
             name: value for name, value in self.parameters.items() if name not in more or name in SAMPLING
@@ -64,8 +64,8 @@ class LocalVllmEngine:
     def _prompt(self, request: Request) -> tuple[list[int], Any, TokenChoices | None]:
         """Tokens, how they are gone on from, and which tokens the choices are where their chances are asked for."""
         how, form = self._sampling_params.SamplingParams, self._sampling_params.StructuredOutputsParams
-        if request.way == "sample":
-            held = form(json=answer_schema(request.question))
+        if request.way != "distribution":
+            held = form(json=answer_schema(request.question)) if request.way == "sample" else None
             given = {name: value for name, value in self._sampling.items() if value is not None}
             params = how(**given, seed=request.draw % 2**31, structured_outputs=held)
             return self._tokens.prompt(request), params, None

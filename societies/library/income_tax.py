@@ -23,7 +23,7 @@ from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
 from societies.labour import EQUALITY, FEATURES, HOURS, NET, LabourMarket
-from societies.library.income_tax_words import RULES, STRETCHES, news
+from societies.library.income_tax_words import RULES, RULES_WITH_TALK, STRETCHES, VIEW, news
 from societies.quantal import quantal_response
 from societies.refusals import check_step, column, known_name
 from societies.taxes import US_BRACKETS, US_RATES, tax
@@ -31,6 +31,7 @@ from societies.taxes import US_BRACKETS, US_RATES, tax
 WEEKS_X_HOURS = 2080  # hours a year at 40 hours a week
 LEVELS = tuple(range(0, 101, 5))  # hours a week
 TEMPERATURE = 0.04
+TALKS = ("off", "town_hall")
 OBJECTIVES = ("equality_productivity", "inverse_income", "log", "utilitarian")
 MARKET = LabourMarket(torch.tensor(LEVELS, dtype=torch.float32) / 40, US_BRACKETS)
 
@@ -60,7 +61,10 @@ class Utility:
 
 
 class IncomeTax:
-    """See the module. `objective` is one of OBJECTIVES."""
+    """See the module. `objective` is one of OBJECTIVES, `talk` of TALKS.
+
+    "town_hall": each year everyone may say one thing, of which five of the others, drawn at random, hear next year.
+    """
 
     name = "income_tax"
     agents = 32
@@ -82,10 +86,14 @@ class IncomeTax:
         "preferred_hours",
     )
     response_is_choice = True
+    outcome = "net income, in percent of what you earn before tax at 40 hours,"
+    longest_message = 200  # characters
 
-    def __init__(self, objective: str = "equality_productivity") -> None:
+    def __init__(self, objective: str = "equality_productivity", talk: str = TALKS[0]) -> None:
         known_name(self.name, "objective", objective, OBJECTIVES)
+        known_name(self.name, "talk", talk, TALKS)
         self.objective = objective
+        self.hears = 5 if talk == "town_hall" else 0
         self.steps = self.warm_up + self.years
         self.mechanism = Box(0.0, 1.0, (len(US_RATES),))
         self.welfare_is_public = objective == "equality_productivity"
@@ -123,7 +131,12 @@ class IncomeTax:
         return torch.cat([last, kept * 100], -1).round().clamp(0, 999)
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
-        return Question(f"{RULES}\n{render(persona)}", news(view), "hours", self.choice_names)
+        rules = RULES_WITH_TALK if self.hears else RULES
+        return Question(f"{rules}\n{render(persona)}", news(view), "hours", self.choice_names)
+
+    def went(self, view: Tensor) -> Tensor:
+        """[B, N] last year's net income, in percent of own full-time income."""
+        return view[..., VIEW.index("last_net")]
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 6]: see `prospect_names`; money in shares of own full-time income, hours in units of 40."""
@@ -221,6 +234,6 @@ def _log(x: Tensor) -> Tensor:
     return x.clamp_min(1e-3).log()
 
 
-def society(objective: str = "equality_productivity") -> IncomeTax:
+def society(objective: str = "equality_productivity", talk: str = TALKS[0]) -> IncomeTax:
     """The door the catalog uses."""
-    return IncomeTax(objective)
+    return IncomeTax(objective, talk)

@@ -18,6 +18,12 @@ RULES = (
     'Answer with JSON only, in the form {"hours":40}.'
 )
 
+_ANSWER = " Answer with JSON only"
+_TOWN_HALL = (
+    " Every year there is a town hall: everyone may say one thing, and next year you hear what some of the others said."
+)
+RULES_WITH_TALK = RULES.replace(_ANSWER, _TOWN_HALL + _ANSWER)
+
 
 def news(view: Tensor) -> str:
     """One agent's view [O] as the user message of this year."""

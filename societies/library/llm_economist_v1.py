@@ -22,7 +22,7 @@ from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
 from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
-from societies.library.llm_economist_v1_words import news, rules
+from societies.library.llm_economist_v1_words import VIEW, news, rules
 from societies.quantal import quantal_response
 from societies.refusals import check_step, column, known_name
 from societies.taxes import US_BRACKETS
@@ -55,6 +55,7 @@ class LLMEconomist:
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
     response_is_choice = True
+    outcome = "income after tax and lump sum, in dollars,"
 
     def __init__(self, objective: str = OBJECTIVES[0], skills: str = SKILLS[0], brackets: str = "three") -> None:
         known_name(self.name, "objective", objective, OBJECTIVES)
@@ -100,6 +101,11 @@ class LLMEconomist:
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
         return Question(f"{self._rules}\n{render(persona)}", news(view), "hours", self.choice_names)
+
+    def went(self, view: Tensor) -> Tensor:
+        """[B, N] dollars of the last period, after tax and lump sum."""
+        income, owed, lump = (view[..., VIEW.index(f"last_{name}")] for name in ("income", "tax", "lump_sum"))
+        return income - owed + lump
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 4]: see `prospect_names`; money and effort in shares of own full-time income."""

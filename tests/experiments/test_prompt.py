@@ -11,7 +11,7 @@ from agents.embedded.engine import EmbeddedEngine
 from agents.llm.engine import Request
 from experiments.cli import app
 from experiments.errors import ROOT
-from experiments.prompt import neighbours, prompt, society
+from experiments.prompt import config, prompts
 from personas.load import load_persona
 
 MARIA = ROOT / "personas/village/maria-keller.yaml"
@@ -23,13 +23,14 @@ def solon(*words: object) -> Result:
 
 
 def test_it_is_the_prompt_of_that_person_as_sent_and_as_long() -> None:
-    told = json.loads(solon("income_tax", "maria-keller", "--step", 2, "--json").stdout)
+    (told,) = json.loads(solon("income_tax", "maria-keller", "--step", 2, "--json").stdout)
     words = {one["role"]: one["content"] for one in told["messages"]}
     assert list(words) == ["system", "user"]
     assert load_persona(MARIA).biography in words["system"]
     assert words["user"].startswith("Last year: ")
     assert told["schema"]["properties"]["hours"]["enum"][:3] == [0, 5, 10]
-    asked = prompt(society("income_tax"), neighbours(society("income_tax"), MARIA), 2, "embedded", None).question
+    (one,) = prompts(config("income_tax", MARIA, "embedded", None, []), 2)
+    asked = one.request.question
     assert (asked.system, asked.user) == (words["system"], words["user"])
     (reply,) = EmbeddedEngine().complete([Request(asked, "distribution")])
     assert told["tokens"] == reply.tokens_in

@@ -76,6 +76,16 @@ def test_vllm_in_this_process_answers_like_the_embedded_engine(asked: list[Quest
 
 
 @pytest.mark.vllm
+def test_words_are_written(server: str) -> None:
+    note = Question("You are Ada.", "Write a note.", "note", ())
+    engine = engine_for("vllm:solon", server, timeout=600.0, max_tokens=8)
+    first, again, other = engine.complete([Request(note, "words", draw) for draw in (1, 1, 2)])
+    assert first.error is None
+    assert first.text == again.text != other.text
+    assert 0 < first.tokens_out <= 8
+
+
+@pytest.mark.vllm
 def test_settings_that_vllm_does_not_know_are_refused() -> None:
     with pytest.raises(ValueError, match=r"vLLM cannot run vllm:.*colour"):
         engine_for(f"vllm:{MODEL_FOLDER}", colour="blue")

@@ -12,6 +12,7 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from agents.base import Question
 from agents.llm.engine import Reply, Request
 from agents.llm.langchain_engine import LangChainEngine
 from agents.llm.models import engine_for
@@ -245,3 +246,12 @@ def test_other_providers_with_and_without_structured_output(
         decisions = decide(people, a_round(0, 1, 3))
     assert "is asked for single actions" in people.notes[0]
     assert decisions.action.tolist() == [[CHOICES.index(hours)] * 3]
+
+
+def test_words_are_asked_for_without_any_form() -> None:
+    with serving(lambda body: "Work less.") as fake:
+        reply = one(fake, Request(Question("You are Ada.", "Write a note.", "note", ()), "words", 7))
+    assert (reply.text, reply.error, reply.log_probs) == ("Work less.", None, None)
+    (body,) = fake.asked
+    assert body["seed"] == 7
+    assert not {"response_format", "logprobs"} & set(body)

@@ -136,3 +136,17 @@ def test_folders_that_hold_no_chat_model_are_refused(letters_only: Path, tmp_pat
     (mute / "chat_template.jinja").unlink()
     with pytest.raises(ValueError, match="has no chat template"):
         engine_for(f"transformers:{mute}")
+
+
+def test_words_are_written_token_by_token(letters_only: Path) -> None:
+    engine = TransformersEngine(f"transformers:{letters_only}", max_tokens=12)
+    note = Question("You are Ada.", "Write a note.", "note", ())
+    first, second, again = engine.complete([Request(note, "words", draw) for draw in (1, 2, 1)])
+    assert first.error is None
+    assert first.text == again.text != second.text
+    assert (first.tokens_in, first.tokens_out) == (len("<system>You are Ada.<user>Write a note.<assistant>"), 12)
+    cold = TransformersEngine(f"transformers:{letters_only}", max_tokens=12, temperature=0.0)
+    assert len({reply.text for reply in cold.complete([Request(note, "words", draw) for draw in range(3)])}) == 1
+    mixed = engine.complete([Request(note, "words", 1), Request(HOURS, "distribution")])
+    assert mixed[0].text == first.text
+    assert mixed[1].log_probs is not None

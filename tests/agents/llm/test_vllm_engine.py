@@ -343,3 +343,15 @@ def test_impossible_names_and_settings_are_refused():
             engine_for("openai:tiny", [])
         with pytest.raises(ValueError, match="'patience' must be a number of seconds"):
             engine_for("vllm:tiny", server.url, patience=0)
+
+
+def test_words_are_asked_for_without_any_form():
+    question = Question("You are Ada.", "Write a note.", "note", ())
+    with serving(lambda body: "Work less.") as server:
+        engine = VllmEngine("vllm:tiny", [server.url], limits=QUICK)
+        first, second = engine.complete([Request(question, "words", draw) for draw in (1, 2)])
+    assert (first.text, first.error, first.log_probs) == ("Work less.", None, None)
+    assert second.text == "Work less."
+    assert {body["seed"] for body in server.asked} == {1, 2}
+    assert all("structured_outputs" not in body and "logprobs" not in body for body in server.asked)
+    assert all(body["max_tokens"] == 512 for body in server.asked)
