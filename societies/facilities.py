@@ -230,9 +230,12 @@ class Facilities:
         return self._far(away).permute(0, 2, 3, 1)
 
     def _far(self, blocks: Tensor) -> Tensor:
-        """[..., 2 side - 1] one-hot of whole blocks. Rows are looked up, which is faster than comparing."""
+        """[..., 2 side - 1] one-hot of whole blocks. Rows are looked up, which is faster than comparing.
+
+        A learned world model may dream of sites off the map: they are as far as can be.
+        """
         marks = torch.eye(self.farthest + 1, device=blocks.device)
-        return torch.nn.functional.embedding(blocks.long(), marks)
+        return torch.nn.functional.embedding(blocks.long().clamp(max=self.farthest), marks)
 
 
 def _check_town(name: str, agents: int, side: int, sites: int, tastes: Tastes) -> None:

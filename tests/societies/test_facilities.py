@@ -155,3 +155,14 @@ def test_marks_that_add_up_but_are_none_are_told(marks: tuple[float, float], mes
     proposed[1, :2] = torch.tensor(marks)
     with pytest.raises(ValueError, match=message):
         check(Facilities("thirty_two", 32, 7, THIRTY_TWO, "visits"), 0, proposed, 2)
+
+
+def test_a_site_that_was_dreamt_off_the_map_is_as_far_as_can_be():
+    features = TOWN.reset(three_visitors()).features.clone()
+    sites = features[..., 2 : 2 + 4 * TOWN.sites].unflatten(-1, (TOWN.sites, 4))
+    sites[..., 0, :3] = torch.tensor([1.0, 9.0, -9.0])  # it stands, far outside
+    assert isinstance(TOWN.mechanism, Options)
+    nothing = torch.zeros(1, len(TOWN.mechanism.names))
+    prospects = TOWN.prospects(features, nothing)  # [1, N, K, D]
+    marks = prospects[0, :, 1, : TOWN.farthest + 1]
+    assert torch.equal(marks, torch.eye(TOWN.farthest + 1)[[TOWN.farthest]].expand_as(marks))
