@@ -57,6 +57,7 @@ class Round:
     teacher: Callable[[], Tensor]  # () -> [B, N, K] log-probabilities of the scripted people
     went: Went | None = None  # None = nobody is told
     talk: Talk | None = None  # None = nobody can be heard
+    idle: int | None = None  # the choice that is to do nothing; None = there is none
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze, frozen_hash, roster_hash
 from personas.load import PersonaFileError
 from personas.rosters import Sampler, Village, open_rosters
-from societies.base import Episode, Sealed, Society
+from societies.base import Episode, Restful, Sealed, Society
 from societies.catalog import load
 from societies.play import Played
 from societies.sealed import load_sealed, sealed_path
@@ -192,6 +192,12 @@ def society_of(config: Config) -> Society:
 def check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     _check_learnable(society)
+    if config.population.kind == "llm" and config.population.fallback == "skip" and not isinstance(society, Restful):
+        raise UserError(
+            f"people of {society.name} cannot do nothing, so no decision can be skipped",
+            where="population.fallback",
+            fix="write repeat_last, uniform or abort",
+        )
     check_baselines(config.baselines, society)
     check_method(config.method.settings, config.baselines, society)
     episode, calls = society.steps * society.agents, config.budget.calls

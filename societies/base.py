@@ -152,6 +152,13 @@ class Felt(Protocol):
 
 
 @runtime_checkable
+class Restful(Protocol):
+    """A society in which one may do nothing in a step."""
+
+    idle: int  # the choice that is it, always open
+
+
+@runtime_checkable
 class Talkative(Protocol):
     """A society in which each person may say something in every step, and hears some of the others in the next."""
 

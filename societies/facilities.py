@@ -62,6 +62,7 @@ class Facilities:
     own: tuple[str, ...] = ()
     welfare_is_public = True
     response_is_choice = True
+    idle = 0  # to stay at home
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
         known_name(name, "objective", objective, OBJECTIVES)

@@ -1,18 +1,16 @@
 """The episode loop: a principal sets the rules, a population answers, the society moves on."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Message, Population, Round, Went
+from agents.base import Decisions, Population
 from learning.draws import Draws
 from personas.people import People
-from societies.base import Episode, Felt, Principal, PublicStep, Sealed, Society, State, Talkative, Transition
+from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
 from societies.mechanisms import check, in_force
-from societies.talk import heard_of
+from societies.rounds import round_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,11 @@ def play(society: Society, population: Population, people: People, principal: Pr
         check(society, state.step, proposed, people.worlds)
         mechanism = in_force(society, state.step, state.features, proposed)
         said = record[-1].decisions.messages if record else ()
-        memory, step = _one_step(society, population, memory, state, mechanism, draws, said)
-        record.append(step)
-        state = step.transition.state
+        memory, decisions = population.decide(memory, round_of(society, state, mechanism, said, draws), draws)
+        choice = _told_choice(decisions, len(society.choice_names))
+        transition = society.step(state, mechanism, decisions.action)
+        record.append(_Step(state, mechanism, decisions, choice, transition))
+        state = transition.state
     return _sealed(society, record, state, draws.episodes)
 
 
@@ -57,36 +57,6 @@ def _seen(state: State, record: list[_Step]) -> PublicStep:
     return PublicStep(
         state.step, state.features, last.state.features, last.mechanism, last.transition.response, last.choice
     )
-
-
-def _one_step(
-    society: Society,
-    population: Population,
-    memory: Any,
-    state: State,
-    mechanism: Tensor,
-    draws: Draws,
-    said: tuple[Message, ...],
-) -> tuple[Any, _Step]:
-    @cache
-    def views() -> Tensor:
-        return society.look(state, mechanism)
-
-    round_ = Round(
-        state.step,
-        views,
-        society.choices(state.step, state.features, mechanism),
-        state.people,
-        lambda world, agent: society.tell(views()[world, agent], state.people.persona(world, agent)),
-        lambda: society.teacher(state, mechanism),
-        Went(society.outcome, lambda: society.went(views())) if isinstance(society, Felt) else None,
-        heard_of(said, society.hears, society.longest_message, state, draws)
-        if isinstance(society, Talkative)
-        else None,
-    )
-    memory, decisions = population.decide(memory, round_, draws)
-    choice = _told_choice(decisions, len(society.choice_names))
-    return memory, _Step(state, mechanism, decisions, choice, society.step(state, mechanism, decisions.action))
 
 
 def _told_choice(decisions: Decisions, size: int) -> Tensor:

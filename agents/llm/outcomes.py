@@ -18,7 +18,7 @@ from agents.llm.engine import Request
 from agents.llm.journal import Decided, Entry, Tag
 from agents.llm.prompts import retry
 
-FallbackName = Literal["repeat_last", "uniform", "abort"]
+FallbackName = Literal["repeat_last", "uniform", "skip", "abort"]
 
 
 @dataclass
@@ -87,7 +87,26 @@ def draw_number(tag: Tag) -> int:
     return int.from_bytes(hashlib.blake2b(packed, digest_size=6).digest(), "little")
 
 
-def told(outcomes: Sequence[Outcome], fallback: FallbackName, last: Tensor, choices: int) -> Tensor:
+@dataclass(frozen=True)
+class Instead:
+    """What is done where there is no usable answer. ValueError: to do nothing, where that is no choice."""
+
+    name: FallbackName
+    idle: int | None  # the choice that is to do nothing
+
+    def __post_init__(self) -> None:
+        if self.name == "skip" and self.idle is None:
+            raise ValueError("nobody can do nothing there, so no decision can be skipped: name another fallback")
+
+    def row(self, offered: Sequence[int], last: int, choices: int) -> list[float]:
+        """[K] log-probabilities, not yet normalised. last: what was done before, or -1."""
+        if self.name == "uniform":
+            return _spread(offered, [0.0] * len(offered), choices)
+        wanted = self.idle if self.name == "skip" and self.idle is not None else last
+        return _spread([wanted if wanted in offered else offered[len(offered) // 2]], [0.0], choices)
+
+
+def told(outcomes: Sequence[Outcome], instead: Instead, last: Tensor, choices: int) -> Tensor:
     """Log-probabilities [B, N, K] of what everyone may do; one-hot where one action is known.
 
     `last` [B, N] holds the last actions, -1 where there is none. Rows of agents that did not decide are -inf.
@@ -95,27 +114,21 @@ def told(outcomes: Sequence[Outcome], fallback: FallbackName, last: Tensor, choi
     table = torch.full((*last.shape, choices), -math.inf)  # [B, N, K]
     if outcomes:
         before: list[list[int]] = last.tolist()
-        rows = [_row(o, fallback, before[o.world][o.agent], choices) for o in outcomes]
+        rows = [_row(o, instead, before[o.world][o.agent], choices) for o in outcomes]
         worlds, agents = [o.world for o in outcomes], [o.agent for o in outcomes]
         flat = torch.frombuffer(array("f", chain.from_iterable(rows)), dtype=torch.float32)
         table[worlds, agents] = flat.reshape(-1, choices).log_softmax(-1)
     return table
 
 
-def _row(outcome: Outcome, fallback: FallbackName, last: int, choices: int) -> Sequence[float]:
+def _row(outcome: Outcome, instead: Instead, last: int, choices: int) -> Sequence[float]:
     """[K] log-probabilities, not yet normalised."""
     verdict, log_probs = outcome.last.verdict, outcome.last.reply.log_probs
     if verdict.problem is not None:
-        return _instead(fallback, outcome.offered, last, choices)
+        return instead.row(outcome.offered, last, choices)
     if verdict.told_distribution and log_probs is not None:
         return log_probs if len(log_probs) == choices else _spread(outcome.offered, log_probs, choices)
     return _spread([outcome.offered[verdict.choice or 0]], [0.0], choices)
-
-
-def _instead(fallback: FallbackName, offered: Sequence[int], last: int, choices: int) -> list[float]:
-    if fallback == "uniform":
-        return _spread(offered, [0.0] * len(offered), choices)
-    return _spread([last if last in offered else offered[len(offered) // 2]], [0.0], choices)
 
 
 def _spread(places: Iterable[int], values: Iterable[float], choices: int) -> list[float]:

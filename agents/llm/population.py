@@ -19,7 +19,7 @@ from agents.llm.asking import Desk
 from agents.llm.budget import Budget
 from agents.llm.engine import Concurrent, Engine, Request, Setting, Way
 from agents.llm.journal import Journal, Tag
-from agents.llm.outcomes import FallbackName, Outcome, draw_number, fallbacks, rows, told
+from agents.llm.outcomes import FallbackName, Instead, Outcome, draw_number, fallbacks, rows, told
 from agents.llm.replies import shown
 from agents.llm.settling import PopulationStopped, Told, settle_batch, settle_stream
 from learning.draws import Draws
@@ -84,9 +84,9 @@ class LanguagePopulation:
     `way`: "distribution" asks for the log-probability of every choice and draws the action here; "sample" asks for one
     action. An engine that cannot tell distributions is asked for samples; where a reply leaves some of the probability
     out, that decision is asked for again as a sample; `notes` say so. `retries` show the model its error; after them
-    comes the `fallback`: "repeat_last" (the agent's last action, or the middle choice), "uniform" (a draw) or "abort".
-    It is acted on, but no learner takes it for an answer. Above `max_fallback_share` of a round, or of all,
-    PopulationStopped is raised.
+    comes the `fallback`: "repeat_last" (the agent's last action, or the middle choice), "uniform" (a draw), "skip" (it
+    does nothing, where a society has that choice) or "abort". It is acted on, but no learner takes it for an answer.
+    Above `max_fallback_share` of a round, or of all, PopulationStopped is raised.
     """
 
     engine: Engine
@@ -150,9 +150,9 @@ class LanguagePopulation:
 
         BudgetSpent, PopulationStopped: what was answered before is in the journal.
         """
-        turn = round.choices.any(-1)  # [B, N]
+        instead, turn = Instead(self.fallback, round.idle), round.choices.any(-1)  # [B, N]
         outcomes = self._decisions(round, draws, turn.nonzero().tolist())
-        log_probs = told(outcomes, self.fallback, memory, round.choices.shape[-1])  # [B, N, K]
+        log_probs = told(outcomes, instead, memory, round.choices.shape[-1])  # [B, N, K]
         action = torch.where(turn, draws.choice("decision", round.step, log_probs), -1)
         self.journal.decided(rows(outcomes, self.fallback, action))
         whole = any(o.tells for o in outcomes)

@@ -70,6 +70,7 @@ class TeamFormation:
     traits_used: tuple[str, ...] = ("strength",)
     welfare_is_public = True
     response_is_choice = False
+    idle = STAY
 
     def __init__(self, name: str = "team_formation", objective: str = OBJECTIVES[0], roles: str = ROLES[0]) -> None:
         known_name(name, "objective", objective, OBJECTIVES)

@@ -80,6 +80,7 @@ def test_words_that_changed_halfway_are_refused(config: Path) -> None:
         (["population.kind=scripted", "population.mind.last=2"], "only language-model people have it"),
         (["population.mind.last=-1"], "population.mind.last: found -1"),
         (["population.mind.reasoning=deep"], "'off', 'short' or 'long'"),
+        (["population.fallback=skip"], "people of income_tax cannot do nothing"),
         (["population.words=none.yaml"], "there is no file of words at none.yaml"),
     ],
 )

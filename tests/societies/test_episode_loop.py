@@ -164,3 +164,19 @@ def test_catalog_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match=r"'atlantis'; choose one of: .*income_tax"):
         catalog.load("atlantis")
     assert catalog.load("income_tax", "log").welfare_is_public is False
+
+
+@pytest.mark.parametrize("name", ["facility8", "team_formation"])
+def test_doing_nothing_is_always_open_where_it_is_a_choice(name: str) -> None:
+    society, rounds = catalog.load(name), list[Round]()
+
+    class Watched(ScriptedPopulation):
+        def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+            rounds.append(round)
+            return super().decide(memory, round, draws)
+
+    play(society, Watched(), town(society, 0, 2), Fixed(society.default_mechanism()), draws(0, 0, 2))
+    assert society.choice_names[rounds[0].idle or 0] in {"0", "stay"}
+    for round_ in rounds:
+        assert round_.idle is not None
+        assert round_.choices[..., round_.idle][round_.choices.any(-1)].all()

@@ -1,6 +1,7 @@
 """Language-model people: chunks, cache, fallbacks, stops, budgets."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,7 +270,7 @@ def test_progress_is_told_after_every_chunk(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"way": "guess"}, "choose one of: sample, distribution"),
-        ({"fallback": "zero"}, "choose one of: repeat_last, uniform, abort"),
+        ({"fallback": "zero"}, "choose one of: repeat_last, uniform, skip, abort"),
         ({"retries": -1}, "at least 0"),
         ({"parameters": {"api_key": "x"}}, "looks like a secret"),
     ],
@@ -333,3 +334,16 @@ def test_tokens_are_counted_where_the_server_does_not(tmp_path: Path) -> None:
         with pytest.raises(BudgetSpent):
             decide(population, a_round(1, 2, 1))
         assert 1000 < j.spent.tokens <= 3000
+
+
+def test_a_decision_that_is_skipped_is_to_do_nothing(tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply | int:
+        return Reply("", error="timed out: 60 s") if "agent 1" in request.question.user else 4
+
+    with journal(tmp_path) as j:
+        population = LanguagePopulation(MockEngine(answer), j, retries=0, fallback="skip")
+        decisions = decide(population, replace(a_round(0, 1, 2), idle=7))
+        assert decisions.action.tolist() == [[4, 7]]
+        assert [f.name for f in decisions.fallbacks] == ["skip"]
+        with pytest.raises(ValueError, match="nobody can do nothing there"):
+            decide(population, a_round(0, 1, 2))
