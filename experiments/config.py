@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -35,6 +35,9 @@ FREE = (
     "population.base_url",  # a server may move; its answers are keyed by the model's name
     "population.settings.max_in_flight",
     "population.settings.timeout",
+    "population.others.base_url",
+    "population.others.settings.max_in_flight",
+    "population.others.settings.timeout",
 )
 
 
@@ -136,9 +139,24 @@ def dump_config(config: Config) -> str:
 
 def differences(mine: Config, theirs: Config) -> list[str]:
     """The keys in which two configs ask for different numbers: "key: mine here, theirs there"."""
-    a, b = ({k: v for k, v in _leaves(c.model_dump()) if v != {}} for c in (mine, theirs))
-    keys = [place for place in dict.fromkeys([*a, *b]) if ".".join(map(str, place)) not in FREE]
+    a, b = ({k: v for k, v in _leaves(_numbered(c.model_dump())) if v != {}} for c in (mine, theirs))
+    keys = [place for place in dict.fromkeys([*a, *b]) if _key(place) not in FREE]
     return [f"{'.'.join(map(str, k))}: {a.get(k)!r} here, {b.get(k)!r} there" for k in keys if a.get(k) != b.get(k)]
+
+
+def _key(place: Place) -> str:
+    """With dots, without the numbers of list entries."""
+    return ".".join(part for part in map(str, place) if not part.isdigit())
+
+
+def _numbered(data: dict[str, Any]) -> dict[str, Any]:
+    """With lists of sections as sections by number, so that each key of them is compared."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        sections = isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
+        inner = {str(i): one for i, one in enumerate(value)} if sections else value
+        found[key] = _numbered(inner) if isinstance(inner, dict) else inner
+    return found
 
 
 def _read(path: Path) -> Tree:
@@ -235,5 +253,5 @@ def _keys_at(place: Place) -> tuple[str, ...]:
     """The keys of a section, whether pydantic or a dataclass holds it."""
     kind: Any = Config
     for part in place:
-        kind = get_type_hints(kind)[str(part)]
+        kind = get_args(kind)[0] if isinstance(part, int) else get_type_hints(kind)[part]
     return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else tuple(kind.model_fields)

@@ -55,6 +55,33 @@ class MindConfig(Strict):
         return Mind(**self.model_dump())
 
 
+class PartConfig(Strict):
+    """Those of the people who are asked of another model: a share of them, or those of these ids."""
+
+    model: str
+    base_url: str | list[str] | None = None
+    settings: dict[str, Setting] = {}
+    share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    people: Annotated[list[str], Field(validate_default=True)] = []
+
+    @field_validator("settings")
+    @classmethod
+    def _for_the_provider(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
+        return _of_the_provider(settings)
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_login(cls, given: str | list[str] | None) -> str | list[str] | None:
+        return _without_login(given)
+
+    @field_validator("people")
+    @classmethod
+    def _share_or_people(cls, people: list[str], info: ValidationInfo) -> list[str]:
+        if bool(people) == (info.data.get("share") is not None):
+            raise ValueError("say whom the model is asked for: either a share, as in 0.3, or people: a list of ids")
+        return people
+
+
 class PopulationConfig(Strict):
     kind: Literal["llm", "scripted", "rl"] = "llm"
     model: str = "embedded"  # embedded, mock, or provider:model
@@ -64,6 +91,7 @@ class PopulationConfig(Strict):
     retries: Annotated[int, Field(ge=0)] = 2
     fallback: FallbackName = "repeat_last"
     max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    others: list[PartConfig] = []  # people who are asked of other models than that
     mind: MindConfig = MindConfig()
     words: str | None = None  # a file of words around the society's own: agents/llm/words.yaml is the standard one
     checkpoint: str | None = None  # a file of RL people who were trained before, instead of training some
@@ -92,24 +120,44 @@ class PopulationConfig(Strict):
                 raise ValueError("people read from a checkpoint are not trained; take the settings or checkpoint out")
             best_response_settings(settings)
             return settings
-        refuse_secret_values(settings)
-        known = {"openai_api_base": "base_url", **{name: name for name in cls.model_fields}}
-        elsewhere = [f"population.{known[name]}" for name in settings if name in known]
-        if elsewhere:
-            raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
-        return settings
+        return _of_the_provider(settings)
 
     @field_validator("base_url")
     @classmethod
     def _no_login(cls, given: str | list[str] | None) -> str | list[str] | None:
-        for url in [given] if isinstance(given, str) else given or []:
-            parts = urlsplit(url)
-            if parts.username or parts.password:
-                raise ValueError("it holds a login, which would be written to the run's folder; take it out")
-            refuse_secrets(name for name, _ in parse_qsl(parts.query))
-            if redact(url) != url:
-                raise ValueError("it holds a key, which would be written to the run's folder; take it out")
-        return given
+        return _without_login(given)
+
+    @field_validator("others")
+    @classmethod
+    def _parts(cls, others: list[PartConfig], info: ValidationInfo) -> list[PartConfig]:
+        if others and info.data.get("kind") != "llm":
+            raise ValueError("only language-model people are asked of several models; take it out, or write kind: llm")
+        if (shares := sum(part.share or 0.0 for part in others)) > 1:
+            raise ValueError(f"the shares come to {shares:g}; they may come to 1 at most")
+        named = [name for part in others for name in part.people]
+        if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} is named twice; each person is asked of one model")
+        return others
+
+
+def _of_the_provider(settings: dict[str, Setting]) -> dict[str, Setting]:
+    refuse_secret_values(settings)
+    known = {"openai_api_base": "base_url", **{name: name for name in PopulationConfig.model_fields}}
+    elsewhere = [f"population.{known[name]}" for name in settings if name in known]
+    if elsewhere:
+        raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
+    return settings
+
+
+def _without_login(given: str | list[str] | None) -> str | list[str] | None:
+    for url in [given] if isinstance(given, str) else given or []:
+        parts = urlsplit(url)
+        if parts.username or parts.password:
+            raise ValueError("it holds a login, which would be written to the run's folder; take it out")
+        refuse_secrets(name for name, _ in parse_qsl(parts.query))
+        if redact(url) != url:
+            raise ValueError("it holds a key, which would be written to the run's folder; take it out")
+    return given
 
 
 class BudgetConfig(Strict):

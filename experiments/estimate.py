@@ -16,9 +16,12 @@ from agents.llm.reader import JournalReader
 from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.bills import bill_of
+from experiments.cast import check, society_of
 from experiments.config import Config, differences, load_config
+from experiments.config_sections import PartConfig
 from experiments.minds import check_minds, foreseen, has_minds, limits
-from experiments.pipeline import LEARNING, check, society_of
+from experiments.models import parts_of, shares_of
+from experiments.pipeline import LEARNING
 from experiments.runs import people_file
 from learning.draws import Draws, child_seed, draws
 from mechanism.explore import RandomRules
@@ -34,60 +37,88 @@ _SAMPLE = 64  # prompts that are looked at
 
 
 @dataclass(frozen=True)
+class Part:
+    """Those of the people who are asked of one model."""
+
+    model: str  # as the journal will name it
+    share: float  # of all calls
+    tokens_in: float  # of one prompt, on average
+    tokens_out: float  # of one reply
+    counted: bool  # by the model's own tokenizer, rather than by characters
+
+    def told(self, alone: bool) -> str:
+        """In words."""
+        how = "as its tokenizer counts" if self.counted else f"about: {LETTERS} characters a token"
+        whose = "" if alone else f", for {self.share:.0%} of the people"
+        return (
+            f"{self.model}{whose}: a prompt of {self.tokens_in:,.0f} tokens ({how}), a reply of {self.tokens_out:,.0f}"
+        )
+
+
+@dataclass(frozen=True)
 class Estimate:
     """Decisions by stage, at most; a decision is a call, less where words repeat, more where a reply is of no use."""
 
     decisions: dict[str, int]
-    tokens_in: float  # of one prompt, on average
-    tokens_out: float  # of one reply
-    counted: bool  # by the model's own tokenizer, rather than by characters
+    parts: list[Part]  # by model; [] = no language model is asked
     bill: Bill | None
     kept: int  # calls that the run's journal holds already
-    asked: bool = True  # is a language model?
     each: float = 1.0  # calls of a decision, with the notes, messages and thoughts before it
 
     @property
     def calls(self) -> int:
-        """At most, without those that are asked again; of a model only."""
-        return round(self.each * sum(self.decisions.values())) if self.asked else 0
+        """At most, without those that are asked again; of models only."""
+        return round(self.each * sum(self.decisions.values())) if self.parts else 0
+
+    @property
+    def tokens(self) -> tuple[float, float]:
+        """In and out."""
+        return (
+            sum(self.calls * part.share * part.tokens_in for part in self.parts),
+            sum(self.calls * part.share * part.tokens_out for part in self.parts),
+        )
+
+    @property
+    def money(self) -> float | None:
+        """Where prices are known."""
+        if self.bill is None:
+            return None
+        calls = {part: self.calls * part.share for part in self.parts}
+        return sum(self.bill.of({p.model: (n * p.tokens_in, n * p.tokens_out)}) for p, n in calls.items())
 
     def plain(self) -> dict[str, object]:
         """As JSON."""
-        money = self.bill.price.of(self.calls * self.tokens_in, self.calls * self.tokens_out) if self.bill else None
         return {
             "decisions": self.decisions,
             "calls": self.calls,
-            "tokens_in": round(self.calls * self.tokens_in),
-            "tokens_out": round(self.calls * self.tokens_out),
-            "counted_by_the_model": self.counted,
-            "money": money,
+            "tokens_in": round(self.tokens[0]),
+            "tokens_out": round(self.tokens[1]),
+            "counted_by_the_model": all(part.counted for part in self.parts),
+            "models": {part.model: round(self.calls * part.share) for part in self.parts},
+            "money": self.money,
             "currency": self.bill.currency if self.bill else None,
             "calls_in_the_journal": self.kept,
         }
 
     def told(self, config: Config) -> list[str]:
         """In words, a line each."""
-        if not self.asked:
+        if not self.parts:
             return ["no language model is asked"]
-        tokens_in, tokens_out = self.calls * self.tokens_in, self.calls * self.tokens_out
-        how = "as its tokenizer counts" if self.counted else f"about: {LETTERS} characters a token"
         lines = [
-            f"{config.population.model}: a prompt of {self.tokens_in:,.0f} tokens ({how}), a reply of "
-            f"{self.tokens_out:,.0f}",
-            f"at most {self.calls:,} calls, {tokens_in:,.0f} tokens in and {tokens_out:,.0f} out: fewer where words "
-            "repeat, more where a reply is of no use",
+            *(part.told(alone=len(self.parts) == 1) for part in self.parts),
+            f"at most {self.calls:,} calls, {self.tokens[0]:,.0f} tokens in and {self.tokens[1]:,.0f} out: fewer where "
+            "words repeat, more where a reply is of no use",
         ]
         if self.bill is not None:
-            lines.append(f"that is {self.bill.told(tokens_in, tokens_out)}")
+            lines.append(f"that is {self.bill.written(self.money or 0.0)}")
         if self.kept:
             lines.append(f"{self.kept:,} of these calls are in the journal already, and are not made again")
         return [*lines, *self._beyond(config)]
 
     def _beyond(self, config: Config) -> list[str]:
         """Budgets that would stop the run before its end."""
-        limits = config.budget
-        tokens = self.calls * (self.tokens_in + self.tokens_out)
-        money = self.bill.price.of(self.calls * self.tokens_in, self.calls * self.tokens_out) if self.bill else 0.0
+        limits, money = config.budget, self.money or 0.0
+        tokens = sum(self.tokens)
         pairs = (("calls", limits.calls, self.calls), ("tokens", limits.tokens, tokens), ("money", limits.money, money))
         return [
             f"budget.{name}={most:,} may stop it before its end"
@@ -105,26 +136,38 @@ def estimate(config: Config) -> Estimate:
     judged = {f"evaluation: {name}": config.evaluation.communities * per_episode for name in _methods(config)}
     decisions = {LEARNING: learning, **judged}
     if config.population.kind != "llm":
-        return Estimate(decisions, 0.0, 0.0, True, None, 0, asked=False)
-    who = config.population
-    engine = engine_for(who.model, who.base_url, **who.settings) if at_hand(who.model, who.base_url) else None
-    check_minds(config, society, engine)
-    asked, each = sampled(config, society)
+        return Estimate(decisions, [], None, 0)
+    people, seed = people_file(config), child_seed(config.seed, "estimate")
+    rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
+    shares = shares_of(config, rosters.people(draws(seed, 0, 1)))
+    engines = [_engine(part) for part in parts_of(config)]
+    for engine in engines:
+        check_minds(config, society, engine)
+    asked, each = sampled(config, society, rosters, seed)
+    parts = [_part(config, society, *pair, asked) for pair in zip(parts_of(config), engines, shares, strict=True)]
+    return Estimate(decisions, parts, bill_of(config, engines), _kept(config), each)
+
+
+def _engine(part: PartConfig) -> Engine | None:
+    return engine_for(part.model, part.base_url, **part.settings) if at_hand(part.model, part.base_url) else None
+
+
+def _part(
+    config: Config, society: Society, part: PartConfig, engine: Engine | None, share: float, asked: Sequence[Request]
+) -> Part:
     length, counted = tokens(engine, [request.question for request in asked])
-    said = statistics.fmean(_said(config, society, request) for request in asked)
-    return Estimate(decisions, length, said, counted, bill_of(config), _kept(config), each=each)
+    said = statistics.fmean(_said(config, society, part, request) for request in asked)
+    return Part(engine.model if engine else part.model, share, length, said, counted)
 
 
 def _methods(config: Config) -> tuple[str, ...]:
     return ("swm_ap", *config.baselines)
 
 
-def sampled(config: Config, society: Society) -> tuple[list[Request], float]:
+def sampled(config: Config, society: Society, rosters: Rosters, seed: int) -> tuple[list[Request], float]:
     """Some requests of one episode under random rules, spread over its steps and its people; and how many there are
     for each decision.
     """
-    people, seed = people_file(config), child_seed(config.seed, "estimate")
-    rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
     if has_minds(config, society):
         asked = [request for wave in foreseen(config, society, rosters, seed, longest=True) for request in wave]
     else:
@@ -172,13 +215,13 @@ def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, b
     return statistics.fmean(lengths) / LETTERS, False
 
 
-def _said(config: Config, society: Society, request: Request) -> float:
+def _said(config: Config, society: Society, part: PartConfig, request: Request) -> float:
     """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each. Of
     words, as many as there may be.
     """
     if request.way == "words":
         return limits(config, society)[request.question.key] / LETTERS
-    one = config.population.way == "distribution" and config.population.model.partition(":")[0] in _AT_HAND
+    one = config.population.way == "distribution" and part.model.partition(":")[0] in _AT_HAND
     return 1.0 if one else math.ceil(len(in_words(request, 0)) / 3)
 
 

@@ -10,6 +10,8 @@ import torch
 from agents.embedded.vocabulary import vocabulary
 from experiments.asking_findings import asked, ledger
 from experiments.config import Config, dump_config
+from experiments.config_sections import PartConfig
+from experiments.models import kind_of, parts_of
 from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import SAVING, claim_about, quoted_curves, quoted_methods
 from experiments.recovery import recovery
@@ -118,7 +120,14 @@ def _people(config: Config) -> str:
     if config.population.kind == "rl":
         return "RL agents, each told its own declared traits, who learned by PPO what pays for themselves"
     asked = {"distribution": "the probability of every choice", "sample": "one choice"}[config.population.way]
-    return f"the language model {config.population.model}, asked for {asked}"
+    others = [_part(part) for part in config.population.others]
+    models = f"the language model {config.population.model}" + "".join(f", {one}" for one in others)
+    return f"{models}, asked for {asked}"
+
+
+def _part(part: PartConfig) -> str:
+    whom = ", ".join(part.people) if part.people else f"{part.share:.0%} of them"
+    return f"{part.model} for {whom}"
 
 
 def _reference(finished: Finished) -> Evaluated:
@@ -211,14 +220,20 @@ def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
 
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:
-    """People of the first training roster whose words the small model does not know."""
+    """People of the first training roster who are played by a small model that does not know their words."""
     if not stand_in(finished.config):
         return ()
     people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
-    folder = finished.config.population.model.partition(":")[2]
-    known = vocabulary(FilePath(folder)) if folder else vocabulary()
-    told = [strangers(people.persona(0, agent), known) for agent in range(people.agents)]
+    personas, kind = [people.persona(0, agent) for agent in range(people.agents)], kind_of(finished.config)
+    models = [part.model for part in parts_of(finished.config)]
+    known = {model: _vocabulary(model) for model in models if model.startswith("embedded")}
+    told = [strangers(p, known[model]) for p in personas if (model := models[kind(p)]) in known]
     return tuple(Strange(one.id, one.unknown, one.in_biography) for one in told if one.unknown)
+
+
+def _vocabulary(model: str) -> frozenset[str]:
+    folder = model.partition(":")[2]
+    return vocabulary(FilePath(folder)) if folder else vocabulary()
 
 
 def quoted(config: Config) -> tuple[Method, ...]:
@@ -229,7 +244,9 @@ def quoted(config: Config) -> tuple[Method, ...]:
 
 
 def stand_in(config: Config) -> bool:
-    return config.population.kind == "llm" and config.population.model.startswith("embedded")
+    """Is some of it made with the small model?"""
+    models = (config.population.model, *(part.model for part in config.population.others))
+    return config.population.kind == "llm" and any(model.startswith("embedded") for model in models)
 
 
 def _residents(finished: Finished) -> tuple[Persona, ...]:

@@ -179,6 +179,23 @@ class Live:
         return "  ".join(part for part in (f"{bar} {share:>4.0%}", work.what, rate, left) if part)
 
 
+def summed(told: Callable[[Progress], None], parts: int) -> list[Callable[[Progress], None]]:
+    """For each part of a population a place to tell its progress; what is told on is that of all."""
+    latest = [NOTHING] * parts
+
+    def place(i: int) -> Callable[[Progress], None]:
+        def heard(progress: Progress) -> None:
+            latest[i] = progress
+            counts = {
+                name: sum(getattr(p, name) for p in latest) for name in ("decided", "cached", "retried", "failed")
+            }
+            told(replace(progress, **counts))  # calls, tokens and money are the journal's, which they share
+
+        return heard
+
+    return [place(i) for i in range(parts)]
+
+
 @dataclass
 class Counted:
     """Scripted or RL people, with their decisions told to a display as a language model's are."""

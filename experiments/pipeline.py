@@ -5,7 +5,6 @@ anew from the same counters, so that it ends with the same table.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,35 +12,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agents.base import Population
-from agents.llm.engine import Engine
-from agents.llm.journal import Journal
-from agents.llm.models import engine_for
-from agents.llm.population import LanguagePopulation
-from agents.llm.recorded import RecordedEngine
-from agents.scripted import ScriptedPopulation
-from experiments.bills import run_budget
+from experiments.cast import Cast, cast_of
 from experiments.config import Config
 from experiments.errors import UserError
-from experiments.live import Counted, Live
+from experiments.live import Live
 from experiments.metrics import Point
-from experiments.minds import check_minds, with_minds
-from experiments.rl_people import TRAINING, rl_people
-from experiments.run_baselines import Spent, check_baselines, check_method, principal_of, under
+from experiments.rl_people import TRAINING
+from experiments.run_baselines import Spent, principal_of, under
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze, frozen_hash, roster_hash
 from personas.load import PersonaFileError
-from personas.rosters import Sampler, Village, open_rosters
-from societies.base import Episode, Restful, Sealed, Society
-from societies.catalog import load
+from societies.base import Episode, Sealed
 from societies.play import Played
 from societies.sealed import load_sealed, sealed_path
-from societies.stage import Stage
 from societies.store import episode_path, load_episodes, save, save_episode
-from world_model.model import check_learnable
 
 LEARNING = "learning"
 
@@ -50,20 +37,6 @@ def plan(config: Config) -> tuple[str, ...]:
     """The stages of a run, as the display names them."""
     before = (TRAINING,) if config.population.kind == "rl" else ()
     return (*before, LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Who plays: the society, its people and how they decide."""
-
-    society: Society
-    rosters: Sampler | Village
-    people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
-    notes: Callable[[], tuple[str, ...]] = tuple  # what a reader must know of how they were asked, so far
-
-    def stage(self, seed: int, split: str, purpose: str) -> Stage:
-        """The real thing for one split of the rosters."""
-        return Stage(self.society, self.people(purpose), self.rosters, child_seed(seed, split))
 
 
 @dataclass(frozen=True)
@@ -84,44 +57,6 @@ class Finished:
     cast: Cast
     outcome: Outcome
     evaluated: tuple[Evaluated, ...]  # ours first
-
-
-@contextmanager
-def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
-    """Opens the society, the rosters, the journal and the model. Errors name what is wrong before anything is spent."""
-    society = society_of(config)
-    check(config, society)
-    rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
-    if config.population.kind != "llm":
-        way = config.population.way == "distribution"
-        rl = config.population.kind == "rl"
-        unpaid = Counted(
-            rl_people(config, run, live, society, rosters) if rl else ScriptedPopulation(way), live.decided
-        )
-        yield Cast(society, rosters, lambda purpose: unpaid)
-        return
-    budget, engine = run_budget(config, run), _engine(config, run)
-    check_minds(config, society, engine)
-    with Journal(run.journal) as journal:
-        people = LanguagePopulation(
-            engine,
-            journal,
-            budget,
-            config.population.way,
-            config.population.retries,
-            config.population.fallback,
-            config.population.max_fallback_share,
-            progress=live.decided,
-        )
-        minded = with_minds(people, config, run, society)
-        yield Cast(society, rosters, minded.under, lambda: people.notes)
-
-
-def _engine(config: Config, run: Run) -> Engine:
-    """The model; of a finished run the tape, whoever serves the model now."""
-    if run.replay:
-        return RecordedEngine(run.journal)
-    return engine_for(config.population.model, config.population.base_url, **config.population.settings)
 
 
 def execute(config: Config, run: Run, live: Live) -> Finished:
@@ -175,46 +110,6 @@ def _made_of_numbers(part: str, make: Callable[[], Mapping[str, Tensor]]) -> Map
             fix="lower its learning rate; the episodes that were played are kept",
         )
     return made
-
-
-def society_of(config: Config) -> Society:
-    """The society of a run. UserError: there is none of that name, or it has no such objective."""
-    try:
-        return load(config.society.name, config.society.objective, config.society.talk)
-    except ValueError as error:
-        raise UserError(
-            str(error),
-            where="society",
-            fix="name one that there is, in the file or as society.name=... (society.objective=..., society.talk=...)",
-        ) from None
-
-
-def check(config: Config, society: Society) -> None:
-    """Refuses what could only fail later, when it has cost something."""
-    _check_learnable(society)
-    if config.population.kind == "llm" and config.population.fallback == "skip" and not isinstance(society, Restful):
-        raise UserError(
-            f"people of {society.name} cannot do nothing, so no decision can be skipped",
-            where="population.fallback",
-            fix="write repeat_last, uniform or abort",
-        )
-    check_baselines(config.baselines, society)
-    check_method(config.method.settings, config.baselines, society)
-    episode, calls = society.steps * society.agents, config.budget.calls
-    if config.population.kind == "llm" and calls is not None and calls < episode:
-        raise UserError(
-            f"{calls:,} calls do not pay for one episode of {society.name}, which takes {episode:,} decisions",
-            where="budget.calls",
-            fix=f"allow at least {episode:,}, or leave it out",
-        )
-
-
-def _check_learnable(society: Society) -> None:
-    try:
-        check_learnable(society)
-    except ValueError as error:
-        fix = "name another society; docs/comparison.md says how SWM-AP learns team formation"
-        raise UserError(str(error), where="society.name", fix=fix) from None
 
 
 def _freeze(config: Config, run: Run, cast: Cast) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from agents.llm.engine import Request
 from agents.llm.models import engine_for
 from agents.llm.prompts import Message, answer_schema, messages
+from experiments.cast import society_of
 from experiments.config import Config, config_of
 from experiments.errors import UserError
 from experiments.estimate import LETTERS, at_hand, questions, tokens
 from experiments.minds import check_minds, foreseen, has_minds
-from experiments.pipeline import society_of
 from personas.load import load_persona, read_tree
 from personas.rosters import Rosters, Village, open_rosters, shared_numbers
 from societies.base import Society

@@ -6,6 +6,7 @@ journal.sqlite   every call to a model         episodes/       real episodes (Pa
 stages/          finished results              report.html     what to look at
 metrics.jsonl    how the learning went         schedules.svg   one of the report's pictures
 price.json       what its model costs          words.yaml      what is put around the society's own words
+models.json      by which settings each of several models is known to the journal
 run.lock         held while a process works here
 """
 

@@ -42,11 +42,13 @@ class Books:
 
     def check(self, calls: Sequence[Call]) -> None:
         """BudgetSpent: they do not all fit."""
-        self.budget.check(self.journal.spent, len(calls), lambda: self._size(calls), str(self.journal.path))
+        spent, where = self.journal.spent, str(self.journal.path)
+        self.budget.check(spent, len(calls), self.keys.model, lambda: self._size(calls), where)
 
     def room(self, calls: Sequence[Call], in_flight: int) -> int:
         """How many of these calls fit into the budget beside those in flight."""
-        return self.budget.room(self.journal.spent, len(calls), in_flight, lambda: self._size(calls))
+        spent, model = self.journal.spent, self.keys.model
+        return self.budget.room(spent, len(calls), in_flight, model, lambda: self._size(calls))
 
     def _size(self, calls: Sequence[Call]) -> Size:
         """As large as one of them may be."""

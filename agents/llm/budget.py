@@ -1,8 +1,8 @@
 """Hard limits on what a run may ask of a model."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agents.llm.prices import Bill
@@ -22,6 +22,7 @@ class Spent:
     largest_in: int = 0  # of one call so far
     largest_out: int = 0
     largest_call: int = 0  # in and out together
+    by_model: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])  # tokens in and out
 
     @property
     def tokens(self) -> int:
@@ -77,26 +78,26 @@ class Budget:
         if self.bill is None:
             return ""
         of = f" of {self.bill.written(self.money)}" if self.money is not None else ""
-        return self.bill.told(spent.tokens_in, spent.tokens_out) + of
+        return self.bill.told(spent.by_model) + of
 
-    def room(self, spent: Spent, calls: int, in_flight: int, unknown: Callable[[], Size]) -> int:
-        """How many of `calls` further calls fit beside those in flight. `unknown`: as of `check`."""
-        for limit in self._limits(spent, unknown):
+    def room(self, spent: Spent, calls: int, in_flight: int, model: str, unknown: Callable[[], Size]) -> int:
+        """How many of `calls` further calls to a model fit beside those in flight. `unknown`: as of `check`."""
+        for limit in self._limits(spent, model, unknown):
             calls = int(min(calls, limit.fit - in_flight))
         return max(0, calls)
 
-    def check(self, spent: Spent, calls: int, unknown: Callable[[], Size], where: str) -> None:
-        """Called before `calls` further calls are sent. BudgetSpent if they do not fit; nothing is then sent.
+    def check(self, spent: Spent, calls: int, model: str, unknown: Callable[[], Size], where: str) -> None:
+        """Called before `calls` further calls to a model are sent. BudgetSpent where they do not fit: none is sent.
 
         What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far.
         Before the first is answered that is `unknown`: the longest of their prompts, one token per byte, which no
         tokenizer exceeds, and the longest reply that the model may give.
         """
-        for limit in self._limits(spent, unknown):
+        for limit in self._limits(spent, model, unknown):
             if calls > limit.fit:
                 raise _spent(limit, calls, where)
 
-    def _limits(self, spent: Spent, unknown: Callable[[], Size]) -> Iterator[_Limit]:
+    def _limits(self, spent: Spent, model: str, unknown: Callable[[], Size]) -> Iterator[_Limit]:
         if self.calls is not None:
             yield _Limit(self.calls, spent.calls, 1, "calls", _whole)
         size = Size(spent.largest_in, spent.largest_out)
@@ -105,9 +106,8 @@ class Budget:
         if self.tokens is not None:
             yield _Limit(self.tokens, spent.tokens, spent.largest_call or size.prompt + size.reply, "tokens", _whole)
         if self.money is not None and self.bill is not None:
-            price, written = self.bill.price, self.bill.written
-            used, each = price.of(spent.tokens_in, spent.tokens_out), price.of(size.prompt, size.reply)
-            yield _Limit(self.money, used, each, "money", written)
+            used, each = self.bill.of(spent.by_model), self.bill.of({model: size})
+            yield _Limit(self.money, used, each, "money", self.bill.written)
 
 
 def _whole(number: float) -> str:

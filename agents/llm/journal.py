@@ -138,7 +138,7 @@ class Journal:
             self._db.execute("UPDATE in_flight SET calls = ? WHERE id = ?", (in_flight, note))
             self._db.execute("DELETE FROM in_flight WHERE calls = 0")
         self.last_call += len(rows)
-        self._count([reply for reply, _ in answers])
+        self._count(model.model, [reply for reply, _ in answers])
         return [Entry(first + i, *answer, call.tag) for i, (call, answer) in enumerate(pairs)]
 
     def decided(self, decisions: Sequence[Decided]) -> None:
@@ -206,11 +206,16 @@ class Journal:
             """SELECT coalesce(max(id), 0), count(*), total(tokens_in), total(tokens_out), max(tokens_in),
             max(tokens_out), max(tokens_in + tokens_out) FROM calls"""
         ).fetchone()
-        return last, Spent(*(int(number or 0) for number in found))
+        tokens = self._db.execute(
+            """SELECT m.model, sum(c.tokens_in), sum(c.tokens_out) FROM calls c JOIN models m ON m.id = c.model
+            GROUP BY m.model"""
+        )
+        by_model: dict[str, tuple[int, int]] = {model: (read, said) for model, read, said in tokens}
+        return last, Spent(*(int(number or 0) for number in found), by_model=by_model)
 
-    def _count(self, replies: Sequence[Reply]) -> None:
+    def _count(self, model: str, replies: Sequence[Reply]) -> None:
         ins, outs = [r.tokens_in for r in replies], [r.tokens_out for r in replies]
-        s = self.spent
+        s, before = self.spent, self.spent.by_model.get(model, (0, 0))
         self.spent = Spent(
             s.calls + len(replies),
             s.tokens_in + sum(ins),
@@ -218,6 +223,7 @@ class Journal:
             max(s.largest_in, *ins),
             max(s.largest_out, *outs),
             max(s.largest_call, *map(sum, zip(ins, outs, strict=True))),
+            {**s.by_model, model: (before[0] + sum(ins), before[1] + sum(outs))},
         )
 
     @contextmanager

@@ -12,6 +12,8 @@ _CAUSES = """SELECT CASE instr(problem, ':') WHEN 0 THEN problem ELSE substr(pro
     count(*) FROM calls WHERE problem IS NOT NULL AND (? IS NULL OR purpose = ?) GROUP BY 1 ORDER BY 2 DESC, 1"""
 _FAULTS = """SELECT f.cause, sum(f.tries) FROM faults f JOIN calls c ON c.id = f.call
     WHERE ? IS NULL OR c.purpose = ? GROUP BY 1 ORDER BY 2 DESC, 1"""
+_TOKENS = """SELECT m.model, sum(c.tokens_in), sum(c.tokens_out) FROM calls c JOIN models m ON m.id = c.model
+    WHERE ? IS NULL OR c.purpose = ? GROUP BY 1 ORDER BY 1"""
 _FALLBACKS = """SELECT fallback, count(*) FROM decisions WHERE fallback IS NOT NULL AND (? IS NULL OR purpose = ?)
     GROUP BY 1 ORDER BY 1"""
 
@@ -36,6 +38,7 @@ class Ledger:
     problems: Mapping[str, int]  # cause -> calls whose reply could not be used
     faults: Mapping[str, int]  # cause -> tries of calls that were sent again
     fallbacks: Mapping[str, int]  # name -> decisions
+    tokens: Mapping[str, tuple[int, int]]  # model -> tokens in and out
 
 
 def summarise(connection: sqlite3.Connection, purpose: str | None = None) -> Ledger:
@@ -61,4 +64,5 @@ def summarise(connection: sqlite3.Connection, purpose: str | None = None) -> Led
         problems=dict(connection.execute(_CAUSES, both).fetchall()),
         faults=dict(connection.execute(_FAULTS, both).fetchall()),
         fallbacks=dict(connection.execute(_FALLBACKS, both).fetchall()),
+        tokens={model: (read, said) for model, read, said in connection.execute(_TOKENS, both)},
     )

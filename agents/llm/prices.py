@@ -1,5 +1,6 @@
 """What a model's tokens cost: a table that its user keeps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -33,16 +34,24 @@ class Prices(BaseModel):
     models: dict[str, Price]
 
 
+Tokens = Mapping[str, tuple[float, float]]
+"""Of each model, as the journal names it: in and out"""
+
+
 @dataclass(frozen=True)
 class Bill:
-    """The price of one model, in a currency."""
+    """The prices of a run's models, in a currency."""
 
-    price: Price
+    prices: Mapping[str, Price]
     currency: str
 
-    def told(self, tokens_in: float, tokens_out: float) -> str:
-        """The money for so many tokens, as it is read: "1.25 USD"."""
-        return self.written(self.price.of(tokens_in, tokens_out))
+    def of(self, tokens: Tokens) -> float:
+        """The money for so many tokens. KeyError: a model without a price."""
+        return sum(self.prices[model].of(*both) for model, both in tokens.items())
+
+    def told(self, tokens: Tokens) -> str:
+        """The same, as it is read: "1.25 USD"."""
+        return self.written(self.of(tokens))
 
     def written(self, money: float) -> str:
         """An amount, to the cent where it is not less than one."""
@@ -67,14 +76,16 @@ def read_prices(text: str, name: str) -> Prices:
         ) from None
 
 
-def bill_for(model: str, file: Path) -> Bill:
-    """What `model` costs by the table in a file. ValueError: the file cannot be read, or has no such model."""
+def bill_for(models: Mapping[str, str], file: Path) -> Bill:
+    """What models cost by the table in a file: their names in the journal -> in the table. ValueError: the file cannot
+    be read, or lacks one of them.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the prices in {file} cannot be read: {error}") from None
     table = read_prices(text, str(file))
-    if model not in table.models:
+    if lacking := [name for name in models.values() if name not in table.models]:
         known = ", ".join(list(table.models)[:10]) or "none"
-        raise ValueError(f"{file} has no price for {model}; it has: {known}. Add it, or take budget.prices out")
-    return Bill(table.models[model], table.currency)
+        raise ValueError(f"{file} has no price for {lacking[0]}; it has: {known}. Add it, or take budget.prices out")
+    return Bill({model: table.models[name] for model, name in models.items()}, table.currency)

@@ -17,13 +17,13 @@ class NotOnTape(ValueError):
 class RecordedEngine:
     """Replays a journal under the recorded model's own name and parameters, so that keys are the same.
 
-    `model` chooses among several recorded models. It can be asked in the ways that are on the tape. ValueError: nothing
-    is recorded, or the choice is not clear.
+    `model`, and if need be its `parameters` as canonical JSON, choose among several recorded models. It can be asked in
+    the ways that are on the tape. ValueError: nothing is recorded, or the choice is not clear.
     """
 
-    def __init__(self, run_or_file: str | Path, model: str | None = None) -> None:
+    def __init__(self, run_or_file: str | Path, model: str | None = None, parameters: str | None = None) -> None:
         self._tape = JournalReader(run_or_file)
-        self.model, parameters = _one(self._tape, model)
+        self.model, parameters = _one(self._tape, model, parameters)
         self.ways: frozenset[Way] = self._tape.ways()
         self.parameters: dict[str, Setting] = json.loads(parameters)
         self._keys = CallKeys(self.model, self.parameters)
@@ -44,8 +44,10 @@ class RecordedEngine:
         return found
 
 
-def _one(tape: JournalReader, wanted: str | None) -> tuple[str, str]:
-    found = [pair for pair in tape.models() if wanted in (None, pair[0])]
+def _one(tape: JournalReader, model: str | None, parameters: str | None) -> tuple[str, str]:
+    if model is not None and parameters is not None:
+        return model, parameters  # nobody may have been asked of it
+    found = [pair for pair in tape.models() if model in (None, pair[0])]
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"{name} {parameters}" for name, parameters in tape.models()) or "none"

@@ -97,14 +97,14 @@ def _decisions(name: str, ledger: "Ledger") -> tuple[str, ...]:
 
 
 def _cost(name: str, ledger: "Ledger", bill: "Bill | None") -> tuple[str, ...]:
-    money = [bill.told(ledger.tokens_in, ledger.tokens_out)] if bill else []
+    money = [bill.told(ledger.tokens)] if bill else []
     return name, f"{ledger.tokens_in:,}", f"{ledger.tokens_out:,}", f"{ledger.seconds:,.0f} s", *money
 
 
 def _money(bill: "Bill | None", ledger: "Ledger") -> dict[str, object]:
     if bill is None:
         return {}
-    return {"money": bill.price.of(ledger.tokens_in, ledger.tokens_out), "currency": bill.currency}
+    return {"money": bill.of(ledger.tokens), "currency": bill.currency}
 
 
 def _tell_trouble(ledger: "Ledger") -> None:

@@ -1,0 +1,134 @@
+"""Who plays in a run: the society, its people, and the models that are asked for them."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agents.base import Population
+from agents.llm.budget import Budget
+from agents.llm.engine import Engine
+from agents.llm.journal import Journal
+from agents.llm.population import LanguagePopulation
+from agents.mixed import MixedPopulation
+from agents.scripted import ScriptedPopulation
+from experiments.bills import run_budget
+from experiments.config import Config
+from experiments.errors import UserError
+from experiments.live import Counted, Live, summed
+from experiments.minds import check_minds, with_minds
+from experiments.models import check_named, engines_of, kind_of
+from experiments.rl_people import rl_people
+from experiments.run_baselines import check_baselines, check_method
+from experiments.runs import Run
+from learning.draws import child_seed
+from personas.rosters import Sampler, Village, open_rosters
+from societies.base import Restful, Society
+from societies.catalog import load
+from societies.stage import Stage
+from world_model.model import check_learnable
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays: the society, its people and how they decide."""
+
+    society: Society
+    rosters: Sampler | Village
+    people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
+    notes: Callable[[], tuple[str, ...]] = tuple  # what a reader must know of how they were asked, so far
+
+    def stage(self, seed: int, split: str, purpose: str) -> Stage:
+        """The real thing for one split of the rosters."""
+        return Stage(self.society, self.people(purpose), self.rosters, child_seed(seed, split))
+
+
+@contextmanager
+def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
+    """Opens society, rosters, journal and models. Errors name what is wrong before anything is spent."""
+    society = society_of(config)
+    check(config, society)
+    rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
+    if config.population.kind != "llm":
+        way = config.population.way == "distribution"
+        rl = config.population.kind == "rl"
+        unpaid = Counted(
+            rl_people(config, run, live, society, rosters) if rl else ScriptedPopulation(way), live.decided
+        )
+        yield Cast(society, rosters, lambda purpose: unpaid)
+        return
+    check_named(config, rosters)
+    engines = engines_of(config, run)
+    for engine in engines:
+        check_minds(config, society, engine)
+    budget = run_budget(config, run, engines)
+    with Journal(run.journal) as journal:
+        parts = _parts(config, budget, live, journal, engines)
+        yield Cast(society, rosters, _by_purpose(parts, config, run, society), lambda: _notes(parts))
+
+
+def _parts(
+    config: Config, budget: Budget, live: Live, journal: Journal, engines: list[Engine]
+) -> list[LanguagePopulation]:
+    """Those who are asked of each model."""
+    who = config.population
+    told = summed(live.decided, len(engines))
+    return [
+        LanguagePopulation(
+            engine, journal, budget, who.way, who.retries, who.fallback, who.max_fallback_share, progress=progress
+        )
+        for engine, progress in zip(engines, told, strict=True)
+    ]
+
+
+def _by_purpose(
+    parts: list[LanguagePopulation], config: Config, run: Run, society: Society
+) -> Callable[[str], Population]:
+    minded = [with_minds(part, config, run, society) for part in parts]
+    if len(minded) == 1:
+        return minded[0].under
+    kind = kind_of(config)
+    return lambda purpose: MixedPopulation(tuple(part.under(purpose) for part in minded), kind)
+
+
+def _notes(parts: list[LanguagePopulation]) -> tuple[str, ...]:
+    return tuple(note for part in parts for note in part.notes)
+
+
+def society_of(config: Config) -> Society:
+    """The society of a run. UserError: there is none of that name, or it has no such objective."""
+    try:
+        return load(config.society.name, config.society.objective, config.society.talk)
+    except ValueError as error:
+        raise UserError(
+            str(error),
+            where="society",
+            fix="name one that there is, in the file or as society.name=... (society.objective=..., society.talk=...)",
+        ) from None
+
+
+def check(config: Config, society: Society) -> None:
+    """Refuses what could only fail later, when it has cost something."""
+    _check_learnable(society)
+    if config.population.kind == "llm" and config.population.fallback == "skip" and not isinstance(society, Restful):
+        raise UserError(
+            f"people of {society.name} cannot do nothing, so no decision can be skipped",
+            where="population.fallback",
+            fix="write repeat_last, uniform or abort",
+        )
+    check_baselines(config.baselines, society)
+    check_method(config.method.settings, config.baselines, society)
+    episode, calls = society.steps * society.agents, config.budget.calls
+    if config.population.kind == "llm" and calls is not None and calls < episode:
+        raise UserError(
+            f"{calls:,} calls do not pay for one episode of {society.name}, which takes {episode:,} decisions",
+            where="budget.calls",
+            fix=f"allow at least {episode:,}, or leave it out",
+        )
+
+
+def _check_learnable(society: Society) -> None:
+    try:
+        check_learnable(society)
+    except ValueError as error:
+        fix = "name another society; docs/comparison.md says how SWM-AP learns team formation"
+        raise UserError(str(error), where="society.name", fix=fix) from None
