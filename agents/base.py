@@ -32,7 +32,7 @@ class Went:
 class Talk:
     """People may say one thing each, which some of the others hear before they decide in the next step."""
 
-    longest: int  # characters of what one may say
+    longest: int  # characters of what one may say; 0 = nothing, since nobody would hear it any more
     heard: Callable[[int, int], tuple[str, ...]]  # (world, agent) -> what others said in the last step; untrusted words
 
 

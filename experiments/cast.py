@@ -15,7 +15,7 @@ from experiments.bills import run_budget
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live, summed
-from experiments.minds import check_minds, with_minds
+from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
 from experiments.models import check_named, engines_of, kind_of
 from experiments.rl_people import rl_people
 from experiments.run_baselines import check_baselines, check_method
@@ -60,6 +60,8 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     engines = engines_of(config, run)
     for engine in engines:
         check_minds(config, society, engine)
+    if not run.replay:
+        words_of(config)  # told now, if they cannot be read
     budget = run_budget(config, run, engines)
     with Journal(run.journal) as journal:
         parts = _parts(config, budget, live, journal, engines)
@@ -117,10 +119,16 @@ def check(config: Config, society: Society) -> None:
         )
     check_baselines(config.baselines, society)
     check_method(config.method.settings, config.baselines, society)
-    episode, calls = society.steps * society.agents, config.budget.calls
+    episode, calls = round(society.steps * society.agents * calls_each(config, society)), config.budget.calls
+    if talks(society) and config.population.kind != "llm":
+        raise UserError(
+            f"{config.population.kind} people do not talk",
+            where="society.talk",
+            fix="leave it out, or write population.kind=llm",
+        )
     if config.population.kind == "llm" and calls is not None and calls < episode:
         raise UserError(
-            f"{calls:,} calls do not pay for one episode of {society.name}, which takes {episode:,} decisions",
+            f"{calls:,} calls do not pay for one episode of {society.name}, which takes {episode:,}",
             where="budget.calls",
             fix=f"allow at least {episode:,}, or leave it out",
         )

@@ -19,7 +19,7 @@ from experiments.bills import bill_of
 from experiments.cast import check, society_of
 from experiments.config import Config, differences, load_config
 from experiments.config_sections import PartConfig
-from experiments.minds import check_minds, foreseen, has_minds, limits
+from experiments.minds import check_minds, foreseen, has_minds, words_of
 from experiments.models import parts_of, shares_of
 from experiments.pipeline import LEARNING
 from experiments.runs import people_file
@@ -143,8 +143,9 @@ def estimate(config: Config) -> Estimate:
     engines = [_engine(part) for part in parts_of(config)]
     for engine in engines:
         check_minds(config, society, engine)
+    words_of(config)
     asked, each = sampled(config, society, rosters, seed)
-    parts = [_part(config, society, *pair, asked) for pair in zip(parts_of(config), engines, shares, strict=True)]
+    parts = [_part(config, *pair, asked) for pair in zip(parts_of(config), engines, shares, strict=True)]
     return Estimate(decisions, parts, bill_of(config, engines), _kept(config), each)
 
 
@@ -152,11 +153,9 @@ def _engine(part: PartConfig) -> Engine | None:
     return engine_for(part.model, part.base_url, **part.settings) if at_hand(part.model, part.base_url) else None
 
 
-def _part(
-    config: Config, society: Society, part: PartConfig, engine: Engine | None, share: float, asked: Sequence[Request]
-) -> Part:
+def _part(config: Config, part: PartConfig, engine: Engine | None, share: float, asked: Sequence[Request]) -> Part:
     length, counted = tokens(engine, [request.question for request in asked])
-    said = statistics.fmean(_said(config, society, part, request) for request in asked)
+    said = statistics.fmean(_said(config, part, request) for request in asked)
     return Part(engine.model if engine else part.model, share, length, said, counted)
 
 
@@ -215,12 +214,12 @@ def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, b
     return statistics.fmean(lengths) / LETTERS, False
 
 
-def _said(config: Config, society: Society, part: PartConfig, request: Request) -> float:
+def _said(config: Config, part: PartConfig, request: Request) -> float:
     """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each. Of
-    words, as many as there may be.
+    words, as many as there may be: one a character.
     """
     if request.way == "words":
-        return limits(config, society)[request.question.key] / LETTERS
+        return request.limit
     one = config.population.way == "distribution" and part.model.partition(":")[0] in _AT_HAND
     return 1.0 if one else math.ceil(len(in_words(request, 0)) / 3)
 

@@ -111,7 +111,7 @@ def _notes(run: Run, finished: Finished) -> Iterator[str]:
             "village: the figures say how the rules do for them on other days, not for strangers."
         )
     yield from run.notes
-    yield from finished.cast.notes()
+    yield from finished.notes
 
 
 def _people(config: Config) -> str:

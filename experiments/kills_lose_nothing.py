@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -186,7 +186,7 @@ def _found(straight: Town, town: Town, before: Witness, witness: Witness, kills:
         most_lost=max(b - a for a, b in pairwise([0, *lost])),
         limit=witness.limit,
         whole=_sound(town) and kept == _kept(straight, before) == set(asked),
-        same=straight.table("whole") == town.table("last") and _numbers(straight) == _numbers(town),
+        same=straight.table("whole") == town.table("last") and numbers(straight) == numbers(town),
     )
 
 
@@ -222,9 +222,10 @@ def _sound(town: Town) -> bool:
         return db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
-def _numbers(town: Town) -> dict[str, str]:
-    """Of every tensor file of the run, its hash: episodes, world models, policies."""
-    files: Sequence[Path] = sorted(town.folder.glob("*/**/*.safetensors"))
+def numbers(town: Town) -> dict[str, str]:
+    """The hash of every file of numbers: episodes and what is sealed of them, world models, policies, people."""
+    kinds = ("safetensors", "parquet", "jsonl")
+    files = sorted(f for kind in kinds for f in town.folder.glob(f"*/**/*.{kind}") if f.name != "metrics.jsonl")
     return {str(f.relative_to(town.folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 

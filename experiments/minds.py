@@ -1,10 +1,11 @@
 """The minds of a run's language-model people, and the words around the society's own that the run keeps."""
 
-import json
+import io
 import tempfile
 from pathlib import Path
 
 import torch
+from ruamel.yaml import YAML
 
 from agents.llm.engine import Engine, Request
 from agents.llm.journal import Journal
@@ -64,6 +65,13 @@ def foreseen(config: Config, society: Society, rosters: Rosters, seed: int, long
     return engine.batches
 
 
+def calls_each(config: Config, society: Society) -> float:
+    """Calls of a decision, with the words before it, on average over an episode."""
+    later = 1 - 1 / society.steps  # of the steps, those but one
+    mind = config.population.mind
+    return 1 + later * (mind.note > 0) + later * talks(society) + (mind.reasoning != "off")
+
+
 def limits(config: Config, society: Society) -> dict[str, int]:
     """Characters of the words of their own that people may write, by what they are."""
     mind, message = config.population.mind, society.longest_message if isinstance(society, Talkative) else 0
@@ -71,12 +79,14 @@ def limits(config: Config, society: Society) -> dict[str, int]:
 
 
 def check_minds(config: Config, society: Society, engine: Engine | None) -> None:
-    """UserError: a mind that this society or this model cannot have, or words that there are not. PersonaFileError.
-
-    engine: None = not known yet.
-    """
+    """UserError: a mind that this society or this model cannot have. engine: None = not known yet."""
     mind = config.population.mind.mind
-    words_of(config)
+    if engine is not None and engine.model == "embedded" and has_minds(config, society):
+        raise UserError(
+            "the embedded model reads the society's own words and no others, and writes none of its own",
+            where="population.model",
+            fix="name another model, or leave population.mind, population.words and society.talk out",
+        )
     if engine is not None and (mind.writes or talks(society)) and "words" not in engine.ways:
         raise UserError(
             f"{engine.model} writes no words of its own, which notes, thoughts and talk need",
@@ -116,8 +126,7 @@ def _kept(config: Config, run: Run) -> Wording:
         return wording(file)
     words = words_of(config)
     if not file.exists():
-        # JSON strings are YAML: nobody's words can be taken for its syntax
-        write_text(file, "".join(f"{name}: {json.dumps(text)}\n" for name, text in words.texts.items()))
+        write_text(file, _as_yaml(words))
     elif dict(wording(file).texts) != dict(words.texts):
         raise UserError(
             "the words around the society's own were edited after this run began; its people would change halfway",
@@ -125,3 +134,9 @@ def _kept(config: Config, run: Run) -> Wording:
             fix=f"give the new run its own name (name={config.name}-2), or put back what is in {file}",
         )
     return words
+
+
+def _as_yaml(words: Wording) -> str:
+    out = io.StringIO()
+    YAML(typ="safe", pure=True).dump(dict(words.texts), out)
+    return out.getvalue()

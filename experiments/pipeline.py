@@ -57,6 +57,7 @@ class Finished:
     cast: Cast
     outcome: Outcome
     evaluated: tuple[Evaluated, ...]  # ours first
+    notes: tuple[str, ...] = ()  # what a reader must know of how people were asked
 
 
 def execute(config: Config, run: Run, live: Live) -> Finished:
@@ -69,7 +70,8 @@ def execute(config: Config, run: Run, live: Live) -> Finished:
         with live.stage(LEARNING, most_episodes(settings) * training.decisions_per_episode):
             outcome = swm_ap(training, settings, child_seed(config.seed, "swm_ap"), learning.told, learning.keep)
         save_episode(run.episodes("learning"), 0, outcome.episodes)
-        return Finished(config, cast, outcome, tuple(_evaluations(config, run, cast, outcome, live)))
+        evaluated = tuple(_evaluations(config, run, cast, outcome, live))
+        return Finished(config, cast, outcome, evaluated, cast.notes())
 
 
 @dataclass

@@ -162,6 +162,7 @@ class Restful(Protocol):
 class Talkative(Protocol):
     """A society in which each person may say something in every step, and hears some of the others in the next."""
 
+    steps: int  # in the last of which nobody speaks: it would not be heard
     hears: int  # how many of the others each one hears; 0 = nobody talks
     longest_message: int  # characters
 

@@ -17,9 +17,7 @@ def round_of(society: Society, state: State, mechanism: Tensor, said: tuple[Mess
     def views() -> Tensor:
         return society.look(state, mechanism)
 
-    talk = (
-        heard_of(said, society.hears, society.longest_message, state, draws) if isinstance(society, Talkative) else None
-    )
+    talk = heard_of(said, society, state, draws) if isinstance(society, Talkative) else None
     return Round(
         state.step,
         views,

@@ -5,13 +5,14 @@ from torch import Tensor
 
 from agents.base import Message, Talk
 from learning.draws import Draws
-from societies.base import State
+from societies.base import State, Talkative
 
 
-def heard_of(said: tuple[Message, ...], hears: int, longest: int, state: State, draws: Draws) -> Talk | None:
-    """The talk of this step: everyone hears `hears` of the others who spoke in the last one, drawn at random. None
-    where nobody hears anybody.
+def heard_of(said: tuple[Message, ...], society: Talkative, state: State, draws: Draws) -> Talk | None:
+    """The talk of this step: everyone hears some of the others who spoke in the last one, drawn at random. None where
+    nobody hears anybody.
     """
+    hears = society.hears
     if hears == 0:
         return None
     words = {(message.world, message.agent): message.text for message in said}
@@ -23,7 +24,8 @@ def heard_of(said: tuple[Message, ...], hears: int, longest: int, state: State, 
         others = (words.get((world, other)) for other in order[world, agent].tolist() if other != agent)
         return tuple(text for text in others if text is not None)[:hears]
 
-    return Talk(longest, heard)
+    last = state.step == society.steps - 1
+    return Talk(0 if last else society.longest_message, heard)
 
 
 def _order(state: State, draws: Draws) -> Tensor:

@@ -51,8 +51,20 @@ class Books:
         return self.budget.room(spent, len(calls), in_flight, model, lambda: self._size(calls))
 
     def _size(self, calls: Sequence[Call]) -> Size:
-        """As large as one of them may be."""
-        return Size(max(map(_bytes, calls), default=0), self.longest_reply)
+        """As large as one of them may be: as the largest so far. Before the first is answered that is the longest of
+        their prompts, one token per byte, which no tokenizer exceeds, and the longest reply that the model may give;
+        words, which may be far longer than decisions, are taken to be as long as they may be, after a prompt of a token
+        for every second byte.
+        """
+        spent, longest = self.journal.spent, max(map(_bytes, calls), default=0)
+        words = max((call.request.limit for call in calls if call.request.way == "words"), default=0)
+        reply = min(self.longest_reply, words) if words else self.longest_reply
+        if spent.largest_call == 0:
+            return Size(longest, reply, longest + reply)
+        if not words:
+            return Size(spent.largest_in, spent.largest_out, spent.largest_call)
+        prompt, reply = max(spent.largest_in, longest // 2), max(spent.largest_out, words)
+        return Size(prompt, reply, prompt + reply)
 
     def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:
         """Commits these answers; as many of the note's calls as `in_flight` are still to come."""

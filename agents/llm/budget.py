@@ -35,6 +35,7 @@ class Size(NamedTuple):
 
     prompt: int
     reply: int
+    both: int
 
 
 @dataclass(frozen=True)
@@ -80,33 +81,31 @@ class Budget:
         of = f" of {self.bill.written(self.money)}" if self.money is not None else ""
         return self.bill.told(spent.by_model) + of
 
-    def room(self, spent: Spent, calls: int, in_flight: int, model: str, unknown: Callable[[], Size]) -> int:
-        """How many of `calls` further calls to a model fit beside those in flight. `unknown`: as of `check`."""
-        for limit in self._limits(spent, model, unknown):
+    def room(self, spent: Spent, calls: int, in_flight: int, model: str, size_of: Callable[[], Size]) -> int:
+        """How many of `calls` further calls to a model fit beside those in flight. size_of: as of `check`."""
+        for limit in self._limits(spent, model, size_of):
             calls = int(min(calls, limit.fit - in_flight))
         return max(0, calls)
 
-    def check(self, spent: Spent, calls: int, model: str, unknown: Callable[[], Size], where: str) -> None:
+    def check(self, spent: Spent, calls: int, model: str, size_of: Callable[[], Size], where: str) -> None:
         """Called before `calls` further calls to a model are sent. BudgetSpent where they do not fit: none is sent.
 
-        What the calls will take in tokens is not known yet: each is taken to be as large as the largest call so far.
-        Before the first is answered that is `unknown`: the longest of their prompts, one token per byte, which no
-        tokenizer exceeds, and the longest reply that the model may give.
+        size_of: what each of them may take in tokens. That is not known yet, and is asked for only where it matters.
         """
-        for limit in self._limits(spent, model, unknown):
+        for limit in self._limits(spent, model, size_of):
             if calls > limit.fit:
                 raise _spent(limit, calls, where)
 
-    def _limits(self, spent: Spent, model: str, unknown: Callable[[], Size]) -> Iterator[_Limit]:
+    def _limits(self, spent: Spent, model: str, size_of: Callable[[], Size]) -> Iterator[_Limit]:
         if self.calls is not None:
             yield _Limit(self.calls, spent.calls, 1, "calls", _whole)
-        size = Size(spent.largest_in, spent.largest_out)
-        if spent.largest_call == 0 and (self.tokens is not None or self.money is not None):
-            size = unknown()
+        if self.tokens is None and self.money is None:
+            return
+        size = size_of()
         if self.tokens is not None:
-            yield _Limit(self.tokens, spent.tokens, spent.largest_call or size.prompt + size.reply, "tokens", _whole)
+            yield _Limit(self.tokens, spent.tokens, size.both, "tokens", _whole)
         if self.money is not None and self.bill is not None:
-            used, each = self.bill.of(spent.by_model), self.bill.of({model: size})
+            used, each = self.bill.of(spent.by_model), self.bill.of({model: (size.prompt, size.reply)})
             yield _Limit(self.money, used, each, "money", self.bill.written)
 
 

@@ -20,6 +20,7 @@ class Request:
     draw: int = 0
     complaint: str | None = None  # what was wrong with the last reply, when this is a retry
     said: str | None = None  # the reply that is complained of
+    limit: int = 0  # of words: the characters that are of use, and so the tokens that may be paid for
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from agents.base import Question
 from agents.llm.budget import Spent
 from agents.llm.engine import Reply, Request, Way
-from agents.llm.ledger import Ledger, summarise
+from agents.llm.ledger import HowAsked, Ledger, how_asked, summarise
 from agents.llm.prompts import CallKeys, canonical
 from agents.llm.replies import Verdict
 from agents.llm.storage import JournalError, Lock, open_to_write
@@ -158,6 +158,10 @@ class Journal:
     def ledger(self, purpose: str | None = None) -> Ledger:
         """The account so far, of everything or of one purpose."""
         return summarise(self._db, purpose)
+
+    def how_asked(self, model: str) -> HowAsked:
+        """How everything was asked of a model, and answered, so far."""
+        return how_asked(self._db, model)
 
     def _row(self, id_: int, model: int, call: Call, reply: Reply, verdict: Verdict, now: float) -> tuple[Any, ...]:
         r, q = call.request, call.request.question

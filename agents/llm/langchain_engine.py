@@ -69,7 +69,7 @@ class LangChainEngine:
         if base_url is not None and self._openai:
             check_server(base_url, name, os.environ.get(_OPENAI_KEY), _OPENAI_KEY)
         self._chat = _chat_model(model, base_url, timeout, given)
-        self._timeout, self.max_in_flight = timeout, max_in_flight
+        self._timeout, self.max_in_flight, self._max_tokens = timeout, max_in_flight, max_tokens
         self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
         self._loop = Loop()
@@ -114,6 +114,8 @@ class LangChainEngine:
             asked |= {"logprobs": True, "top_logprobs": _LIKELIEST}
         if extras and request.way != "distribution":
             asked |= {"seed": request.draw % 2**31}
+        if request.limit:
+            asked |= {"max_tokens": min(request.limit, self._max_tokens)}
         if schema:
             form = {"name": "answer", "schema": answer_schema(request.question), "strict": True}
             asked |= {"response_format": {"type": "json_schema", "json_schema": form}}

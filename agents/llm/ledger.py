@@ -14,6 +14,13 @@ _FAULTS = """SELECT f.cause, sum(f.tries) FROM faults f JOIN calls c ON c.id = f
     WHERE ? IS NULL OR c.purpose = ? GROUP BY 1 ORDER BY 2 DESC, 1"""
 _TOKENS = """SELECT m.model, sum(c.tokens_in), sum(c.tokens_out) FROM calls c JOIN models m ON m.id = c.model
     WHERE ? IS NULL OR c.purpose = ? GROUP BY 1 ORDER BY 1"""
+_SINGLE = """SELECT count(*), total(json_extract(f.text, '$[2]') = 'sample')
+    FROM decisions d JOIN calls c ON c.id = d.call
+    JOIN models m ON m.id = c.model JOIN texts f ON f.id = c.form WHERE m.model = ?"""
+_WRITTEN = """SELECT count(*), total(silent) FROM (SELECT min(c.problem IS NOT NULL) AS silent FROM calls c
+    JOIN models m ON m.id = c.model JOIN texts f ON f.id = c.form
+    WHERE m.model = ? AND c.void = 0 AND json_extract(f.text, '$[2]') = 'words'
+    GROUP BY c.purpose, c.seed, c.episode, c.step, c.agent, c.form)"""
 _FALLBACKS = """SELECT fallback, count(*) FROM decisions WHERE fallback IS NOT NULL AND (? IS NULL OR purpose = ?)
     GROUP BY 1 ORDER BY 1"""
 
@@ -39,6 +46,22 @@ class Ledger:
     faults: Mapping[str, int]  # cause -> tries of calls that were sent again
     fallbacks: Mapping[str, int]  # name -> decisions
     tokens: Mapping[str, tuple[int, int]]  # model -> tokens in and out
+
+
+@dataclass(frozen=True)
+class HowAsked:
+    """How everything was asked of one model."""
+
+    decisions: int
+    single: int  # of them, those that were asked for as a single action in the end
+    written: int  # notes, thoughts and messages that were asked for
+    silent: int  # of them, those that could not be had
+
+
+def how_asked(connection: sqlite3.Connection, model: str) -> HowAsked:
+    """From the journal, so that it is the same however often a run was resumed."""
+    found = [connection.execute(query, (model,)).fetchone() for query in (_SINGLE, _WRITTEN)]
+    return HowAsked(*(int(number) for row in found for number in row))
 
 
 def summarise(connection: sqlite3.Connection, purpose: str | None = None) -> Ledger:

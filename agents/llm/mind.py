@@ -45,6 +45,7 @@ class Past:
     news: str
     answer: str
     went: float | None = None  # how it went, as one sees it; None = cannot be told (yet)
+    answered: bool = True  # False = something was done in place of an answer that could not be had
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def remembered(mind: Mind, past: Sequence[Past], words: Wording, what: str) -> s
 
     def told(p: Past) -> str:
         name = "best" if p.number in best else "worst" if p.number in worst else "period"
+        name = name if p.answered else "unanswered"
         outcome = "" if p.went is None else words.fill("outcome", what=what, value=f"{p.went:,.0f}")
         return words.fill(name, number=p.number, news=p.news, answer=p.answer, outcome=outcome).rstrip()
 

@@ -11,7 +11,7 @@ from functools import cache
 from agents.base import Decisions, Message, Question, Round
 from agents.llm.mind import LONGEST, Mind, Minds, Past, Who, remembered
 from agents.llm.population import LanguagePopulation
-from agents.llm.replies import shown
+from agents.llm.replies import harmless
 from agents.llm.wording import Wording
 from learning.draws import Draws
 from personas.people import People
@@ -83,7 +83,7 @@ class _Here:
     def messages(self, draws: Draws) -> tuple[Message, ...]:
         """Of all who want to say something."""
         talk = self.round.talk
-        if talk is None:
+        if talk is None or talk.longest == 0:
             return ()
         if "words" not in self.of.people.engine.ways:
             raise ValueError(_cannot_write(self.of.people.engine.model))
@@ -104,8 +104,8 @@ class _Here:
             told = self.question(w, n)
             return Question(told.system, f"{told.user}\n{ask((w, n))}", key, ())
 
-        words = self.of.people.words(self.round, draws, question)
-        return {who: shown(text, limit) for who, text in words.items()}
+        words = self.of.people.words(self.round, draws, question, limit)
+        return {who: harmless(text, limit) for who, text in words.items()}
 
     def question(self, w: int, n: int, thoughts: str = "") -> Question:
         """The society's question with what this person has in mind around it."""
@@ -123,7 +123,7 @@ class _Here:
 
     def _heard(self, w: int, n: int) -> list[str]:
         said = () if self.round.talk is None else self.round.talk.heard(w, n)
-        return [self.of.words.fill("message", message=shown(text, LONGEST["short"])) for text in said]
+        return [self.of.words.fill("message", message=harmless(text, LONGEST["short"])) for text in said]
 
     def _system(self, system: str, w: int, n: int) -> str:
         """The society's, unless the user words it otherwise."""
@@ -138,11 +138,13 @@ class _Here:
         if not (self.of.mind.last or self.of.mind.best or self.of.mind.worst or self.of.mind.note):
             return {}
         action: list[list[int]] = decisions.action.tolist()
+        failed = {(f.world, f.agent) for f in decisions.fallbacks}
         turns: list[list[int]] = (decisions.action >= 0).nonzero().tolist()
         found: dict[Who, tuple[Past, ...]] = {}
         for w, n in turns:
             told = self.round.question(w, n)
-            period = Past(self.round.step + 1, told.user, told.choices[action[w][n]])
+            answer = told.choices[action[w][n]]
+            period = Past(self.round.step + 1, told.user, answer, answered=(w, n) not in failed)
             found[w, n] = self.minds.remembering((w, n), period)
         return found
 

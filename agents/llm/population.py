@@ -121,16 +121,18 @@ class LanguagePopulation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of how these people were asked."""
-        model, t = self.engine.model, self.tally
+        model, kept = self.engine.model, self.journal.how_asked(self.engine.model)
         found = list[str]()
         if self.way not in self.engine.ways:
             found.append(f"{model} tells no probabilities of choices; it is asked for single actions.")
-        elif t.single:
-            told = f"{model} did not tell the probability of every choice in {t.single:,} of {t.decided:,} decisions"
-            found.append(f"{told}; those were asked again, for a single action.")
-        if t.silent:
+        elif self.way == "distribution" and kept.single:
             found.append(
-                f"{t.silent:,} of {t.written:,} notes, thoughts and messages could not be had: there were none."
+                f"{model} did not tell the probability of every choice in {kept.single:,} of {kept.decisions:,} "
+                "decisions; those were asked again, for a single action."
+            )
+        if kept.silent:
+            found.append(
+                f"{kept.silent:,} of {kept.written:,} notes, thoughts and messages could not be had: there were none."
             )
         return tuple(found)
 
@@ -159,14 +161,17 @@ class LanguagePopulation:
         decisions = Decisions(action, log_probs if whole else None, fallbacks(outcomes, self.fallback))
         return torch.where(turn, action, memory), decisions
 
-    def words(self, round: Round, draws: Draws, question: Callable[[int, int], Question]) -> dict[tuple[int, int], str]:
+    def words(
+        self, round: Round, draws: Draws, question: Callable[[int, int], Question], limit: int
+    ) -> dict[tuple[int, int], str]:
         """Free text of everyone whose turn it is, in answer to `question` (world, agent); "" where there was none.
+        limit: characters of it that are of use.
 
         Untrusted: it is kept as it came. BudgetSpent, PopulationStopped: as in `decide`.
         """
 
         def asked(w: int, n: int, tag: Tag, _: Way) -> Outcome:
-            return Outcome(w, n, (), tag, Request(question(w, n), "words", draw_number(tag)))
+            return Outcome(w, n, (), tag, Request(question(w, n), "words", draw_number(tag), limit=limit))
 
         turn: list[list[int]] = round.choices.any(-1).nonzero().tolist()
         made = self._outcomes(round.step, draws, turn, asked, free=True)
@@ -190,7 +195,7 @@ class LanguagePopulation:
                 yield here.made[-1]
 
         try:
-            for start, end in pairwise(self._cuts(len(places))):
+            for start, end in pairwise(self._cuts(len(places), free)):
                 here.size = end
                 self._settle(asked(places[start:end], self._way), lambda done: self._settled(done, here))
         except PopulationStopped:
@@ -198,12 +203,13 @@ class LanguagePopulation:
             raise
         return here.made
 
-    def _cuts(self, decisions: int) -> list[int]:
-        """Where a round is cut: what the first decisions of all show (is the model of use, how is it asked) is known
-        before the others are asked.
+    def _cuts(self, size: int, free: bool) -> list[int]:
+        """Where a round of decisions, or of words, is cut: what the first of all show (is the model of use, how is it
+        asked) is known before the others are asked.
         """
-        first = [min(self.chunk, decisions)] if self.tally.asked < self.chunk else []
-        return list(dict.fromkeys([0, *first, decisions]))
+        before = self.tally.written if free else self.tally.decided
+        first = [min(self.chunk, size)] if before < self.chunk else []
+        return list(dict.fromkeys([0, *first, size]))
 
     def _settle(self, asked: Iterator[Outcome], told: Told) -> None:
         if isinstance(self.engine, Concurrent):

@@ -65,7 +65,8 @@ class CallKeys:
 
     def of(self, request: Request) -> bytes:
         """The key [32 bytes] of one request."""
-        parts = (self._what_lasts(request), request.question.user, request.draw, request.complaint, request.said)
+        parts = [self._what_lasts(request), request.question.user, request.draw, request.complaint, request.said]
+        parts += [request.limit] if request.limit else []  # of words only
         return hashlib.sha256(canonical(parts).encode()).digest()
 
     def _what_lasts(self, request: Request) -> str:

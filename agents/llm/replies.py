@@ -15,6 +15,7 @@ from agents.llm.engine import Reply, Request
 LONGEST = 4000  # characters of a reply that are kept and read
 ENOUGH_MASS = 0.95  # share of probability on the offered choices from which on it counts as the whole distribution
 _SLACK = 1e-3  # rounding allowed in a sum of probabilities
+_HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "“": "'", "”": "'", '"': "'"})
 _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
@@ -39,6 +40,13 @@ def shown(text: str, limit: int = 200) -> str:
     visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     tidy = re.sub(r" +", " ", visible).strip()
     return tidy if len(tidy) <= limit else tidy[: limit - 1] + "…"
+
+
+def harmless(text: str, limit: int = 200) -> str:
+    """`shown`, and such that it can be put into a prompt in quotes: without what may end them, or what a chat template
+    may take for the beginning or the end of somebody's turn.
+    """
+    return shown(text.translate(_HARMLESS), limit)
 
 
 def bounded(reply: Reply, redact: Callable[[str], str]) -> Reply:

@@ -89,7 +89,7 @@ class TransformersEngine:
             request.question,
             request.draw,
             self._temperature,
-            min(self._max_tokens, longest),
+            min(self._max_tokens, longest, request.limit or longest),
         )
         return Reply(self._tokens.words(said), None, len(prompt), len(said), time.perf_counter() - began)
 

@@ -100,9 +100,14 @@ class VllmEngine:
             **{name: value for name, value in self.parameters.items() if value is not None},
             "seed": request.draw % 2**31,
             **form,
+            "max_tokens": self._most_tokens(request),
         }
         body, faults = await self._sender.post(_CHAT, asked, ends)
         return _read(body, faults)
+
+    def _most_tokens(self, request: Request) -> Setting:
+        most = self.parameters["max_tokens"]
+        return min(request.limit, most) if request.limit and isinstance(most, int) else most
 
     async def _told(self, request: Request, ends: float) -> Reply:
         """The chance of every choice."""

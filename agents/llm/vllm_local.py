@@ -33,6 +33,7 @@ class LocalVllmEngine:
         refuse_secret_values(more)
         self.model, self.ways = model, frozenset[Way]({"sample", "distribution", "words"})
         self.parameters: dict[str, Setting] = {"temperature": temperature, "max_tokens": max_tokens, **more}
+        self._max_tokens = max_tokens
         self._sampling = {
             name: value for name, value in self.parameters.items() if name not in more or name in SAMPLING
         }
@@ -67,6 +68,7 @@ class LocalVllmEngine:
         if request.way != "distribution":
             held = form(json=answer_schema(request.question)) if request.way == "sample" else None
             given = {name: value for name, value in self._sampling.items() if value is not None}
+            given["max_tokens"] = min(request.limit or self._max_tokens, self._max_tokens)
             params = how(**given, seed=request.draw % 2**31, structured_outputs=held)
             return self._tokens.prompt(request), params, None
         choices = self._tokens.choices(request.question)

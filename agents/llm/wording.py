@@ -13,7 +13,13 @@ STANDARD = Path(__file__).parent / "words.yaml"
 _HOLE = re.compile(r"\{(\w+)\}")
 _MUST = {  # what may not be left out, lest nobody is told it
     **{"user": {"news"}, "memory": {"periods"}, "period": {"news", "answer"}, "best": {"news", "answer"}},
-    **{"worst": {"news", "answer"}, "note": {"note"}, "thoughts": {"thoughts"}, "heard": {"messages"}},
+    **{
+        "worst": {"news", "answer"},
+        "unanswered": {"news", "answer"},
+        "note": {"note"},
+        "thoughts": {"thoughts"},
+        "heard": {"messages"},
+    },
     **{"message": {"message"}, "system": {"persona"}},
 }
 

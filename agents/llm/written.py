@@ -13,8 +13,9 @@ def written(network: Any, prompt: list[int], question: Question, number: int, te
     and the number. temperature: 0 = always the likeliest.
     """
     ids = torch.tensor([prompt], device=network.device)
-    how: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+    drawn: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    how = drawn if temperature > 0 else {"do_sample": False}
     with torch.random.fork_rng(), torch.inference_mode():
         torch.manual_seed(child_seed(number, f"{question.system}\0{question.user}"))
-        out = network.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=most, top_k=0, top_p=1.0, **how)
+        out = network.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=most, **how)
     return out[0, len(prompt) :].tolist()

@@ -34,7 +34,7 @@ def prompt(
         return
     for one in found:
         _show(one)
-        typer.echo(f"{model}: {one.length}", err=True)
+        typer.echo(f"{config.population.model}: {one.length}", err=True)
 
 
 def _plain(one: "Prompt") -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments.benchmarks.killed_run import PHASES, Moment, moments, order_of
-from experiments.kills_lose_nothing import Found, Kill, embedded, served
+from experiments.benchmarks.killed_run import PHASES, Moment, Town, moments, order_of
+from experiments.kills_lose_nothing import Found, Kill, embedded, numbers, served
 
 WHOLE = [
     *((0.0, "start"), (5.0, "learning"), (6.0, "64 calls"), (9.0, "people-0"), (12.0, "rules-0")),
@@ -25,6 +25,17 @@ def test_a_small_run_killed_in_three_phases_ends_the_same(play: Callable[..., Fo
     assert found.calls > 1_000
     assert any(kill.kept for kill in found.kills)
     assert found.asked_again <= found.lost <= 3 * found.limit
+
+
+def test_an_episode_that_differs_is_another_end(tmp_path: Path):
+    town = Town(tmp_path, ())
+    file = tmp_path / "run/episodes/learning/episodes-00000.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"one")
+    before = numbers(town)
+    assert list(before) == ["run/episodes/learning/episodes-00000.parquet"]
+    file.write_bytes(b"other")
+    assert numbers(town) != before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Whole runs of people with minds: kept, gone on with, and refused where they cannot be."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agents.llm.calls import Which, calls
+from agents.llm.engine import Request
+from agents.llm.mock import MOCKS, Answer
+from agents.llm.wording import wording
 from experiments import runs
 from experiments.cli import app
+from learning.draws import child_seed
 from tests.experiments.tiny import TINY
 
 MIND = (
@@ -74,13 +79,19 @@ def test_words_that_changed_halfway_are_refused(config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["population.model=embedded", "population.mind.note=9"], "embedded writes no words of its own"),
-        (["population.model=embedded", "society.talk=town_hall"], "embedded writes no words of its own"),
+        (["population.model=embedded", "population.mind.note=9"], "the embedded model reads the society's own words"),
+        (["population.model=embedded", "society.talk=town_hall"], "the embedded model reads the society's own words"),
         (["society.talk=market"], "society.talk"),
         (["population.kind=scripted", "population.mind.last=2"], "only language-model people have it"),
         (["population.mind.last=-1"], "population.mind.last: found -1"),
         (["population.mind.reasoning=deep"], "'off', 'short' or 'long'"),
         (["population.fallback=skip"], "people of income_tax cannot do nothing"),
+        (["population.model=embedded", "population.mind.last=2"], "the embedded model reads the society's own words"),
+        (["population.kind=scripted", "society.talk=town_hall"], "scripted people do not talk"),
+        (
+            ["budget.calls=400", "population.mind.reasoning=short"],
+            "do not pay for one episode of income_tax, which takes 768",
+        ),
         (["population.words=none.yaml"], "there is no file of words at none.yaml"),
     ],
 )
@@ -107,3 +118,56 @@ def test_a_prompt_with_a_mind_shows_every_question_of_that_step(config: Path) ->
     assert "(note of the model's own)" in told[3]["messages"][1]["content"]
     first = json.loads(solon("prompt", "income_tax", "maria-keller", *MIND, "--model", "x:y", "--json").stdout)
     assert [one["asks_for"] for one in first] == ["message", "thoughts", "hours"]
+
+
+def test_a_finished_run_is_reported_without_the_files_it_was_made_of(config: Path) -> None:
+    mine = config.with_name("mine.yaml")
+    mine.write_text('note: "📝 {note}"\nask_short: "tab\\there, “quote”, #no: comment"', encoding="utf-8")
+    words = ("population.mind.note=60", "population.mind.reasoning=short", f"population.words={mine}")
+    first = solon("run", config, *words)
+    assert first.exit_code == 0, first.output
+    assert solon("run", config, *words).exit_code == 0  # what it kept can be read again
+    assert wording(runs.RUNS / "tiny/words.yaml").texts == wording(mine).texts
+    for broken in ('note: "nothing"', None):
+        mine.write_text(broken) if broken else mine.unlink()
+        told = solon("report", "tiny")
+        assert told.exit_code == 0, told.output
+        assert told.stdout.split("report:")[0] == first.stdout.split("report:")[0]
+
+
+def test_silence_is_counted_the_same_however_often_a_run_goes_on(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def often_silent(request: Request) -> Answer:
+        number = child_seed(0, request.question.user)
+        if request.way == "words":
+            return "" if number % 50 == 0 else "well"
+        return number % len(request.question.choices)
+
+    monkeypatch.setitem(MOCKS, "uniform", often_silent)
+    words = ("population.mind.note=60", "population.mind.reasoning=short", "population.max_fallback_share=0.5")
+    stopped = solon("run", config, *words, "budget.calls=4000")
+    assert stopped.exit_code == 2
+    assert solon("run", config, *words).exit_code == 0
+    silences = re.findall(
+        "([0-9,]+) of ([0-9,]+) notes, thoughts and messages", (runs.RUNS / "tiny/report.html").read_text()
+    )
+    assert len(silences) == 1
+    assert int(silences[0][0].replace(",", "")) > 10
+    assert solon("report", "tiny").exit_code == 0
+    again = re.findall(
+        "([0-9,]+) of ([0-9,]+) notes, thoughts and messages", (runs.RUNS / "tiny/report.html").read_text()
+    )
+    assert again == silences
+    assert solon("run", config, *words, "name=whole").exit_code == 0
+    assert silences[0][0] + " of " + silences[0][1] in (runs.RUNS / "whole/report.html").read_text()
+
+
+def test_a_dry_run_tells_no_less_than_is_used(config: Path) -> None:
+    foretold = json.loads(solon("run", config, "population.mind.note=20", "--dry-run", "--json").stdout)
+    assert solon("run", config, "population.mind.note=20").exit_code == 0
+    used = json.loads(solon("journal", runs.RUNS / "tiny", "--json").stdout)["ledgers"]["in all"]
+    assert used["tokens_out"] <= foretold["tokens_out"]
+    assert used["calls"] <= foretold["calls"]
+
+
+def test_a_prompt_is_measured_under_the_models_own_name() -> None:
+    assert "openai:x: about" in solon("prompt", "income_tax", "maria-keller", "population.model=openai:x").stderr

@@ -31,6 +31,8 @@ class Speakers:
         default_factory=dict[tuple[int, int, int], tuple[str, ...]]
     )
 
+    longest: dict[int, int] = field(default_factory=dict[int, int])  # step -> characters
+
     def start(self, people: People) -> None:
         return None
 
@@ -40,6 +42,7 @@ class Speakers:
             return None, Decisions(action, None)
         who = [(w, n) for w in range(action.shape[0]) for n in range(action.shape[1])]
         self.heard |= {(round.step, w, n): round.talk.heard(w, n) for w, n in who}
+        self.longest[round.step] = round.talk.longest
         said = [Message(w, n, f"{round.step} {w} {n}") for w, n in who if self.speaks(round.step, n)]
         return None, Decisions(action, None, messages=tuple(said))
 
@@ -58,6 +61,7 @@ def test_everyone_hears_five_others_of_their_own_town_from_the_year_before():
             assert len(set(heard)) == 5
             assert all(text.startswith(f"{step - 1} {w} ") for text in heard)
             assert f"{step - 1} {w} {n}" not in heard
+    assert speakers.longest == {**dict.fromkeys(range(11), 200), 11: 0}  # nobody would hear the last ones
     listeners = [speakers.heard[1, 0, n] for n in range(32)]
     assert len({text for heard in listeners for text in heard}) > 20  # not always the same few speak up
     assert speakers.heard[1, 0, 0] != tuple(text.replace("2 ", "1 ", 1) for text in speakers.heard[3, 0, 0])

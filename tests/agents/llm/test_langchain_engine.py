@@ -244,14 +244,14 @@ def test_other_providers_with_and_without_structured_output(
     with journal(tmp_path) as j:
         people = LanguagePopulation(engine_for("someone:tiny"), j)
         decisions = decide(people, a_round(0, 1, 3))
-    assert "is asked for single actions" in people.notes[0]
+        assert "is asked for single actions" in people.notes[0]
     assert decisions.action.tolist() == [[CHOICES.index(hours)] * 3]
 
 
 def test_words_are_asked_for_without_any_form() -> None:
     with serving(lambda body: "Work less.") as fake:
-        reply = one(fake, Request(Question("You are Ada.", "Write a note.", "note", ()), "words", 7))
+        reply = one(fake, Request(Question("You are Ada.", "Write a note.", "note", ()), "words", 7, limit=80))
     assert (reply.text, reply.error, reply.log_probs) == ("Work less.", None, None)
     (body,) = fake.asked
-    assert body["seed"] == 7
+    assert (body["seed"], body["max_completion_tokens"]) == (7, 80)
     assert not {"response_format", "logprobs"} & set(body)

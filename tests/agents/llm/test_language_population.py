@@ -225,7 +225,7 @@ def test_an_engine_without_distributions_is_asked_for_samples_and_says_so(tmp_pa
     with journal(tmp_path) as j:
         population = LanguagePopulation(engine, j)
         decide(population, a_round(0, 1, 2))
-    assert "tells no probabilities" in str(population.notes)
+        assert "tells no probabilities" in str(population.notes)
     assert {r.way for r in engine.batches[0]} == {"sample"}
 
 
@@ -297,12 +297,12 @@ def test_who_shares_words_does_not_share_a_single_action(tmp_path: Path) -> None
         population = LanguagePopulation(engine, j)
         decisions = decide(population, round_)
         again = decide(LanguagePopulation(engine, j), round_)
-        calls = j.ledger().calls
+        calls, notes = j.ledger().calls, population.notes
     assert calls == 1 + 60  # once for the distribution
     assert len(decisions.action.unique()) > K // 2
     assert torch.equal(decisions.action, again.action)
     assert decisions.log_probs is None
-    assert "60 of 60 decisions; those were asked again" in population.notes[0]
+    assert "60 of 60 decisions; those were asked again" in notes[0]
 
 
 def test_where_no_distribution_is_ever_told_it_is_no_longer_asked_for(tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ def test_words_are_written_token_by_token(letters_only: Path) -> None:
     assert (first.tokens_in, first.tokens_out) == (len("<system>You are Ada.<user>Write a note.<assistant>"), 12)
     cold = TransformersEngine(f"transformers:{letters_only}", max_tokens=12, temperature=0.0)
     assert len({reply.text for reply in cold.complete([Request(note, "words", draw) for draw in range(3)])}) == 1
+    (short,) = engine.complete([Request(note, "words", 1, limit=5)])
+    assert first.text.startswith(short.text)
+    assert short.tokens_out == 5
     mixed = engine.complete([Request(note, "words", 1), Request(HOURS, "distribution")])
     assert mixed[0].text == first.text
     assert mixed[1].log_probs is not None

@@ -349,9 +349,11 @@ def test_words_are_asked_for_without_any_form():
     question = Question("You are Ada.", "Write a note.", "note", ())
     with serving(lambda body: "Work less.") as server:
         engine = VllmEngine("vllm:tiny", [server.url], limits=QUICK)
-        first, second = engine.complete([Request(question, "words", draw) for draw in (1, 2)])
+        first, second = engine.complete(
+            [Request(question, "words", draw, limit=limit) for draw, limit in ((1, 80), (2, 0))]
+        )
     assert (first.text, first.error, first.log_probs) == ("Work less.", None, None)
     assert second.text == "Work less."
     assert {body["seed"] for body in server.asked} == {1, 2}
     assert all("structured_outputs" not in body and "logprobs" not in body for body in server.asked)
-    assert all(body["max_tokens"] == 512 for body in server.asked)
+    assert {body["max_tokens"] for body in server.asked} == {80, 512}
