@@ -1,0 +1,118 @@
+"""Any of our engines as a LangChain chat model: for chains, agents and graphs that are built of these."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable, RunnableLambda
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from agents.base import Question
+from agents.llm.engine import Engine, Request, Way, parameters_of
+from agents.llm.prompts import json_value
+from agents.llm.replies import read, read_choice
+
+Form = tuple[str, tuple[str, ...]]
+"""The name of an answer, and its choices; none = words are asked for"""
+_WORDS: Form = ("words", ())
+
+
+class EngineChatModel(BaseChatModel):
+    """`engine` as a chat model. It is told a system message and a user message; a longer talk is put into the latter.
+
+    It answers in words. `with_structured_output` takes a schema of one property that is one of several values, and
+    answers with that object; with `way="distribution"` the message's `response_metadata` has the log-probability of
+    every value as "log_probs". ValueError: the engine cannot be asked so, or gave no answer that can be used.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    engine: Any  # an agents.llm.engine.Engine: pydantic cannot check a protocol
+    draw: int = 0  # tells several answers to the same words apart
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    @property
+    def _llm_type(self) -> str:
+        return "solon"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"model": self.engine.model, "draw": self.draw, **parameters_of(self.engine)}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        form: Form = _WORDS,
+        way: Way = "words",
+        **kwargs: Any,
+    ) -> ChatResult:
+        if stop:
+            raise ValueError("words at which to stop are the engine's own setting, where it has one")
+        message = self._answer(Request(_question(messages, form), way, self.draw))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _answer(self, request: Request) -> AIMessage:
+        engine: Engine = self.engine
+        if request.way not in engine.ways:
+            known = " or ".join(sorted(engine.ways))
+            raise ValueError(f"{engine.model} cannot be asked for {request.way}, only for {known}")
+        with self._lock:  # of one process: engines answer one batch at a time
+            (reply,) = engine.complete([request])
+        if (problem := read(request, reply).problem) is not None:
+            raise ValueError(f"{engine.model} gave no answer that can be used: {problem}")
+        chances = dict(zip(request.question.choices, reply.log_probs or (), strict=False))
+        return AIMessage(
+            reply.text,
+            response_metadata={"model_name": engine.model, **({"log_probs": chances} if chances else {})},
+            usage_metadata={
+                "input_tokens": reply.tokens_in,
+                "output_tokens": reply.tokens_out,
+                "total_tokens": reply.tokens_in + reply.tokens_out,
+            },
+        )
+
+    def with_structured_output(
+        self, schema: Any, *, include_raw: bool = False, way: Way = "sample", **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """See the class. schema: a JSON schema, or a pydantic model, whose objects are given back.
+
+        ValueError: it has another form, for which this model cannot be asked.
+        """
+        form = _form(schema)
+
+        def parsed(message: AIMessage) -> Any:
+            choice, _ = read_choice(message.text, Question("", "", *form))  # there is one, or it would not be a message
+            value: Any = {form[0]: json_value(form[1][choice or 0])}
+            value = schema.model_validate(value) if _is_model(schema) else value
+            return {"raw": message, "parsed": value, "parsing_error": None} if include_raw else value
+
+        return self.bind(form=form, way=way) | RunnableLambda(parsed)
+
+
+def _question(messages: Sequence[BaseMessage], form: Form) -> Question:
+    """A single user message as it is; a talk line by line, each with who said it."""
+    system = "\n".join(message.text for message in messages if message.type == "system")
+    said = [message for message in messages if message.type != "system"]
+    if not said:
+        raise ValueError("there is no message to answer")
+    user = said[0].text if len(said) == 1 else "\n".join(f"{message.type}: {message.text}" for message in said)
+    return Question(system, user, *form)
+
+
+def _form(schema: Any) -> Form:
+    told: Mapping[str, Any] = schema.model_json_schema() if _is_model(schema) else schema
+    properties: Mapping[str, Any] = told.get("properties", {})
+    offered = [(key, one.get("enum", ())) for key, one in properties.items()]
+    if len(offered) != 1 or not offered[0][1]:
+        raise ValueError("the schema must have one property that is one of several values: an enum, or a Literal")
+    return offered[0][0], tuple(str(value) for value in offered[0][1])
+
+
+def _is_model(schema: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(schema, type) and issubclass(schema, BaseModel)
