@@ -11,6 +11,7 @@ run.lock         held while a process works here
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from experiments.stages import Stages
 from personas.load import persona_paths
 
 FORMAT = 1
-RUNS = ROOT / "runs"
+RUNS = Path(os.environ.get("SOLON_RUNS", ROOT / "runs"))
 
 
 @dataclass(frozen=True)

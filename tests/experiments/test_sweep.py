@@ -1,0 +1,134 @@
+"""Many runs: what they are called, refused before any begins, gone on with, and put together by seed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from experiments import runs, sweep
+from experiments.cli import app
+from experiments.errors import UserError
+from experiments.sweep import Cell, Done, cells, here, rows, run_cell
+from tests.experiments.tiny import TINY
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace("[us_federal, saez]", "[us_federal]"))
+    return file
+
+
+def solon(*words: object) -> Result:
+    return CliRunner().invoke(app, ["sweep", *map(str, words)], env={"COLUMNS": "200"})
+
+
+def test_every_config_value_and_seed_is_a_run_with_a_name_of_its_own(config: Path):
+    over = ["population.model=mock:uniform,mock:middle", "method.settings.penalty=0,0.5"]
+    found = cells([config], ["evaluation.communities=3"], over, 2, smoke=False)
+    assert len(found) == 8
+    names = [cell.words[-1] for cell in found]
+    assert len(set(names)) == 8
+    assert names[0] == "name=tiny-model-mock-uniform-penalty-0-seed0"
+    assert found[1].words == (
+        *("evaluation.communities=3", "population.model=mock:uniform", "method.settings.penalty=0", "seed=1"),
+        "name=tiny-model-mock-uniform-penalty-0-seed1",
+    )
+    assert len({cell.group for cell in found}) == 4
+
+
+def test_long_names_end_with_a_hash(config: Path):
+    over = [f"population.model={'a' * 60}:x,{'a' * 60}:y"]
+    one, two = cells([config], [], over, 1, smoke=False)
+    assert one.words[-1] != two.words[-1]
+    assert all(len(cell.words[-1]) <= len("name=") + 64 for cell in (one, two))
+
+
+@pytest.mark.parametrize(
+    ("words", "over", "message"),
+    [
+        ([], ["seed"], "'seed' is not KEY=VALUE,VALUE"),
+        ([], ["population.retries=1,,2"], "is not KEY=VALUE,VALUE"),
+        (["evaluation.comunities=2"], [], "did you mean 'communities'"),
+        ([], ["population.retries=1,-1"], "population.retries: found -1"),
+    ],
+)
+def test_what_one_run_would_refuse_is_refused_before_any_begins(
+    config: Path, words: list[str], over: list[str], message: str
+):
+    with pytest.raises(UserError, match=message):
+        cells([config], words, over, 2, smoke=False)
+    assert not runs.RUNS.exists()
+
+
+def test_a_sweep_runs_goes_on_and_tells_what_failed(config: Path, monkeypatch: pytest.MonkeyPatch):
+    words = (config, "--over", "population.model=mock:uniform,mock:broken", "--json")
+    done = solon(*words)
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert [(row["method"], row["seeds"]) for row in told["rows"]] == [("swm_ap", 1), ("us_federal", 1)]
+    (failed,) = told["failed"]
+    assert "mock:broken seed=0 failed: mock:broken gave no usable answer" in failed
+    assert (runs.RUNS / "tiny-model-mock-uniform-seed0/report.html").exists()
+    assert "evaluation: us_federal" in (runs.RUNS / "tiny-model-mock-uniform-seed0.log").read_text()
+    again = json.loads(solon(*words).stdout)
+    assert again["rows"] == told["rows"]
+
+
+def test_seeds_are_put_together_by_group_and_method():
+    def cell(group: str, seed: int) -> Cell:
+        return Cell("x.yaml", (), group, seed, False, "runs")
+
+    def methods(level: float) -> list[dict[str, object]]:
+        return [{"name": "swm_ap", "welfare": [level, 0, 9], "gain": [level - 1, 0, 0]}]
+
+    done = [Done(cell("a", seed), methods(float(seed))) for seed in (1, 2, 3)]
+    found = rows([*done, Done(cell("a", 4), [], "broken"), Done(cell("b", 1), [], "broken")])
+    (row,) = found
+    assert (row.group, row.method, row.seeds) == ("a", "swm_ap", 3)
+    assert (row.welfare.value, row.gain.value) == (2.0, 1.0)
+    assert row.welfare.low == pytest.approx(2 - 4.303 * 1 / 3**0.5, abs=0.01)
+
+
+def test_runs_are_made_at_once_and_told_in_order(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep, "run_cell", lambda cell: Done(cell, []))
+    todo = [Cell("x", (), "g", seed, False, "runs") for seed in range(5)]
+    assert [done.cell.seed for done in here(todo, 3)] == list(range(5))
+
+
+def test_nothing_to_run_and_no_cluster_are_told(config: Path):
+    assert "there is nothing to run" in solon("seed=3").stderr
+    done = solon(config, "--ray", "127.0.0.1:9")
+    assert done.exit_code == 2
+    assert "there is no Ray cluster at 127.0.0.1:9" in done.stderr
+    assert "there is no Ray cluster at nowhere" in solon(config, "--ray", "nowhere").stderr
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_sweep_uses_both_machines_of_a_cluster_and_ends_as_without(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from ray.cluster_utils import Cluster
+
+    from experiments import ray_cluster
+
+    monkeypatch.setattr(
+        ray_cluster, "_check_open", lambda address: None
+    )  # tests may not reach this machine's own address
+
+    todo = cells([config], [], [], 4, smoke=False)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        done = list(ray_cluster.on_ray(todo, cluster.address))
+    finally:
+        cluster.shutdown()
+    assert [one.error for one in done] == [""] * 4
+    assert len({one.node for one in done}) == 2
+    runs.RUNS = tmp_path / "others"
+    alone = list(map(run_cell, cells([config], [], [], 4, smoke=False)))
+    assert {one.cell.seed: one.methods for one in done} == {one.cell.seed: one.methods for one in alone}
