@@ -28,7 +28,7 @@ class Cell:
     """One run of a sweep."""
 
     config: str  # file
-    words: tuple[str, ...]  # KEY=VALUE, the seed and the name among them
+    words: tuple[str, ...]  # KEY=VALUE, the seed among them, the name last
     group: str  # what it has in common with the runs of other seeds, for the table
     seed: int
     smoke: bool
@@ -40,7 +40,7 @@ class Done:
     """What became of it."""
 
     cell: Cell
-    methods: list[dict[str, Any]]  # the rows that `solon run --json` prints
+    methods: list[dict[str, Any]]  # the rows of its own that `solon run --json` prints
     error: str = ""  # why there are none
     node: str = ""  # which machine of a cluster it ran on
 
@@ -92,7 +92,7 @@ def run_cell(cell: Cell) -> Done:
     machine that it runs on.
     """
     command = [sys.executable, "-m", "experiments.cli", "run", cell.config, *cell.words, "--json"]
-    name = next(word.removeprefix("name=") for word in reversed(cell.words) if word.startswith("name="))
+    name = cell.words[-1].removeprefix("name=") + "-smoke" * cell.smoke
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SOLON_RUNS": cell.folder}
     Path(cell.folder).mkdir(parents=True, exist_ok=True)
     with (Path(cell.folder) / f"{name}.log").open("w") as log:
@@ -108,7 +108,8 @@ def run_cell(cell: Cell) -> Done:
     if done.returncode != 0:
         told = Path(log.name).read_text().strip().split("\nerror: ")[-1].removeprefix("error: ")
         return Done(cell, [], told[-2000:] or f"it ended with {done.returncode}")
-    return Done(cell, json.loads(done.stdout)["methods"])
+    methods: list[dict[str, Any]] = json.loads(done.stdout)["methods"]
+    return Done(cell, [method for method in methods if not method["quoted"]])  # those are the same in every run
 
 
 def here(todo: Sequence[Cell], at_once: int) -> Iterator[Done]:

@@ -1,6 +1,7 @@
 """Many runs: what they are called, refused before any begins, gone on with, and put together by seed."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ def test_a_sweep_runs_goes_on_and_tells_what_failed(config: Path, monkeypatch: p
     assert "evaluation: us_federal" in (runs.RUNS / "tiny-model-mock-uniform-seed0.log").read_text()
     again = json.loads(solon(*words).stdout)
     assert again["rows"] == told["rows"]
+
+
+def test_rows_that_are_quoted_are_not_of_the_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def printed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        rows = [{"name": "swm_ap", "quoted": None}, {"name": "ppo", "quoted": "imagination_saves_calls"}]
+        return subprocess.CompletedProcess([], 0, json.dumps({"methods": rows}))
+
+    monkeypatch.setattr(sweep.subprocess, "run", printed)
+    done = run_cell(Cell("x.yaml", ("name=x",), "g", 0, True, str(tmp_path)))
+    assert [method["name"] for method in done.methods] == ["swm_ap"]
+    assert (tmp_path / "x-smoke.log").exists()
 
 
 def test_seeds_are_put_together_by_group_and_method():
