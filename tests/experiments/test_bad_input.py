@@ -103,7 +103,7 @@ def test_a_server_that_is_not_there(config: Path):
 
 def test_a_model_that_never_answers_in_format(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     never = MockEngine(lambda _: "I would rather not say.")
-    monkeypatch.setattr("experiments.pipeline.engine_for", lambda *_, **__: never)
+    monkeypatch.setattr("experiments.models.engine_for", lambda *_, **__: never)
     message = refused(config)
     assert "gave no usable answer" in message
     assert "I would rather not say." in message
@@ -117,7 +117,7 @@ def test_a_refused_config_may_be_corrected_under_the_same_name(config: Path):
 
 
 def test_a_run_folder_of_another_config(config: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("experiments.pipeline.engine_for", lambda *_, **__: MockEngine(lambda _: "no"))
+    monkeypatch.setattr("experiments.models.engine_for", lambda *_, **__: MockEngine(lambda _: "no"))
     refused(config)  # it asked, in vain
     message = refused(config, "seed=5")
     assert "seed: 5 here, 0 there" in message

@@ -156,7 +156,7 @@ def test_a_finished_run_is_looked_at_without_its_model_and_without_its_people(
     def gone(*_: object, **__: object) -> None:
         raise AssertionError("the model was asked for")
 
-    monkeypatch.setattr(pipeline, "engine_for", gone)
+    monkeypatch.setattr("experiments.models.engine_for", gone)
     monkeypatch.setattr(runs, "people_file", gone)
     with open_finished(str(straight.runs / "tiny")) as again, Live("tiny", plan(config)) as live:
         finished = execute(again.config, again, live)
@@ -218,7 +218,7 @@ def test_an_unknown_baseline_is_refused(config: Config, tmp_path: Path):
 
 def test_people_who_never_answer_stop_the_run(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     never = MockEngine(lambda _: "I would rather not say.")
-    monkeypatch.setattr("experiments.pipeline.engine_for", lambda *_, **__: never)
+    monkeypatch.setattr("experiments.models.engine_for", lambda *_, **__: never)
     with pytest.raises(ValueError, match="gave no usable answer"):
         table(config, tmp_path)
     assert calls(tmp_path)[0] > 0  # what it said instead is kept
