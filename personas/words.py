@@ -14,6 +14,7 @@ from personas.traits import TRAITS, grade, hours_told
 
 WORD_PATTERN = r"[0-9]+|[^\W\d_]+|[^\w\s]|_"  # a number, a word of letters, or one mark
 _WORD = re.compile(WORD_PATTERN)
+_BRACKETS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")"})
 _USUAL_WEEK = "Your usual week is {hours} hours."
 _FRAME = "You are , a an . Your usual week is hours"  # the words around names, trades and phrases
 
@@ -109,6 +110,11 @@ def clean(text: str) -> str:
     return re.sub(r" +", " ", visible).strip()
 
 
+def _told(text: str) -> str:
+    """`clean`, and without what a chat template may take for the beginning or the end of somebody's turn."""
+    return clean(text).translate(_BRACKETS)
+
+
 def trait_phrase(name: str, u: float) -> str:
     """The sentence for one trait at value u in [0, 1]."""
     if name == "preferred_hours":
@@ -175,17 +181,17 @@ def trait_sentence(persona: Persona, name: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    tidy = clean(text)
+    tidy = _told(text)
     return tidy if not tidy or tidy[-1] in ".!?\"'”’)" else tidy + "."
 
 
 def _identity(persona: Persona) -> str:
-    parts = [f"You are {clean(persona.name)}"]
+    parts = [f"You are {_told(persona.name)}"]
     age, trade = persona.attributes.get("age"), persona.attributes.get("occupation")
     if isinstance(age, int | float):
         parts.append(str(int(age)))
     if isinstance(trade, str) and clean(trade):
-        parts.append(with_article(clean(trade)))
+        parts.append(with_article(_told(trade)))
     return ", ".join(parts) + "."
 
 
