@@ -60,7 +60,8 @@ def claim(smoke: bool) -> Outcome:
     with _one_core() as rest, started("instant_server", cores=rest) as url:
         ours, theirs = _instant(url, scale)
     with _one_core() as rest, started("instant_server", *SLOW, cores=rest) as url:
-        slow = [_decisions(_Town(scale.slow_years), url, QUEUED, scale.slow_worlds) for _ in range(scale.slow_repeats)]
+        town = _Town(scale.slow_years)
+        slow = [_decisions(town, url, QUEUED, scale.slow_worlds) for _ in range(scale.slow_repeats)]
     rates = {n: statistics.median(own) for n, own in ours.items()}
     ratios = {n: statistics.median(a / b for a, b in zip(ours[n], theirs[n], strict=True)) for n in IN_FLIGHT}
     share = statistics.median(slow) / (SLOTS / LATENCY)
