@@ -132,7 +132,7 @@ class PopulationConfig(Strict):
     def _parts(cls, others: list[PartConfig], info: ValidationInfo) -> list[PartConfig]:
         if others and info.data.get("kind") != "llm":
             raise ValueError("only language-model people are asked of several models; take it out, or write kind: llm")
-        if (shares := sum(part.share or 0.0 for part in others)) > 1:
+        if (shares := sum(part.share or 0.0 for part in others)) > 1 + 1e-9:  # tenths do not add up to 1 in binary
             raise ValueError(f"the shares come to {shares:g}; they may come to 1 at most")
         named = [name for part in others for name in part.people]
         if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:

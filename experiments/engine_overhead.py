@@ -2,7 +2,7 @@
 
 Decisions of the income tax are put in words, sent, journalled, read and settled, by one core; the server has the other.
 Beside it, in the same run and on the same core, LangChain's own client answers the same prompts. A server with a
-latency of a second and 512 slots can give 512 answers a second at most; it is asked by 10,240 people for the twelve years
+latency of a second and 512 slots can give 512 answers a second at most; 10,240 people ask it for the twelve years
 of an episode.
 """
 

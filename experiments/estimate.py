@@ -83,8 +83,8 @@ class Estimate:
         """Where prices are known."""
         if self.bill is None:
             return None
-        calls = {part: self.calls * part.share for part in self.parts}
-        return sum(self.bill.of({p.model: (n * p.tokens_in, n * p.tokens_out)}) for p, n in calls.items())
+        calls = [(part, self.calls * part.share) for part in self.parts]
+        return sum(self.bill.of({p.model: (n * p.tokens_in, n * p.tokens_out)}) for p, n in calls)
 
     def plain(self) -> dict[str, object]:
         """As JSON."""
@@ -94,7 +94,7 @@ class Estimate:
             "tokens_in": round(self.tokens[0]),
             "tokens_out": round(self.tokens[1]),
             "counted_by_the_model": all(part.counted for part in self.parts),
-            "models": {part.model: round(self.calls * part.share) for part in self.parts},
+            "models": [{"model": part.model, "calls": round(self.calls * part.share)} for part in self.parts],
             "money": self.money,
             "currency": self.bill.currency if self.bill else None,
             "calls_in_the_journal": self.kept,

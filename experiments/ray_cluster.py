@@ -20,10 +20,14 @@ def on_ray(todo: Sequence[Cell], address: str) -> Iterator[Done]:
     ray = _joined(address)
     try:
         task = ray.remote(num_cpus=1, max_retries=_TRIES)(_with_node)
-        waiting = [task.remote(cell) for cell in todo]
+        cells = {task.remote(cell): cell for cell in todo}
+        waiting = list(cells)
         while waiting:
             (ready, *_), waiting = ray.wait(waiting, num_returns=1)
-            yield ray.get(ready)
+            try:
+                yield ray.get(ready)
+            except ray.exceptions.RayError as error:  # what the others found is not to be lost with this one
+                yield Done(cells[ready], [], f"{type(error).__name__}: {error}")
     finally:
         ray.shutdown()
 
@@ -41,10 +45,9 @@ def _joined(address: str) -> Any:
         raise UserError("Ray is not installed", where="--ray", fix=fix) from None
     if address not in ("auto", "local"):
         _check_open(address)
-    where = {"address": None if address == "local" else address}
     environment = {"env_vars": {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}}
     try:
-        ray.init(**where, runtime_env=environment, log_to_driver=False, configure_logging=False)
+        ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise _no_cluster(address, error) from None
     return ray

@@ -1,10 +1,14 @@
 """Many runs: configs x values of some keys x seeds, each in a run folder of its own, gone on with like any other."""
 
+import contextlib
+import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +20,11 @@ from typing import Any
 import numpy as np
 
 from experiments import runs
-from experiments.config import load_config
+from experiments.cast import check, society_of
+from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
+from experiments.minds import words_of
+from experiments.runs import people_file
 from experiments.statistics import Interval, seed_interval
 
 _LONGEST = 56  # characters of a run's name, before what --smoke puts behind it
@@ -33,6 +40,7 @@ class Cell:
     seed: int
     smoke: bool
     folder: str  # of all runs
+    where: str  # the folder that relative paths are told from
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class Done:
     cell: Cell
     methods: list[dict[str, Any]]  # the rows of its own that `solon run --json` prints
     error: str = ""  # why there are none
+    reference: str = ""  # the rules that gains are counted from
     node: str = ""  # which machine of a cluster it ran on
 
 
@@ -51,22 +60,50 @@ class Row:
 
     group: str
     method: str
+    reference: str  # that its gain is over, on the same communities
     welfare: Interval
-    gain: Interval  # over the run's reference, on the same communities
+    gain: Interval
     seeds: int
 
 
 def cells(configs: Sequence[Path], words: Sequence[str], over: Sequence[str], seeds: int, smoke: bool) -> list[Cell]:
     """Every run, checked: UserError where one of them would be refused. over: "KEY=A,B" """
-    found = list[Cell]()
+    _refuse_seeds([*words, *over])
+    found, labels = list[Cell](), _labels(configs, words)
     for config, values in product(configs, product(*map(_values, over))):
         for seed in range(seeds):
             given = (*words, *values, f"seed={seed}")
-            name = _name(load_config(config, given).name, values, seed)
-            load_config(config, [*given, f"name={name}"], smoke)
-            group = " ".join((config.stem, *values))
-            found.append(Cell(str(config.resolve()), (*given, f"name={name}"), group, seed, smoke, str(runs.RUNS)))
+            name = _name(labels[config], values, seed)
+            _check(load_config(config, [*given, f"name={name}"], smoke))
+            group = " ".join((labels[config], *values))
+            folder, here = str(runs.RUNS.resolve()), str(Path.cwd())
+            found.append(Cell(str(config.resolve()), (*given, f"name={name}"), group, seed, smoke, folder, here))
     return found
+
+
+def _refuse_seeds(words: Sequence[str]) -> None:
+    given = [word for word in words if word.partition("=")[0] in ("seed", "name")]
+    if given:
+        raise UserError(
+            "a sweep gives its runs their seeds and names itself", where=given[0], fix="leave it out; see --seeds"
+        )
+
+
+def _labels(configs: Sequence[Path], words: Sequence[str]) -> dict[Path, str]:
+    """What to call the runs of each config: by its name, with a hash of where it lies if another has the same."""
+    names = {config: load_config(config, words).name for config in configs}
+    shared = Counter(names.values())
+    return {
+        config: name if shared[name] == 1 else f"{name}-{_digest(str(config.resolve()))}"
+        for config, name in names.items()
+    }
+
+
+def _check(config: Config) -> None:
+    """As a run does before it asks anybody. UserError."""
+    check(config, society_of(config))
+    people_file(config)
+    words_of(config)
 
 
 def _values(over: str) -> list[str]:
@@ -79,12 +116,20 @@ def _values(over: str) -> list[str]:
     return [f"{key}={value}" for value in values.split(",")]
 
 
-def _name(base: str, values: Sequence[str], seed: int) -> str:
-    """A run's, of what tells it from the others; a long one ends with a hash of the whole."""
-    told = [re.sub("[^a-zA-Z0-9]+", "-", value.rpartition(".")[2]).strip("-") for value in values]
-    name = "-".join((base, *told, f"seed{seed}"))
-    digest = blake2b(name.encode(), digest_size=4).hexdigest()
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}-{digest}"
+def _name(label: str, values: Sequence[str], seed: int) -> str:
+    """A run's, of what tells it from the others; with a hash where that cannot be told in letters, or is too long."""
+    told = [value.partition("=") for value in values]
+    plain = [f"{key.rpartition('.')[2]}-{value}" for key, _, value in told]
+    slugs = [re.sub("[^a-zA-Z0-9]+", "-", one).strip("-") for one in plain]
+    name = "-".join((label, *slugs, f"seed{seed}"))
+    if slugs == plain and len(name) <= _LONGEST:
+        return name
+    digest = _digest(" ".join((label, *values)))
+    return f"{'-'.join((label, *slugs))[: _LONGEST - 16]}-{digest}-seed{seed}"
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=3).hexdigest()
 
 
 def run_cell(cell: Cell) -> Done:
@@ -98,18 +143,33 @@ def run_cell(cell: Cell) -> Done:
     with (Path(cell.folder) / f"{name}.log").open("w") as log:
         done = subprocess.run(
             command + ["--smoke"] * cell.smoke,
-            cwd=ROOT,
+            cwd=cell.where,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
             check=False,
+            preexec_fn=_die_with_parent,
         )
     if done.returncode != 0:
-        told = Path(log.name).read_text().strip().split("\nerror: ")[-1].removeprefix("error: ")
-        return Done(cell, [], told[-2000:] or f"it ended with {done.returncode}")
-    methods: list[dict[str, Any]] = json.loads(done.stdout)["methods"]
-    return Done(cell, [method for method in methods if not method["quoted"]])  # those are the same in every run
+        return Done(cell, [], _why(done.returncode, Path(log.name)))
+    told: dict[str, Any] = json.loads(done.stdout)
+    own = [method for method in told["methods"] if not method["quoted"]]  # quoted ones are the same in every run
+    return Done(cell, own, reference=told["reference"])
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to end this process with the one that began it: a run without a sweep would keep its folder locked."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _why(code: int, log: Path) -> str:
+    """What a run that failed said last."""
+    said = log.read_text().strip()
+    if "error: " in said:
+        return said.rpartition("error: ")[2][-2000:]
+    return f"it ended with {code}; see {log}"
 
 
 def here(todo: Sequence[Cell], at_once: int) -> Iterator[Done]:
@@ -122,9 +182,10 @@ def rows(done: Sequence[Done]) -> list[Row]:
     """Of every group and method, over the seeds that came to an end."""
     found = list[Row]()
     for group in dict.fromkeys(one.cell.group for one in done if one.methods):
-        own = [one.methods for one in done if one.cell.group == group and one.methods]
-        for place, first in enumerate(own[0]):
-            welfare = np.array([methods[place]["welfare"][0] for methods in own])
-            gain = np.array([methods[place]["gain"][0] for methods in own])
-            found.append(Row(group, first["name"], seed_interval(welfare), seed_interval(gain), len(own)))
+        own = [one for one in done if one.cell.group == group and one.methods]
+        names = dict.fromkeys(method["name"] for one in own for method in one.methods)
+        for name in names:
+            rows = [method for one in own for method in one.methods if method["name"] == name]
+            welfare, gain = (np.array([row[what][0] for row in rows]) for what in ("welfare", "gain"))
+            found.append(Row(group, name, own[0].reference, seed_interval(welfare), seed_interval(gain), len(rows)))
     return found

@@ -51,12 +51,12 @@ class Books:
         return self.budget.room(spent, len(calls), in_flight, model, lambda: self._size(calls))
 
     def _size(self, calls: Sequence[Call]) -> Size:
-        """As large as one of them may be: as the largest so far. Before the first is answered that is the longest of
+        """As large as one of them may be: as the model's largest so far. Before the first is answered that is the longest of
         their prompts, one token per byte, which no tokenizer exceeds, and the longest reply that the model may give;
         words, which may be far longer than decisions, are taken to be as long as they may be, after a prompt of a token
         for every second byte.
         """
-        spent, longest = self.journal.spent, max(map(_bytes, calls), default=0)
+        spent, longest = self.journal.spent.of(self.keys.model), max(map(_bytes, calls), default=0)
         words = max((call.request.limit for call in calls if call.request.way == "words"), default=0)
         reply = min(self.longest_reply, words) if words else self.longest_reply
         if spent.largest_call == 0:

@@ -13,8 +13,8 @@ class BudgetSpent(ValueError):
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a journal holds: calls made, and their tokens."""
+class Used:
+    """Calls to one model, and their tokens."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -22,12 +22,32 @@ class Spent:
     largest_in: int = 0  # of one call so far
     largest_out: int = 0
     largest_call: int = 0  # in and out together
-    by_model: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])  # tokens in and out
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a journal holds, by model."""
+
+    by_model: Mapping[str, Used] = field(default_factory=dict[str, Used])
+
+    @property
+    def calls(self) -> int:
+        """To all models."""
+        return sum(used.calls for used in self.by_model.values())
 
     @property
     def tokens(self) -> int:
         """In and out."""
-        return self.tokens_in + self.tokens_out
+        return sum(used.tokens_in + used.tokens_out for used in self.by_model.values())
+
+    @property
+    def split(self) -> dict[str, tuple[int, int]]:
+        """Model -> tokens in and out."""
+        return {model: (used.tokens_in, used.tokens_out) for model, used in self.by_model.items()}
+
+    def of(self, model: str) -> Used:
+        """What one model was asked."""
+        return self.by_model.get(model, Used())
 
 
 class Size(NamedTuple):
@@ -79,7 +99,7 @@ class Budget:
         if self.bill is None:
             return ""
         of = f" of {self.bill.written(self.money)}" if self.money is not None else ""
-        return self.bill.told(spent.by_model) + of
+        return self.bill.told(spent.split) + of
 
     def room(self, spent: Spent, calls: int, in_flight: int, model: str, size_of: Callable[[], Size]) -> int:
         """How many of `calls` further calls to a model fit beside those in flight. size_of: as of `check`."""
@@ -105,7 +125,7 @@ class Budget:
         if self.tokens is not None:
             yield _Limit(self.tokens, spent.tokens, size.both, "tokens", _whole)
         if self.money is not None and self.bill is not None:
-            used, each = self.bill.of(spent.by_model), self.bill.of({model: (size.prompt, size.reply)})
+            used, each = self.bill.of(spent.split), self.bill.of({model: (size.prompt, size.reply)})
             yield _Limit(self.money, used, each, "money", self.bill.written)
 
 

@@ -1,5 +1,6 @@
 """Any of our engines as a LangChain chat model: for chains, agents and graphs that are built of these."""
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
@@ -13,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from agents.base import Question
 from agents.llm.engine import Engine, Request, Way, parameters_of
-from agents.llm.prompts import json_value
 from agents.llm.replies import read, read_choice
 
 Form = tuple[str, tuple[str, ...]]
@@ -84,15 +84,26 @@ class EngineChatModel(BaseChatModel):
 
         ValueError: it has another form, for which this model cannot be asked.
         """
-        form = _form(schema)
+        key, values = _offered(schema)
+        form = key, tuple(json.dumps(value) if isinstance(value, bool) else str(value) for value in values)
 
         def parsed(message: AIMessage) -> Any:
-            choice, _ = read_choice(message.text, Question("", "", *form))  # there is one, or it would not be a message
-            value: Any = {form[0]: json_value(form[1][choice or 0])}
+            value: Any = {key: values[_chosen(message, form)]}
             value = schema.model_validate(value) if _is_model(schema) else value
             return {"raw": message, "parsed": value, "parsing_error": None} if include_raw else value
 
         return self.bind(form=form, way=way) | RunnableLambda(parsed)
+
+
+def _chosen(message: AIMessage, form: Form) -> int:
+    """The likeliest, where the chances are told, else the one that is named."""
+    chances: dict[str, float] = message.response_metadata.get("log_probs", {})
+    if chances:
+        return max(range(len(form[1])), key=lambda i: chances[form[1][i]])
+    choice, problem = read_choice(message.text, Question("", "", *form))
+    if choice is None:
+        raise ValueError(f"the answer cannot be used: {problem}")
+    return choice
 
 
 def _question(messages: Sequence[BaseMessage], form: Form) -> Question:
@@ -105,13 +116,20 @@ def _question(messages: Sequence[BaseMessage], form: Form) -> Question:
     return Question(system, user, *form)
 
 
-def _form(schema: Any) -> Form:
+def _offered(schema: Any) -> tuple[str, list[Any]]:
+    """The name of the one property, and the values that it may have. ValueError: a schema of another form."""
     told: Mapping[str, Any] = schema.model_json_schema() if _is_model(schema) else schema
     properties: Mapping[str, Any] = told.get("properties", {})
-    offered = [(key, one.get("enum", ())) for key, one in properties.items()]
+    offered = [(key, _resolved(one, told).get("enum", [])) for key, one in properties.items()]
     if len(offered) != 1 or not offered[0][1]:
         raise ValueError("the schema must have one property that is one of several values: an enum, or a Literal")
-    return offered[0][0], tuple(str(value) for value in offered[0][1])
+    return offered[0][0], list(offered[0][1])
+
+
+def _resolved(one: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An enum class is told elsewhere in the schema."""
+    name = str(one.get("$ref", "")).rpartition("/")[2]
+    return schema.get("$defs", {}).get(name, one)
 
 
 def _is_model(schema: Any) -> TypeGuard[type[BaseModel]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.base import Question
-from agents.llm.budget import Spent
+from agents.llm.budget import Spent, Used
 from agents.llm.engine import Reply, Request, Way
 from agents.llm.ledger import HowAsked, Ledger, how_asked, summarise
 from agents.llm.prompts import CallKeys, canonical
@@ -206,29 +206,25 @@ class Journal:
         return known
 
     def _totals(self) -> tuple[int, Spent]:
-        last, *found = self._db.execute(
-            """SELECT coalesce(max(id), 0), count(*), total(tokens_in), total(tokens_out), max(tokens_in),
-            max(tokens_out), max(tokens_in + tokens_out) FROM calls"""
-        ).fetchone()
-        tokens = self._db.execute(
-            """SELECT m.model, sum(c.tokens_in), sum(c.tokens_out) FROM calls c JOIN models m ON m.id = c.model
-            GROUP BY m.model"""
+        last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0]
+        found = self._db.execute(
+            """SELECT m.model, count(*), sum(tokens_in), sum(tokens_out), max(tokens_in), max(tokens_out),
+            max(tokens_in + tokens_out) FROM calls c JOIN models m ON m.id = c.model GROUP BY m.model"""
         )
-        by_model: dict[str, tuple[int, int]] = {model: (read, said) for model, read, said in tokens}
-        return last, Spent(*(int(number or 0) for number in found), by_model=by_model)
+        return last, Spent({model: Used(*numbers) for model, *numbers in found})
 
     def _count(self, model: str, replies: Sequence[Reply]) -> None:
         ins, outs = [r.tokens_in for r in replies], [r.tokens_out for r in replies]
-        s, before = self.spent, self.spent.by_model.get(model, (0, 0))
-        self.spent = Spent(
-            s.calls + len(replies),
-            s.tokens_in + sum(ins),
-            s.tokens_out + sum(outs),
-            max(s.largest_in, *ins),
-            max(s.largest_out, *outs),
-            max(s.largest_call, *map(sum, zip(ins, outs, strict=True))),
-            {**s.by_model, model: (before[0] + sum(ins), before[1] + sum(outs))},
+        u = self.spent.of(model)
+        used = Used(
+            u.calls + len(replies),
+            u.tokens_in + sum(ins),
+            u.tokens_out + sum(outs),
+            max(u.largest_in, *ins),
+            max(u.largest_out, *outs),
+            max(u.largest_call, *map(sum, zip(ins, outs, strict=True))),
         )
+        self.spent = Spent({**self.spent.by_model, model: used})
 
     @contextmanager
     def _commit(self, durable: bool = False) -> Generator[None]:

@@ -132,7 +132,8 @@ class LanguagePopulation:
             )
         if kept.silent:
             found.append(
-                f"{kept.silent:,} of {kept.written:,} notes, thoughts and messages could not be had: there were none."
+                f"{model} wrote nothing in place of {kept.silent:,} of {kept.written:,} notes, thoughts and messages: "
+                "there were none."
             )
         return tuple(found)
 

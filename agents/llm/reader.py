@@ -65,9 +65,13 @@ class JournalReader:
         """(model, parameters as canonical JSON) of every model that answered, in order of appearance."""
         return self._db.execute("SELECT model, parameters FROM models ORDER BY id").fetchall()
 
-    def ways(self) -> frozenset[Way]:
-        """How decisions were asked for."""
-        forms = self._db.execute("SELECT text FROM texts WHERE id IN (SELECT DISTINCT form FROM calls)")
+    def ways(self, model: str, parameters: str) -> frozenset[Way]:
+        """How a model was asked; with these parameters, as canonical JSON."""
+        forms = self._db.execute(
+            """SELECT text FROM texts WHERE id IN (SELECT DISTINCT c.form FROM calls c JOIN models m ON m.id = c.model
+            WHERE m.model = ? AND m.parameters = ?)""",
+            (model, parameters),
+        )
         return frozenset(json.loads(text)[2] for (text,) in forms)
 
     def decisions(self, limit: int, purpose: str | None = None) -> list[Look]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.prompts import CallKeys
@@ -24,7 +25,8 @@ class RecordedEngine:
     def __init__(self, run_or_file: str | Path, model: str | None = None, parameters: str | None = None) -> None:
         self._tape = JournalReader(run_or_file)
         self.model, parameters = _one(self._tape, model, parameters)
-        self.ways: frozenset[Way] = self._tape.ways()
+        everything: frozenset[Way] = frozenset(get_args(Way))
+        self.ways: frozenset[Way] = self._tape.ways(self.model, parameters) or everything  # of one who was never asked
         self.parameters: dict[str, Setting] = json.loads(parameters)
         self._keys = CallKeys(self.model, self.parameters)
 

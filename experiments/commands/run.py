@@ -77,7 +77,7 @@ def _finish(run: "Run", as_json: bool) -> None:
             finished = execute(config, opened, live)
         rows, others = methods(finished), quoted(config)
         if as_json:
-            print_json(_plain(config.name, (*rows, *others)))
+            print_json(_plain(config.name, (*rows, *others), reference(finished)))
         else:
             _table(rows, others, reference(finished))
         if stand_in(config):
@@ -100,9 +100,10 @@ def _report(run: "Run", finished: "Finished") -> str:
     return f"report: {written}"
 
 
-def _plain(run: str, rows: "Sequence[Method]") -> dict[str, object]:
+def _plain(run: str, rows: "Sequence[Method]", reference: str = "") -> dict[str, object]:
     return {
         "run": run,
+        "reference": reference,  # that gains are over
         "methods": [
             {
                 "name": m.name,

@@ -44,8 +44,8 @@ def sweep(
     if as_json:
         print_json({"rows": [_plain(row) for row in found], "failed": [_told(one) for one in done if one.error]})
     else:
-        head = ("runs", "method", "welfare", "95%", "gain", "95%", "seeds")
-        print_table(head, [_row(row) for row in found], numbers=range(2, 7))
+        head = ("runs", "method", "welfare", "95%", "gain", "95%", "over", "seeds")
+        print_table(head, [_row(row) for row in found], numbers=(2, 3, 4, 5, 7))
     raise typer.Exit(1 if any(one.error for one in done) else 0)
 
 
@@ -66,7 +66,7 @@ def _told(one: "Done") -> str:
 
 def _plain(row: "Row") -> dict[str, object]:
     intervals = {name: [i.value, i.low, i.high] for name, i in (("welfare", row.welfare), ("gain", row.gain))}
-    return {"runs": row.group, "method": row.method, "seeds": row.seeds, **intervals}
+    return {"runs": row.group, "method": row.method, "seeds": row.seeds, "over": row.reference, **intervals}
 
 
 def _row(row: "Row") -> tuple[str, ...]:
@@ -79,5 +79,6 @@ def _row(row: "Row") -> tuple[str, ...]:
         f"{w.low:.{places}f}..{w.high:.{places}f}",
         f"{g.value:+.{places}f}",
         f"{g.low:+.{places}f}..{g.high:+.{places}f}",
+        row.reference,
         str(row.seeds),
     )

@@ -9,9 +9,11 @@ import torch
 
 from agents.base import Decisions, Fallback, Message, Round
 from agents.llm.budget import Budget, BudgetSpent
+from agents.llm.engine import Reply
 from agents.llm.journal import Journal
 from agents.llm.mock import MockEngine, mock
 from agents.llm.population import LanguagePopulation
+from agents.llm.prices import Bill, Price
 from agents.mixed import MixedPopulation, by_share
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
@@ -140,7 +142,30 @@ def test_models_share_a_journal_and_a_budget(tmp_path: Path):
         mixed.decide(mixed.start(round_.people), round_, draws(0, 0, 2))
         spent, tokens = journal.spent, journal.ledger().tokens
     assert spent.calls == 8
-    assert spent.by_model == tokens
-    assert sum(a for a, _ in tokens.values()) == spent.tokens_in
+    assert spent.split == tokens
+    assert sum(map(sum, tokens.values())) == spent.tokens
     with Journal(tmp_path / "journal.sqlite") as journal:
         assert journal.spent == spent
+
+
+def test_a_dear_model_is_not_taken_to_be_as_cheap_as_another(tmp_path: Path):
+    round_ = replace(a_round(0, 16, 4), people=seated(16, 4))
+    bill = Bill({"small": Price(input=1.0, output=1.0), "dear": Price(input=1.0, output=1000.0)}, "USD")
+    small, dear = (Reply('{"hours":40}', None, 300, tokens) for tokens in (1, 500))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        parts = tuple(
+            LanguagePopulation(
+                MockEngine(lambda r, reply=reply: reply, model=name),
+                journal,
+                budget,
+                "sample",
+                parameters=most,
+                chunk=8,
+            )
+            for name, reply in (("small", small), ("dear", dear))
+            for budget, most in [(Budget(money=5.0, bill=bill), {"max_tokens": 512})]
+        )
+        mixed = MixedPopulation(parts, evens)
+        with pytest.raises(BudgetSpent):
+            mixed.decide(mixed.start(round_.people), round_, draws(0, 0, 16))
+        assert 0 < bill.of(journal.spent.split) <= 5.0

@@ -8,8 +8,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agents.llm.calls import calls
+from agents.llm.mock import ALL_WAYS, MOCKS, MockEngine
 from experiments import runs
 from experiments.cli import app
+from experiments.config_sections import PopulationConfig
 from tests.experiments.tiny import TINY
 
 MIXED = 'population.others=[{model: embedded, share: 0.25}, {model: "mock:middle", share: 0.25}]'
@@ -58,7 +60,7 @@ def test_each_model_is_billed_by_its_own_price(config: Path) -> None:
     (middle, _), (uniform, said) = ledger["tokens"]["mock:middle"], ledger["tokens"]["mock:uniform"]
     assert ledger["money"] == pytest.approx((uniform + 2 * said + 100 * middle) / 1e6)
     assert foretold["money"] == pytest.approx(ledger["money"], rel=0.25)
-    assert sum(foretold["models"].values()) == pytest.approx(foretold["calls"], abs=1)
+    assert sum(one["calls"] for one in foretold["models"]) == pytest.approx(foretold["calls"], abs=1)
     stopped = solon("run", config, *words, f"budget.money={ledger['money'] / 3:.5f}", "name=poor")
     assert stopped.exit_code == 2
     assert "USD is spent" in stopped.stderr
@@ -109,3 +111,32 @@ def test_a_server_of_a_part_may_move_but_its_share_may_not_change(config: Path) 
     moved = solon("run", config, 'population.others=[{model: "mock:middle", share: 0.4}]')
     assert moved.exit_code == 2
     assert "population.others.0.share: 0.4 here, 0.5 there" in moved.stderr
+
+
+def test_two_parts_of_one_model_cost_as_much_as_one(config: Path) -> None:
+    prices = f"budget.prices={config.with_name('prices.yaml')}"
+    both = 'population.others=[{model: "mock:uniform", share: 0.5}]'
+    alone, halves = (
+        json.loads(solon("run", config, prices, *words, "--dry-run", "--json").stdout)["money"]
+        for words in ((), (both,))
+    )
+    assert halves == pytest.approx(alone)
+
+
+def test_a_part_that_tells_no_chances_is_played_again_as_it_was(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plain(name: str) -> MockEngine:
+        ways = frozenset({"sample"}) if name == "middle" else ALL_WAYS
+        return MockEngine(MOCKS[name], f"mock:{name}", ways)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr("agents.llm.models.mock", plain)
+    first = solon("run", config, 'population.others=[{model: "mock:middle", share: 0.25}]')
+    assert first.exit_code == 0, first.output
+    told = solon("report", "tiny")
+    assert told.exit_code == 0, told.output
+    assert told.stdout.split("report:")[0] == first.stdout.split("report:")[0]
+    assert "mock:middle tells no probabilities of choices" in (runs.RUNS / "tiny/report.html").read_text()
+
+
+def test_shares_may_come_to_all_of_the_people() -> None:
+    others = [{"model": "embedded", "share": share} for share in (0.34, 0.56, 0.1)]
+    assert len(PopulationConfig.model_validate({"people": "x", "others": others}).others) == 3

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from experiments import runs, sweep
 from experiments.cli import app
-from experiments.errors import UserError
+from experiments.errors import ROOT, UserError
 from experiments.sweep import Cell, Done, cells, here, rows, run_cell
 from tests.experiments.tiny import TINY
 
@@ -33,12 +33,42 @@ def test_every_config_value_and_seed_is_a_run_with_a_name_of_its_own(config: Pat
     assert len(found) == 8
     names = [cell.words[-1] for cell in found]
     assert len(set(names)) == 8
-    assert names[0] == "name=tiny-model-mock-uniform-penalty-0-seed0"
-    assert found[1].words == (
+    assert names[0].startswith("name=tiny-model-mock-uniform-penalty-0-")  # and a hash, for the signs that it lacks
+    assert found[1].words[:-1] == (
         *("evaluation.communities=3", "population.model=mock:uniform", "method.settings.penalty=0", "seed=1"),
-        "name=tiny-model-mock-uniform-penalty-0-seed1",
     )
+    assert cells([config], [], ["population.retries=1,2"], 1, smoke=False)[0].words[-1] == "name=tiny-retries-1-seed0"
     assert len({cell.group for cell in found}) == 4
+
+
+def test_no_two_runs_share_a_name(config: Path):
+    other = config.parent / "other" / "tiny.yaml"
+    other.parent.mkdir()
+    other.write_text(config.read_text())
+    over = ["method.settings.penalty=0.1,1.1,2.1", "population.model=openai:gpt-4.1,openai:gpt-5.1"]
+    found = cells([config, other], [], over, 2, smoke=False)
+    assert len({cell.words[-1] for cell in found}) == len(found) == 24
+    assert len({cell.group for cell in found}) == 12
+
+
+def test_relative_paths_are_told_from_where_the_user_is(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(config.parent)
+    monkeypatch.setattr(runs, "RUNS", Path("mine"))
+    people = config.with_name("people.yaml")
+    people.write_text((ROOT / "personas/populations/communities.yaml").read_text())
+    (cell,) = cells([Path("tiny.yaml")], ["population.people=people.yaml"], [], 1, smoke=False)
+    done = run_cell(cell)
+    assert done.error == ""
+    assert (config.parent / "mine/tiny-seed0/report.html").exists()
+
+
+def test_a_run_that_was_killed_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def killed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], -9, "")
+
+    monkeypatch.setattr(sweep.subprocess, "run", killed)
+    done = run_cell(Cell("x.yaml", ("name=x",), "g", 0, False, str(tmp_path), "."))
+    assert done.error.startswith("it ended with -9; see ")
 
 
 def test_long_names_end_with_a_hash(config: Path):
@@ -51,10 +81,14 @@ def test_long_names_end_with_a_hash(config: Path):
 @pytest.mark.parametrize(
     ("words", "over", "message"),
     [
-        ([], ["seed"], "'seed' is not KEY=VALUE,VALUE"),
+        ([], ["threads"], "'threads' is not KEY=VALUE,VALUE"),
         ([], ["population.retries=1,,2"], "is not KEY=VALUE,VALUE"),
         (["evaluation.comunities=2"], [], "did you mean 'communities'"),
         ([], ["population.retries=1,-1"], "population.retries: found -1"),
+        ([], ["population.fallback=uniform,skip"], "people of income_tax cannot do nothing"),
+        (["population.people=nowhere.yaml"], [], "there are no people at nowhere.yaml"),
+        (["seed=7"], [], "a sweep gives its runs their seeds"),
+        ([], ["seed=5,6"], "a sweep gives its runs their seeds"),
     ],
 )
 def test_what_one_run_would_refuse_is_refused_before_any_begins(
@@ -73,8 +107,9 @@ def test_a_sweep_runs_goes_on_and_tells_what_failed(config: Path, monkeypatch: p
     assert [(row["method"], row["seeds"]) for row in told["rows"]] == [("swm_ap", 1), ("us_federal", 1)]
     (failed,) = told["failed"]
     assert "mock:broken seed=0 failed: mock:broken gave no usable answer" in failed
-    assert (runs.RUNS / "tiny-model-mock-uniform-seed0/report.html").exists()
-    assert "evaluation: us_federal" in (runs.RUNS / "tiny-model-mock-uniform-seed0.log").read_text()
+    assert {row["over"] for row in told["rows"]} == {"US federal"}
+    (report,) = runs.RUNS.glob("tiny-model-mock-uniform-*-seed0/report.html")
+    assert "evaluation: us_federal" in report.parent.with_suffix(".log").read_text()
     again = json.loads(solon(*words).stdout)
     assert again["rows"] == told["rows"]
 
@@ -82,17 +117,26 @@ def test_a_sweep_runs_goes_on_and_tells_what_failed(config: Path, monkeypatch: p
 def test_rows_that_are_quoted_are_not_of_the_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def printed(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
         rows = [{"name": "swm_ap", "quoted": None}, {"name": "ppo", "quoted": "imagination_saves_calls"}]
-        return subprocess.CompletedProcess([], 0, json.dumps({"methods": rows}))
+        return subprocess.CompletedProcess([], 0, json.dumps({"methods": rows, "reference": "US federal"}))
 
     monkeypatch.setattr(sweep.subprocess, "run", printed)
-    done = run_cell(Cell("x.yaml", ("name=x",), "g", 0, True, str(tmp_path)))
+    done = run_cell(Cell("x.yaml", ("name=x",), "g", 0, True, str(tmp_path), "."))
     assert [method["name"] for method in done.methods] == ["swm_ap"]
     assert (tmp_path / "x-smoke.log").exists()
 
 
+def test_methods_are_matched_by_name():
+    def done(seed: int, **levels: float) -> Done:
+        methods = [{"name": name, "welfare": [level], "gain": [0.0]} for name, level in levels.items()]
+        return Done(Cell("x", (), "a", seed, False, "runs", "."), methods)
+
+    found = {row.method: (row.welfare.value, row.seeds) for row in rows([done(0, a=1.0, b=2.0), done(1, b=4.0, a=3.0)])}
+    assert found == {"a": (2.0, 2), "b": (3.0, 2)}
+
+
 def test_seeds_are_put_together_by_group_and_method():
     def cell(group: str, seed: int) -> Cell:
-        return Cell("x.yaml", (), group, seed, False, "runs")
+        return Cell("x.yaml", (), group, seed, False, "runs", ".")
 
     def methods(level: float) -> list[dict[str, object]]:
         return [{"name": "swm_ap", "welfare": [level, 0, 9], "gain": [level - 1, 0, 0]}]
@@ -107,12 +151,12 @@ def test_seeds_are_put_together_by_group_and_method():
 
 def test_runs_are_made_at_once_and_told_in_order(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sweep, "run_cell", lambda cell: Done(cell, []))
-    todo = [Cell("x", (), "g", seed, False, "runs") for seed in range(5)]
+    todo = [Cell("x", (), "g", seed, False, "runs", ".") for seed in range(5)]
     assert [done.cell.seed for done in here(todo, 3)] == list(range(5))
 
 
 def test_nothing_to_run_and_no_cluster_are_told(config: Path):
-    assert "there is nothing to run" in solon("seed=3").stderr
+    assert "there is nothing to run" in solon("threads=1").stderr
     done = solon(config, "--ray", "127.0.0.1:9")
     assert done.exit_code == 2
     assert "there is no Ray cluster at 127.0.0.1:9" in done.stderr

@@ -1,6 +1,7 @@
 """Our engines in LangChain's chains: words, choices, chances, and clear errors."""
 
 import math
+from enum import Enum
 from typing import Literal
 
 import pytest
@@ -73,6 +74,42 @@ def test_the_chance_of_every_choice_can_be_had():
     told = model.with_structured_output(HOURS, include_raw=True, way="distribution").invoke("How long?")
     assert told["parsed"] == {"hours": 40}  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
     assert told["raw"].response_metadata["log_probs"] == dict(zip(("0", "40", "45"), chances, strict=True))  # pyright: ignore
+
+
+class Size(Enum):
+    """Three of them."""
+
+    SMALL = "1"
+    LARGE = "2"
+
+
+class Dress(BaseModel):
+    size: Size
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "parsed"),
+    [
+        (["10", "20", "30"], '{"a": "20"}', "20"),
+        ([-1, -2, -3], '{"a": -2}', -2),
+        ([0.1, 0.2, 0.3], '{"a": 0.2}', 0.2),
+        ([10, 20], '{"a": 20}', 20),
+    ],
+)
+def test_values_come_as_the_schema_tells_them(values: list[object], said: str, parsed: object):
+    answer = chat(said)[0].with_structured_output({"properties": {"a": {"enum": values}}}).invoke("Which?")
+    assert answer == {"a": parsed}
+    assert type(answer["a"]) is type(parsed)  # pyright: ignore
+
+
+def test_an_enum_class_is_a_choice_too():
+    assert chat('{"size": "2"}')[0].with_structured_output(Dress).invoke("Which?") == Dress(size=Size.LARGE)
+
+
+def test_of_chances_it_is_the_likeliest_whatever_the_words_say():
+    model, _ = chat(Reply("well...", (math.log(0.02), math.log(0.01), math.log(0.97))))
+    asked = model.with_structured_output({"properties": {"a": {"enum": ["x", "y", "z"]}}}, way="distribution")
+    assert asked.invoke("Which?") == {"a": "z"}
 
 
 def test_the_shipped_model_answers_what_it_was_taught():

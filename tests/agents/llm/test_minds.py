@@ -172,7 +172,8 @@ def test_words_that_cannot_be_had_are_silence_counted_and_stop_a_run_above_the_s
         minded.decide(minded.start(round_.people), round_, draws(40))
         silent = people.tally.silent
         assert 20 < silent < 60
-        assert minded.notes == (f"{silent} of 120 notes, thoughts and messages could not be had: there were none.",)
+        told = f"mock wrote nothing in place of {silent} of 120 notes, thoughts and messages: there were none."
+        assert minded.notes == (told,)
         users = [r.question.user for r in engine.batches[-1]]
         assert sum("You thought" not in user for user in users) == silent
     with Journal(tmp_path / "other.sqlite") as j:
