@@ -1,5 +1,6 @@
 """Fitting the world model: the ELBO of whole trajectories, then the tracker on dreams and on the posterior."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -68,11 +69,12 @@ def fit(
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / settings.steps))
+    answers = math.prod(data.features.shape[1:3])  # of an episode: steps x agents
     for i in range(settings.steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         likelihood, divergence = _elbo_parts(model, posterior, data, episodes, settings.slots, generator)
         fitness = (bootstrap[:, episodes] * likelihood).mean(0)  # [E']
-        loss = -(fitness - min(1.0, 3 * i / settings.steps) * divergence).mean() / data.features[0, ..., 0].numel()
+        loss = -(fitness - min(1.0, 3 * i / settings.steps) * divergence).mean() / answers
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network, 5.0)

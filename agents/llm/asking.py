@@ -51,8 +51,8 @@ class Books:
         return self.budget.room(spent, len(calls), in_flight, model, lambda: self._size(calls))
 
     def _size(self, calls: Sequence[Call]) -> Size:
-        """As large as one of them may be: as the model's largest so far. Before the first is answered that is the longest of
-        their prompts, one token per byte, which no tokenizer exceeds, and the longest reply that the model may give;
+        """As large as one of them may be: as the model's largest so far. Before the first that is the longest of their
+        prompts, one token per byte, which no tokenizer exceeds, and the longest reply that it may give;
         words, which may be far longer than decisions, are taken to be as long as they may be, after a prompt of a token
         for every second byte.
         """

@@ -140,3 +140,11 @@ def test_a_part_that_tells_no_chances_is_played_again_as_it_was(config: Path, mo
 def test_shares_may_come_to_all_of_the_people() -> None:
     others = [{"model": "embedded", "share": share} for share in (0.34, 0.56, 0.1)]
     assert len(PopulationConfig.model_validate({"people": "x", "others": others}).others) == 3
+
+
+def test_a_town_is_learned_with_the_default_model_of_people_too(config: Path) -> None:
+    """Its people have no features of their own."""
+    town = ("society.name=facility8", "baselines=[random]", "population.people=personas/populations/visitors.yaml")
+    done = solon("run", config, *town, "population.kind=scripted")
+    assert done.exit_code == 0, done.output
+    assert "options at random" in done.stdout
