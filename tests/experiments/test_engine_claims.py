@@ -50,7 +50,8 @@ def test_overhead_is_measured_against_both_servers(monkeypatch: pytest.MonkeyPat
     assert 0 < float(str(outcome.figures["share_of_ceiling"])) <= 1.0
     rates = outcome.figures["decisions_a_second"]
     ratios = outcome.figures["times_langchain"]
-    assert {n: round(own[0] / 0.5) for n, own in rates.items()} == {n: round(r) for n, r in ratios.items()}  # pyright: ignore
+    for n, own in rates.items():  # pyright: ignore
+        assert ratios[n] == pytest.approx(own[0] / 0.5, rel=0.01)  # pyright: ignore
 
 
 def test_the_moody_server_fails_in_every_way_and_never_a_last_attempt() -> None:
