@@ -33,6 +33,8 @@ from societies.play import play
 
 LETTERS = 4  # characters of a token, about, of most models in English
 _AT_HAND = ("embedded", "transformers", "vllm")  # models that count a prompt's tokens without being paid for it
+_TOLD_LENGTHS = (*_AT_HAND, "openai", "mock", "recorded")  # models whose words are as short as they are wanted
+_LONGEST = 512  # tokens of a reply, unless the settings say otherwise
 _SAMPLE = 64  # prompts that are looked at
 
 
@@ -216,11 +218,12 @@ def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, b
 
 def _said(config: Config, part: PartConfig, request: Request) -> float:
     """Tokens of a reply: one where the chance of every next token is asked for, else about three characters each. Of
-    words, as many as there may be: one a character.
+    words, as many as there may be: one a character, or all that a provider may write who cannot be told to write less.
     """
+    kind, most = part.model.partition(":")[0], part.settings.get("max_tokens", _LONGEST)
     if request.way == "words":
-        return request.limit
-    one = config.population.way == "distribution" and part.model.partition(":")[0] in _AT_HAND
+        return request.limit if kind in _TOLD_LENGTHS or not isinstance(most, int) else max(request.limit, most)
+    one = config.population.way == "distribution" and kind in _AT_HAND
     return 1.0 if one else math.ceil(len(in_words(request, 0)) / 3)
 
 

@@ -58,12 +58,12 @@ class Books:
         """
         spent, longest = self.journal.spent.of(self.keys.model), max(map(_bytes, calls), default=0)
         words = max((call.request.limit for call in calls if call.request.way == "words"), default=0)
-        reply = min(self.longest_reply, words) if words else self.longest_reply
+        reply = self.longest_reply or words  # not every provider can be told to write less
         if spent.largest_call == 0:
             return Size(longest, reply, longest + reply)
         if not words:
             return Size(spent.largest_in, spent.largest_out, spent.largest_call)
-        prompt, reply = max(spent.largest_in, longest // 2), max(spent.largest_out, words)
+        prompt, reply = max(spent.largest_in, longest // 2), max(spent.largest_out, reply)
         return Size(prompt, reply, prompt + reply)
 
     def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:

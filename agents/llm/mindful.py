@@ -150,7 +150,4 @@ class _Here:
 
 
 def _cannot_write(model: str) -> str:
-    return (
-        f"{model} writes no words of its own, which notes, thoughts and talk need; name another model, or leave "
-        "population.mind.note, population.mind.reasoning and society.talk out"
-    )
+    return f"{model} writes no words of its own, which notes, thoughts and talk need"

@@ -11,16 +11,19 @@ from personas.spelling import suggest
 
 STANDARD = Path(__file__).parent / "words.yaml"
 _HOLE = re.compile(r"\{(\w+)\}")
+_PERIOD = {"news", "answer"}
 _MUST = {  # what may not be left out, lest nobody is told it
-    **{"user": {"news"}, "memory": {"periods"}, "period": {"news", "answer"}, "best": {"news", "answer"}},
-    **{
-        "worst": {"news", "answer"},
-        "unanswered": {"news", "answer"},
-        "note": {"note"},
-        "thoughts": {"thoughts"},
-        "heard": {"messages"},
-    },
-    **{"message": {"message"}, "system": {"persona"}},
+    "system": {"persona"},
+    "user": {"news"},
+    "memory": {"periods"},
+    "period": _PERIOD,
+    "best": _PERIOD,
+    "worst": _PERIOD,
+    "unanswered": _PERIOD,
+    "note": {"note"},
+    "thoughts": {"thoughts"},
+    "heard": {"messages"},
+    "message": {"message"},
 }
 
 

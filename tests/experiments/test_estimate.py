@@ -5,28 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from agents.llm.reader import JournalReader
 from experiments import runs
-from experiments.cli import app
-from tests.experiments.tiny import TINY
+from tests.experiments.tiny import solon, tiny_config
 
 PRICES = "currency: EUR\nmodels:\n  mock:uniform: {input: 2.0, output: 10.0}  # for a million tokens\n"
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
     (tmp_path / "prices.yaml").write_text(PRICES)
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
-    return file
-
-
-def solon(*words: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
+    return tiny_config(tmp_path, monkeypatch)
 
 
 def foretold(config: Path, *words: object) -> dict[str, Any]:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
 from agents.llm.calls import Which, calls
 from agents.llm.engine import Request
 from agents.llm.mock import MOCKS, Answer
 from agents.llm.wording import wording
 from experiments import runs
-from experiments.cli import app
 from learning.draws import child_seed
-from tests.experiments.tiny import TINY
+from tests.experiments.tiny import solon, tiny_config
 
 MIND = (
     "population.mind.last=2",
@@ -27,14 +25,7 @@ MIND = (
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
-    return file
-
-
-def solon(*words: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
+    return tiny_config(tmp_path, monkeypatch)
 
 
 def table(result: Result) -> object:

@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from agents.llm.calls import calls
 from agents.llm.mock import ALL_WAYS, MOCKS, MockEngine
 from experiments import runs
-from experiments.cli import app
 from experiments.config_sections import PopulationConfig
-from tests.experiments.tiny import TINY
+from tests.experiments.tiny import solon, tiny_config
 
 MIXED = 'population.others=[{model: embedded, share: 0.25}, {model: "mock:middle", share: 0.25}]'
 PRICES = "models:\n  mock:uniform: {input: 1, output: 2}\n  mock:middle: {input: 100, output: 0}\n"
@@ -20,15 +17,8 @@ PRICES = "models:\n  mock:uniform: {input: 1, output: 2}\n  mock:middle: {input:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
     (tmp_path / "prices.yaml").write_text(PRICES)
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TINY)
-    return file
-
-
-def solon(*words: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
+    return tiny_config(tmp_path, monkeypatch)
 
 
 def test_people_are_asked_of_their_own_model_for_life_and_again_from_the_tape(config: Path) -> None:

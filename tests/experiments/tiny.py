@@ -1,4 +1,13 @@
-"""A config whose whole run takes seconds."""
+"""A config whose whole run takes seconds, and the command line."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from experiments import runs
+from experiments.cli import app
 
 TINY = """
 population: {people: personas/populations/communities.yaml, model: "mock:uniform"}
@@ -16,3 +25,16 @@ method:
     improve: {iterations: 1, worlds: 2}
     model: {members: 2}
 """
+
+
+def tiny_config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The config as a file in a folder, where its runs are made too."""
+    monkeypatch.setattr(runs, "RUNS", folder / "runs")
+    file = folder / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+def solon(*words: object) -> Result:
+    """What a command of the command line did."""
+    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
