@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from langchain.chat_models import init_chat_model
@@ -72,7 +73,7 @@ class LangChainEngine:
         self._timeout, self.max_in_flight, self._max_tokens = timeout, max_in_flight, max_tokens
         self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
-        self._loop = Loop()
+        self._loop = _loop()
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All at once, at most `max_in_flight` at a time."""
@@ -129,6 +130,12 @@ class LangChainEngine:
             known = self._chat.with_structured_output(schema, include_raw=True)
             self._structured[question.key, question.choices] = known
         return known
+
+
+@cache
+def _loop() -> Loop:
+    """One for all: the providers' clients keep their connections in common, and these belong to a loop."""
+    return Loop()
 
 
 def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapping[str, Setting]) -> BaseChatModel:
