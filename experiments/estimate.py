@@ -156,7 +156,7 @@ def _engine(part: PartConfig) -> Engine | None:
 
 
 def _part(config: Config, part: PartConfig, engine: Engine | None, share: float, asked: Sequence[Request]) -> Part:
-    length, counted = tokens(engine, [request.question for request in asked])
+    length, counted = tokens(engine, asked)
     said = statistics.fmean(_said(config, part, request) for request in asked)
     return Part(engine.model if engine else part.model, share, length, said, counted)
 
@@ -172,7 +172,7 @@ def sampled(config: Config, society: Society, rosters: Rosters, seed: int) -> tu
     if has_minds(config, society):
         asked = [request for wave in foreseen(config, society, rosters, seed, longest=True) for request in wave]
     else:
-        asked = [Request(question, "sample") for question in questions(society, rosters, seed)]
+        asked = [Request(question, config.population.way) for question in questions(society, rosters, seed)]
     each = len(asked) / sum(request.way != "words" for request in asked)
     return asked[:: max(1, len(asked) // _SAMPLE)][:_SAMPLE], each
 
@@ -208,11 +208,11 @@ def at_hand(model: str, base_url: str | Sequence[str] | None) -> bool:
     return kind in _AT_HAND and (kind != "vllm" or base_url is not None)
 
 
-def tokens(engine: Engine | None, prompts: Sequence[Question]) -> tuple[float, bool]:
+def tokens(engine: Engine | None, prompts: Sequence[Request]) -> tuple[float, bool]:
     """Of a prompt on average; and were they counted by the model itself?"""
     if isinstance(engine, Counting):
-        return statistics.fmean(engine.tokens(question) for question in prompts), True
-    lengths = [sum(len(text) for _, text in messages(Request(question, "sample"))) for question in prompts]
+        return statistics.fmean(engine.tokens(request) for request in prompts), True
+    lengths = [sum(len(text) for _, text in messages(request)) for request in prompts]
     return statistics.fmean(lengths) / LETTERS, False
 
 

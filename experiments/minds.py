@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -62,7 +63,8 @@ def foreseen(config: Config, society: Society, rosters: Rosters, seed: int, long
         people = LanguagePopulation(engine, journal, way="sample", chunk=society.agents)
         minded = MindfulPopulation(people, config.population.mind.mind, words_of(config))
         play(society, minded, rosters.people(lots), RandomRules(society, lots), lots)
-    return engine.batches
+    way = config.population.way
+    return [[one if one.way == "words" else replace(one, way=way) for one in wave] for wave in engine.batches]
 
 
 def calls_each(config: Config, society: Society) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.llm.engine import Request
+from agents.llm.engine import Engine, Request, Rewording
 from agents.llm.models import engine_for
 from agents.llm.prompts import Message, answer_schema, messages
 from experiments.cast import society_of
@@ -22,18 +22,19 @@ class Prompt:
     """One request, and how long it is."""
 
     request: Request
+    messages: list[Message]  # as sent
     tokens: int
     counted: bool  # by the model's own tokenizer
 
     @property
-    def messages(self) -> list[Message]:
-        """As sent."""
-        return messages(self.request)
+    def begun(self) -> bool:
+        """Is the answer begun for the model, which is to tell the chance of each choice as the next token?"""
+        return self.messages[-1][0] == "assistant"
 
     @property
     def schema(self) -> dict[str, object] | None:
-        """Of the answer; None where words are asked for."""
-        return None if self.request.way == "words" else answer_schema(self.request.question)
+        """Of the answer; None where words are asked for, or the next token alone."""
+        return None if self.begun or self.request.way == "words" else answer_schema(self.request.question)
 
     @property
     def length(self) -> str:
@@ -81,14 +82,20 @@ def prompts(config: Config, step: int) -> list[Prompt]:
     asked = _of_the_first(config, society, rosters)
     if not 0 <= step < len(asked):
         raise UserError("there is no such step", where=f"--step {step}", fix=f"give one from 0 to {len(asked) - 1}")
-    counted = [tokens(engine, [request.question]) for request in asked[step]]
-    return [Prompt(one, round(count), exact) for one, (count, exact) in zip(asked[step], counted, strict=True)]
+    return [_prompt(engine, request) for request in asked[step]]
+
+
+def _prompt(engine: Engine | None, request: Request) -> Prompt:
+    count, exact = tokens(engine, [request])
+    sent = engine.sent(request) if isinstance(engine, Rewording) else messages(request)
+    return Prompt(request, sent, round(count), exact)
 
 
 def _of_the_first(config: Config, society: Society, rosters: Rosters) -> list[list[Request]]:
     """Step by step."""
     if not has_minds(config, society):
-        return [[Request(question, "sample")] for question in questions(society, rosters, 0)[:: society.agents]]
+        asked = questions(society, rosters, 0)[:: society.agents]
+        return [[Request(question, config.population.way)] for question in asked]
     steps: list[list[Request]] = [[]]
     for wave in foreseen(config, society, rosters, 0, longest=False):
         steps[-1].append(wave[0])

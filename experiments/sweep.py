@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from experiments import runs
 from experiments.cast import check, society_of
@@ -109,11 +111,22 @@ def _check(config: Config) -> None:
 def _values(over: str) -> list[str]:
     """ "a.b=1,2" -> ["a.b=1", "a.b=2"]"""
     key, mark, values = over.partition("=")
-    if not mark or not key or not all(values.split(",")):
+    found = _split(values)
+    if not mark or not key or not found:
         raise UserError(
             f"{over!r} is not KEY=VALUE,VALUE", where="--over", fix="write it like --over method.settings.penalty=0,0.5"
         )
-    return [f"{key}={value}" for value in values.split(",")]
+    return [f"{key}={value}" for value in found]
+
+
+def _split(values: str) -> list[str]:
+    """At the commas between them, not at those within brackets and quotes: each is YAML. [] = they cannot be read."""
+    listed = f"[{values}]"
+    try:
+        nodes = YAML(typ="safe", pure=True).compose(listed).value
+    except YAMLError:
+        return []
+    return [listed[node.start_mark.index : node.end_mark.index].strip() for node in nodes]
 
 
 def _name(label: str, values: Sequence[str], seed: int) -> str:

@@ -64,8 +64,9 @@ class EmbeddedEngine:
         with _threads(self.threads), torch.inference_mode():
             return [log_probs for log_probs, _ in self._scores(questions)]
 
-    def tokens(self, question: Question) -> int:
+    def tokens(self, request: Request) -> int:
         """Of the whole prompt. ValueError: it would not be answered."""
+        question = request.question
         if (fault := self._fault(question)) is not None:
             raise ValueError(fault)
         return sum(map(len, self._ids([prefix_text(question.system), news_text(question)])))

@@ -85,8 +85,19 @@ class Described(Protocol):
 class Counting(Protocol):
     """An engine that knows how many tokens a prompt has, before it is sent."""
 
-    def tokens(self, question: Question) -> int:
+    def tokens(self, request: Request) -> int:
         """Of the whole prompt. ValueError: it cannot be told."""
+        ...
+
+
+@runtime_checkable
+class Rewording(Protocol):
+    """An engine that asks for the chances of choices in words of its own."""
+
+    def sent(self, request: Request) -> list[tuple[str, str]]:
+        """The messages (role, text) as the model gets them; the last is the beginning of its answer, where that is
+        begun for it. ValueError: it cannot be told.
+        """
         ...
 
 

@@ -11,23 +11,30 @@ from agents.llm.loop import Loop
 
 
 class InFlight:
-    """An `agents.llm.engine.Line` over a coroutine that answers one request. What that raises, `replies` raises."""
+    """An `agents.llm.engine.Line` over a coroutine that answers one request. What that raises, `replies` raises, after
+    it has handed over all that came in before.
+    """
 
     def __init__(self, loop: Loop, answer: Callable[[Request], Awaitable[Reply]]) -> None:
         self._loop, self._answer = loop, answer
         self._arrived: SimpleQueue[tuple[int, Reply | Exception]] = SimpleQueue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mistake: Exception | None = None
 
     def send(self, requests: Sequence[tuple[int, Request]]) -> None:
         self._loop.soon(self._begin, requests)
 
     def replies(self, seconds: float | None = None) -> list[tuple[int, Reply]]:
+        if self._mistake is not None:
+            raise self._mistake
         try:
             first = self._arrived.get(timeout=seconds)
         except Empty:
             return []
         arrived = [first, *(self._arrived.get() for _ in range(self._arrived.qsize()))]
-        return [(number, _sound(reply)) for number, reply in arrived]
+        sound = [(number, reply) for number, reply in arrived if isinstance(reply, Reply)]
+        self._mistake = next((reply for _, reply in arrived if isinstance(reply, Exception)), None)
+        return sound or self.replies(seconds)
 
     def close(self) -> None:
         self._loop.soon(self._give_up)
@@ -59,9 +66,3 @@ def complete(engine: Concurrent, requests: Sequence[Request]) -> list[Reply]:
             line.send(list(islice(waiting, len(arrived))))
             found |= dict(arrived)
     return [found[place] for place in range(len(requests))]
-
-
-def _sound(reply: Reply | Exception) -> Reply:
-    if isinstance(reply, Exception):
-        raise reply
-    return reply

@@ -1,12 +1,12 @@
 """Prompts as tokens, by the tokenizer and the chat template of a model that runs in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.base import Question
 from agents.llm.engine import Request
-from agents.llm.prompts import messages
-from agents.llm.token_choices import TokenChoices, local_token_choices
+from agents.llm.prompts import Message
+from agents.llm.token_choices import TokenChoices, begun, local_token_choices
 
 
 class TooLong(ValueError):
@@ -31,18 +31,16 @@ class LocalTokens:
         """How its choices are single tokens. NoTokens: they are none."""
         form = question.key, question.choices
         if form not in self._choices:
-            told = local_token_choices(question, lambda asked, text: self.prompt(Request(asked, "sample"), text))
+            told = local_token_choices(question, lambda asked, text: self.prompt(begun(Request(asked, "sample"), text)))
             self._choices[form] = told
         return self._choices[form]
 
-    def prompt(self, request: Request, beginning: str | None = None) -> list[int]:
-        """The tokens of the words, with the beginning of the answer if the model is to go on from there. TooLong."""
-        told = [{"role": role, "content": text} for role, text in messages(request)]
-        more: Mapping[str, Any] = {"add_generation_prompt": True}
-        if beginning is not None:
-            told.append({"role": "assistant", "content": beginning})
-            more = {"continue_final_message": True}
-        tokens = list(self._tokenizer.apply_chat_template(told, tokenize=True, return_dict=False, **more))
+    def prompt(self, told: Sequence[Message]) -> list[int]:
+        """The tokens of messages. Where the last is the model's own, it is to go on from there. TooLong."""
+        begun = told[-1][0] == "assistant"
+        more: Mapping[str, Any] = {"continue_final_message": True} if begun else {"add_generation_prompt": True}
+        chat = [{"role": role, "content": text} for role, text in told]
+        tokens = list(self._tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False, **more))
         if self.longest is not None and len(tokens) >= self.longest:
             raise TooLong(f"prompt too long: {len(tokens):,} tokens, of {self.longest:,} that the model can read")
         return tokens

@@ -25,6 +25,7 @@ POSSIBLE = f"""  embedded                the small model that ships with Solon
   transformers:FOLDER     a chat model in a folder, in this process
   PROVIDER:NAME           any provider that LangChain knows (anthropic:..., google_genai:..., mistralai:...)
   recorded:RUN            the answers in a run folder or journal file, without any model
+  recorded:RUN#MODEL      those of one of several models in it
   {", ".join(f"mock:{name}" for name in MOCKS)}   stand-ins for dry runs"""
 
 
@@ -72,7 +73,8 @@ def _mock(name: str) -> Engine:
 def _recorded(run: str) -> Engine:
     if not run:
         raise ValueError("`recorded` needs a run folder or a journal file: recorded:runs/NAME")
-    return RecordedEngine(run)
+    folder, mark, model = run.partition("#")
+    return RecordedEngine(folder, model) if mark and not Path(run).exists() else RecordedEngine(run)
 
 
 def _transformers(model: str, urls: Sequence[str], settings: dict[str, Setting]) -> Engine:

@@ -53,4 +53,7 @@ def _one(tape: JournalReader, model: str | None, parameters: str | None) -> tupl
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"{name} {parameters}" for name, parameters in tape.models()) or "none"
-    raise ValueError(f"{tape.path} must hold the answers of one model to be replayed; it holds: {names}")
+    raise ValueError(
+        f"{tape.path} must hold the answers of one model to be replayed; it holds: {names}. Name one as "
+        "recorded:RUN#MODEL"
+    )

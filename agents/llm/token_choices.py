@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from agents.base import Question
 from agents.llm.engine import Request
-from agents.llm.prompts import json_value
+from agents.llm.prompts import Message, json_value, messages
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 Tokenize = Callable[[Question, str], Awaitable[list[int]]]
@@ -36,6 +36,15 @@ class TokenChoices:
         if not self.labels:
             return request
         return replace(request, question=labelled(request.question, self.labels), complaint=None, said=None)
+
+    def messages(self, request: Request) -> list[Message]:
+        """The request in words, with the beginning of the answer, from where the model is to go on."""
+        return begun(self.put(request), self.beginning)
+
+
+def begun(request: Request, beginning: str) -> list[Message]:
+    """A request in words, and the beginning of its answer."""
+    return [*messages(request), ("assistant", beginning)]
 
 
 async def token_choices(question: Question, tokenize: Tokenize) -> TokenChoices:

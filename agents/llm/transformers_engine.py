@@ -12,12 +12,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from agents.base import Question
 from agents.llm.checks import check_temperature, check_whole
 from agents.llm.drawing import draw
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.local_tokens import LocalTokens, TooLong
-from agents.llm.prompts import in_words
+from agents.llm.prompts import Message, in_words, messages
 from agents.llm.replies import shown
 from agents.llm.token_choices import NoTokens, TokenChoices
 from agents.llm.written import written
@@ -76,12 +75,16 @@ class TransformersEngine:
             found |= self._answered({place: (requests[place], *prompts[place]) for place in places})
         return [found[place] for place in range(len(requests))]
 
-    def tokens(self, question: Question) -> int:
+    def tokens(self, request: Request) -> int:
         """Of the whole prompt."""
-        return len(self._prompt(Request(question, "distribution"))[0])
+        return len(self._tokens.prompt(self.sent(request)))
+
+    def sent(self, request: Request) -> list[Message]:
+        """The messages; every answer but free text is begun for the model."""
+        return messages(request) if request.way == "words" else self._tokens.choices(request.question).messages(request)
 
     def _written(self, request: Request) -> Reply:
-        began, prompt = time.perf_counter(), self._tokens.prompt(request)
+        began, prompt = time.perf_counter(), self._tokens.prompt(messages(request))
         longest = self._max_tokens if self._tokens.longest is None else self._tokens.longest - len(prompt)
         said = written(
             self._network,
@@ -95,7 +98,7 @@ class TransformersEngine:
 
     def _prompt(self, request: Request) -> tuple[list[int], TokenChoices]:
         choices = self._tokens.choices(request.question)
-        return self._tokens.prompt(choices.put(request), choices.beginning), choices
+        return self._tokens.prompt(choices.messages(request)), choices
 
     def _batches(self, lengths: dict[int, int]) -> Iterator[list[int]]:
         places = sorted(lengths, key=lengths.__getitem__)

@@ -10,21 +10,21 @@ import asyncio
 import math
 import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from agents.base import Question
 from agents.llm.checks import Limits, check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.in_flight import InFlight, complete
 from agents.llm.openai_form import log_prob, token_count
-from agents.llm.prompts import answer_schema, in_words, messages
+from agents.llm.prompts import Message, answer_schema, in_words, messages
 from agents.llm.redact import redact, refuse_secret_values
 from agents.llm.replies import shown
 from agents.llm.sending import Failed, Sender
 from agents.llm.server import root
-from agents.llm.token_choices import NoTokens, TokenChoices, token_choices
+from agents.llm.token_choices import NoTokens, TokenChoices, begun, token_choices
 
 LIKELIEST, _FEWER = (
     64,
@@ -35,6 +35,7 @@ SAMPLING = (
     *("stop", "logit_bias"),
 )
 """Settings that are passed on to the server; they hold for single actions."""
+_T = TypeVar("_T")
 _CHAT, _TOKENIZE = "/v1/chat/completions", "/tokenize"
 
 
@@ -70,12 +71,21 @@ class VllmEngine:
         """All at once, at most `max_in_flight` at a time."""
         return complete(self, requests)
 
-    def tokens(self, question: Question) -> int:
+    def tokens(self, request: Request) -> int:
         """Of the whole prompt, as the server splits it."""
+        return len(self._told_by_server(self._split(self.sent(request))))
+
+    def sent(self, request: Request) -> list[Message]:
+        """The messages; where the chances of choices are asked for, the answer is begun for the model."""
+        if request.way != "distribution":
+            return messages(request)
+        return self._told_by_server(self._token_choices(request.question)).messages(request)
+
+    def _told_by_server(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
-            return len(self._sender.loop.run(self._tokens(question, "")))
+            return self._sender.loop.run(work)
         except Failed as failure:
-            raise ValueError(f"{self.model} does not tell how many tokens a prompt has: {failure}") from None
+            raise ValueError(f"{self.model} does not tell how a prompt is split into tokens: {failure}") from None
 
     def line(self) -> InFlight:
         """Calls in flight to all servers."""
@@ -96,7 +106,7 @@ class VllmEngine:
         """One action, in words that the server holds to the answer's form; or free words."""
         form = {"structured_outputs": {"json": answer_schema(request.question)}} if request.way == "sample" else {}
         asked = {
-            **self._message(request),
+            **self._body(messages(request)),
             **{name: value for name, value in self.parameters.items() if value is not None},
             "seed": request.draw % 2**31,
             **form,
@@ -113,7 +123,7 @@ class VllmEngine:
         """The chance of every choice."""
         choices = await self._token_choices(request.question)
         asked = {
-            **self._message(choices.put(request), choices.beginning),
+            **self._body(choices.messages(request)),
             "max_tokens": 1,
             "temperature": 1.0,
             "logprobs": True,
@@ -152,9 +162,11 @@ class VllmEngine:
             raise
 
     async def _tokens(self, question: Question, beginning: str) -> list[int]:
-        asked = self._message(Request(question, "distribution"), beginning)
+        return await self._split(begun(Request(question, "distribution"), beginning))
+
+    async def _split(self, told: Sequence[Message]) -> list[int]:
         try:
-            body, _ = await self._sender.post(_TOKENIZE, asked, self._sender.deadline())
+            body, _ = await self._sender.post(_TOKENIZE, self._body(told), self._sender.deadline())
             return [operator.index(token) for token in body["tokens"]]
         except Failed as failure:
             if failure.status != 404:
@@ -163,13 +175,11 @@ class VllmEngine:
         except (KeyError, TypeError):
             raise Failed("unreadable answer: of the server's /tokenize", may_pass=False) from None
 
-    def _message(self, request: Request, beginning: str | None = None) -> dict[str, Any]:
-        """The words, with the beginning of the answer if the model is to go on from there."""
-        told = [{"role": role, "content": text} for role, text in messages(request)]
-        if beginning is None:
-            return {"model": self._name, "messages": told}
-        told.append({"role": "assistant", "content": beginning})
-        return {"model": self._name, "messages": told, "add_generation_prompt": False, "continue_final_message": True}
+    def _body(self, told: Sequence[Message]) -> dict[str, Any]:
+        """Where the last of the messages is the model's own, it is to go on from there."""
+        body = {"model": self._name, "messages": [{"role": role, "content": text} for role, text in told]}
+        going_on = {"add_generation_prompt": False, "continue_final_message": True}
+        return {**body, **going_on} if told[-1][0] == "assistant" else body
 
 
 def _check_sampling(settings: Mapping[str, Setting]) -> None:

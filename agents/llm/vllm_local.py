@@ -10,7 +10,7 @@ from typing import Any
 from agents.llm.checks import check_temperature, check_whole
 from agents.llm.engine import Reply, Request, Setting, Way
 from agents.llm.local_tokens import LocalTokens, TooLong
-from agents.llm.prompts import answer_schema
+from agents.llm.prompts import answer_schema, messages
 from agents.llm.redact import refuse_secret_values
 from agents.llm.replies import shown
 from agents.llm.token_choices import NoTokens, TokenChoices
@@ -70,9 +70,9 @@ class LocalVllmEngine:
             given = {name: value for name, value in self._sampling.items() if value is not None}
             given["max_tokens"] = min(request.limit or self._max_tokens, self._max_tokens)
             params = how(**given, seed=request.draw % 2**31, structured_outputs=held)
-            return self._tokens.prompt(request), params, None
+            return self._tokens.prompt(messages(request)), params, None
         choices = self._tokens.choices(request.question)
-        tokens = self._tokens.prompt(choices.put(request), choices.beginning)
+        tokens = self._tokens.prompt(choices.messages(request))
         return tokens, how(max_tokens=1, logprobs=LIKELIEST), choices
 
 

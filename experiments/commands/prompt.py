@@ -47,4 +47,10 @@ def _show(one: "Prompt") -> None:
         typer.secho(f"[{role}]", dim=True)
         typer.echo(text)
     typer.secho("[answer]", dim=True)
-    typer.echo(f"words: {one.request.question.key}" if one.schema is None else json.dumps(one.schema))
+    typer.echo(_asked_for(one))
+
+
+def _asked_for(one: "Prompt") -> str:
+    if one.begun:
+        return "goes on from there: the chance of each choice as the next token"
+    return f"words: {one.request.question.key}" if one.schema is None else json.dumps(one.schema)

@@ -23,12 +23,12 @@ def serve(
     check(host, python, more or [])
     folder = str(MODEL_FOLDER) if model == "embedded" else model
     serving = Serving(folder, model, host, port, 0 if cpu else gpus, python, tuple(more or ()))
-    with served(serving, ROOT / "runs" / f"serve-{port}.log", typer.echo) as server:
-        typer.echo(
-            f"ready; use it with: solon run CONFIG population.model=vllm:{model} population.base_url={serving.url}\n"
-            "Ctrl-C ends it"
-        )
-        try:
+    try:
+        with served(serving, ROOT / "runs" / f"serve-{port}.log", typer.echo) as server:
+            typer.echo(
+                f"ready; use it with: solon run CONFIG population.model=vllm:{model} "
+                f"population.base_url={serving.url}\nCtrl-C ends it"
+            )
             server.watch(typer.echo)
-        except KeyboardInterrupt:
-            typer.echo("ending the server")
+    except KeyboardInterrupt:
+        typer.echo("the server has ended")

@@ -39,6 +39,19 @@ def test_people_are_asked_of_their_own_model_for_life_and_again_from_the_tape(co
     assert "embedded for 25% of them, mock:middle for 25% of them" in report
 
 
+def test_a_new_run_may_be_played_from_the_tape_of_several_models(config: Path) -> None:
+    first = solon("run", config, MIXED, "--json")
+    assert first.exit_code == 0, first.output
+    tape = f"recorded:{runs.RUNS / 'tiny'}"
+    shares = (
+        f'population.others=[{{model: "{tape}#embedded", share: 0.25}}, {{model: "{tape}#mock:middle", share: 0.25}}]'
+    )
+    again = solon("run", config, f"population.model={tape}#mock:uniform", shares, "name=again", "--json")
+    assert again.exit_code == 0, again.output
+    one, two = (json.loads(done.stdout) for done in (first, again))
+    assert one["methods"] == two["methods"]
+
+
 def test_each_model_is_billed_by_its_own_price(config: Path) -> None:
     words = (
         'population.others=[{model: "mock:middle", share: 0.5}]',

@@ -1,7 +1,9 @@
 """`solon prompt`: what somebody is told, as it is sent."""
 
 import json
+import re
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from click.testing import Result
@@ -13,9 +15,16 @@ from experiments.cli import app
 from experiments.errors import ROOT
 from experiments.prompt import config, prompts
 from personas.load import load_persona
+from tests.agents.llm.fake_server import Body, serving
 
 MARIA = ROOT / "personas/village/maria-keller.yaml"
 POPULATIONS = ROOT / "personas/populations"
+
+
+def by_digits(body: Body) -> list[int]:
+    """A tokenizer that writes 45 as 4 and 5."""
+    words = re.findall(r"[0-9]|[A-Za-z]+|.", "\n".join(one["content"] for one in body["messages"]), re.DOTALL)
+    return [crc32(word.encode()) for word in words]
 
 
 def solon(*words: object) -> Result:
@@ -41,6 +50,25 @@ def test_in_a_terminal_it_is_shown_message_by_message() -> None:
     assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[system]", "[user]", "[answer]"]
     assert "about 3" in done.stderr
     assert "4 characters each" in done.stderr
+
+
+def test_a_vllm_server_gets_letters_where_choices_are_no_tokens() -> None:
+    with serving(lambda body: "no", by_digits) as server:
+        words = ("income_tax", MARIA, "--model", "vllm:tiny", "--base-url", server.url)
+        (told,) = json.loads(solon(*words, "--json").stdout)
+        shown = solon(*words).stdout
+        (sample,) = json.loads(solon(*words, "population.way=sample", "--json").stdout)
+        assert server.asked == []
+    _, news, begun = told["messages"]
+    assert "C = 10\n" in news["content"]
+    assert begun == {"role": "assistant", "content": '{"hours":"'}
+    assert told["schema"] is None
+    assert told["tokens"] > sum(len(one["content"].split()) for one in told["messages"])
+    assert shown.endswith(
+        '[assistant]\n{"hours":"\n[answer]\ngoes on from there: the chance of each choice as the next token\n'
+    )
+    assert [one["role"] for one in sample["messages"]] == ["system", "user"]
+    assert sample["schema"]["properties"]["hours"]["enum"][:3] == [0, 5, 10]
 
 
 @pytest.mark.parametrize(

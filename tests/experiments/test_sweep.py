@@ -41,6 +41,17 @@ def test_every_config_value_and_seed_is_a_run_with_a_name_of_its_own(config: Pat
     assert len({cell.group for cell in found}) == 4
 
 
+def test_values_that_are_lists_are_split_at_the_commas_between_them(config: Path):
+    over = ["baselines=[us_federal],[us_federal, saez]", 'population.model="mock:uniform",mock:middle']
+    words = [cell.words[:2] for cell in cells([config], [], over, 1, smoke=False)]
+    assert words == [
+        ("baselines=[us_federal]", 'population.model="mock:uniform"'),
+        ("baselines=[us_federal]", "population.model=mock:middle"),
+        ("baselines=[us_federal, saez]", 'population.model="mock:uniform"'),
+        ("baselines=[us_federal, saez]", "population.model=mock:middle"),
+    ]
+
+
 def test_no_two_runs_share_a_name(config: Path):
     other = config.parent / "other" / "tiny.yaml"
     other.parent.mkdir()
@@ -83,6 +94,7 @@ def test_long_names_end_with_a_hash(config: Path):
     [
         ([], ["threads"], "'threads' is not KEY=VALUE,VALUE"),
         ([], ["population.retries=1,,2"], "is not KEY=VALUE,VALUE"),
+        ([], ["baselines=[us_federal,saez"], "is not KEY=VALUE,VALUE"),
         (["evaluation.comunities=2"], [], "did you mean 'communities'"),
         ([], ["population.retries=1,-1"], "population.retries: found -1"),
         ([], ["population.fallback=uniform,skip"], "people of income_tax cannot do nothing"),

@@ -62,6 +62,9 @@ def test_a_tape_of_two_models_needs_a_choice(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"mock:uniform.*mock:middle"):
         RecordedEngine(tmp_path)
     assert RecordedEngine(tmp_path, "mock:middle").model == "mock:middle"
+    assert engine_for(f"recorded:{tmp_path}#mock:uniform").model == "mock:uniform"
+    with pytest.raises(ValueError, match="Name one as recorded:RUN#MODEL"):
+        engine_for(f"recorded:{tmp_path}#mock:other")
 
 
 def test_a_missing_tape_is_named(tmp_path: Path) -> None:

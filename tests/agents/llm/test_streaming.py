@@ -1,7 +1,9 @@
 """Engines whose calls do not depend on each other: as many in flight as may be, kept as they come in."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,21 @@ def test_a_mistake_in_an_engine_is_raised_where_its_replies_are_taken() -> None:
     line = InFlight(Loop(), answer)
     assert line.replies(0.01) == []
     line.send([(0, one_request())])
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        line.replies()
+
+
+def test_what_came_in_beside_a_mistake_is_handed_over_first() -> None:
+    async def answer(request: Request) -> Reply:
+        if request.draw == 1:
+            raise ZeroDivisionError("a mistake")
+        return Reply("paid for")
+
+    loop = Loop()
+    line = InFlight(loop, answer)
+    line.send([(draw, replace(one_request(), draw=draw)) for draw in range(3)])
+    loop.run(asyncio.sleep(0.05))  # by then all have come in
+    assert [number for number, _ in line.replies()] == [0, 2]
     with pytest.raises(ZeroDivisionError, match="a mistake"):
         line.replies()
 
