@@ -1,8 +1,12 @@
 """Many runs: what they are called, refused before any begins, gone on with, and put together by seed."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import Result
@@ -175,9 +179,19 @@ def test_nothing_to_run_and_no_cluster_are_told(config: Path):
     assert "there is no Ray cluster at nowhere" in solon(config, "--ray", "nowhere").stderr
 
 
+def kill_one() -> None:
+    """A worker of the cluster, as soon as the run that it makes is under way."""
+    while not list(runs.RUNS.glob("*/journal.sqlite")):
+        time.sleep(0.05)
+    at_work = [
+        file for file in Path("/proc").glob("[0-9]*/cmdline") if file.read_bytes().startswith(b"ray::_with_node")
+    ]
+    os.kill(int(at_work[0].parent.name), signal.SIGKILL)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_sweep_uses_both_machines_of_a_cluster_and_ends_as_without(
+def test_a_sweep_uses_both_machines_of_a_cluster_loses_a_worker_and_ends_as_without(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from ray.cluster_utils import Cluster
@@ -192,7 +206,11 @@ def test_a_sweep_uses_both_machines_of_a_cluster_and_ends_as_without(
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         cluster.add_node(num_cpus=1)
+        lost = Thread(target=kill_one, daemon=True)
+        lost.start()
         done = list(ray_cluster.on_ray(todo, cluster.address))
+        lost.join(1)
+        assert not lost.is_alive()
     finally:
         cluster.shutdown()
     assert [one.error for one in done] == [""] * 4
