@@ -35,9 +35,12 @@ FREE = (
     "population.base_url",  # a server may move; its answers are keyed by the model's name
     "population.settings.max_in_flight",
     "population.settings.timeout",
+    "population.settings.patience",
+    "population.max_fallback_share",  # says when a run stops, not what its answers are
     "population.others.base_url",
     "population.others.settings.max_in_flight",
     "population.others.settings.timeout",
+    "population.others.settings.patience",
 )
 
 

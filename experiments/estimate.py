@@ -222,7 +222,8 @@ def _said(config: Config, part: PartConfig, request: Request) -> float:
     """
     kind, most = part.model.partition(":")[0], part.settings.get("max_tokens", _LONGEST)
     if request.way == "words":
-        return request.limit if kind in _TOLD_LENGTHS or not isinstance(most, int) else max(request.limit, most)
+        longest = most if isinstance(most, int) else _LONGEST
+        return min(request.limit, longest) if kind in _TOLD_LENGTHS else longest
     one = config.population.way == "distribution" and kind in _AT_HAND
     return 1.0 if one else math.ceil(len(in_words(request, 0)) / 3)
 

@@ -143,7 +143,8 @@ def people_file(config: Config) -> Path:
 def _refuse_strangers(folder: Path) -> None:
     """A folder that holds things but is no run is somebody's own."""
     if folder.is_dir() and not (folder / "manifest.json").exists():
-        strange = [p.name for p in folder.iterdir() if p.name not in ("run.lock", "config.yaml", "people", "stages")]
+        ours = ("run.lock", "config.yaml", "people", "stages")
+        strange = [p.name for p in folder.iterdir() if p.name not in ours and p.suffix != ".part"]
         if strange:
             raise UserError(
                 f"it holds {strange[0]!r} but no manifest: not a run", where=str(folder), fix="set another name="

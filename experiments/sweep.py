@@ -71,6 +71,7 @@ class Row:
 def cells(configs: Sequence[Path], words: Sequence[str], over: Sequence[str], seeds: int, smoke: bool) -> list[Cell]:
     """Every run, checked: UserError where one of them would be refused. over: "KEY=A,B" """
     _refuse_seeds([*words, *over])
+    _refuse_twice("CONFIG", [str(config.resolve()) for config in configs])
     found, labels = list[Cell](), _labels(configs, words)
     for config, values in product(configs, product(*map(_values, over))):
         for seed in range(seeds):
@@ -89,6 +90,12 @@ def _refuse_seeds(words: Sequence[str]) -> None:
         raise UserError(
             "a sweep gives its runs their seeds and names itself", where=given[0], fix="leave it out; see --seeds"
         )
+
+
+def _refuse_twice(where: str, named: Sequence[str]) -> None:
+    """One run must not count as several."""
+    if twice := [name for name, times in Counter(named).items() if times > 1]:
+        raise UserError(f"{twice[0]} is named twice", where=where, fix="name it once; more seeds are --seeds")
 
 
 def _labels(configs: Sequence[Path], words: Sequence[str]) -> dict[Path, str]:
@@ -116,6 +123,7 @@ def _values(over: str) -> list[str]:
         raise UserError(
             f"{over!r} is not KEY=VALUE,VALUE", where="--over", fix="write it like --over method.settings.penalty=0,0.5"
         )
+    _refuse_twice(f"--over {key}", found)
     return [f"{key}={value}" for value in found]
 
 
@@ -123,10 +131,12 @@ def _split(values: str) -> list[str]:
     """At the commas between them, not at those within brackets and quotes: each is YAML. [] = they cannot be read."""
     listed = f"[{values}]"
     try:
-        nodes = YAML(typ="safe", pure=True).compose(listed).value
+        whole = YAML(typ="safe", pure=True).compose(listed)
     except YAMLError:
         return []
-    return [listed[node.start_mark.index : node.end_mark.index].strip() for node in nodes]
+    if whole.end_mark.index < len(listed):  # a bracket that was not opened
+        return []
+    return [listed[node.start_mark.index : node.end_mark.index].strip() for node in whole.value]
 
 
 def _name(label: str, values: Sequence[str], seed: int) -> str:

@@ -1,5 +1,6 @@
 """Questions on their way to a model: what the journal knows is read, the rest is asked within the budget and kept."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from agents.llm.budget import Budget, Size
 from agents.llm.engine import Engine, Reply, Request, Setting, parameters_of
 from agents.llm.journal import Call, Entry, Journal, Tag
-from agents.llm.prompts import CallKeys, messages
+from agents.llm.prompts import CallKeys, prompt_bytes
 from agents.llm.redact import redactor, refuse_secret_values
 from agents.llm.replies import bounded, read
 
@@ -51,19 +52,20 @@ class Books:
         return self.budget.room(spent, len(calls), in_flight, model, lambda: self._size(calls))
 
     def _size(self, calls: Sequence[Call]) -> Size:
-        """As large as one of them may be: as the model's largest so far. Before the first that is the longest of their
-        prompts, one token per byte, which no tokenizer exceeds, and the longest reply that it may give;
-        words, which may be far longer than decisions, are taken to be as long as they may be, after a prompt of a token
-        for every second byte.
+        """As large as one of them may be. Prompts: as the model's largest so far, or the longest of these at as many
+        tokens a byte as any had so far; before the first one token a byte, which no tokenizer exceeds. Replies: as the
+        largest so far; before the first, and for words, which may be far longer than decisions, the longest there is.
         """
-        spent, longest = self.journal.spent.of(self.keys.model), max(map(_bytes, calls), default=0)
+        spent = self.journal.spent.of(self.keys.model)
+        longest = max((prompt_bytes(call.request) for call in calls), default=0)
         words = max((call.request.limit for call in calls if call.request.way == "words"), default=0)
         reply = self.longest_reply or words  # not every provider can be told to write less
         if spent.largest_call == 0:
             return Size(longest, reply, longest + reply)
+        prompt = max(spent.largest_in, math.ceil(spent.tokens_per_byte * longest))
         if not words:
-            return Size(spent.largest_in, spent.largest_out, spent.largest_call)
-        prompt, reply = max(spent.largest_in, longest // 2), max(spent.largest_out, reply)
+            return Size(prompt, spent.largest_out, spent.largest_call + prompt - spent.largest_in)
+        reply = max(spent.largest_out, reply)
         return Size(prompt, reply, prompt + reply)
 
     def keep(self, note: int, calls: Sequence[Call], replies: Sequence[Reply], in_flight: int = 0) -> list[Entry]:
@@ -113,9 +115,4 @@ def _counted(call: Call, reply: Reply) -> Reply:
     """Where a server tells no token counts, one token a byte, which no tokenizer exceeds: a budget must hold anyway."""
     if reply.error is not None or reply.tokens_in + reply.tokens_out > 0:
         return reply
-    return replace(reply, tokens_in=_bytes(call), tokens_out=len(reply.text.encode("utf-8", "replace")))
-
-
-def _bytes(call: Call) -> int:
-    """The length of its prompt."""
-    return sum(len(text.encode("utf-8", "replace")) for _, text in messages(call.request))
+    return replace(reply, tokens_in=prompt_bytes(call.request), tokens_out=len(reply.text.encode("utf-8", "replace")))

@@ -22,6 +22,7 @@ class Used:
     largest_in: int = 0  # of one call so far
     largest_out: int = 0
     largest_call: int = 0  # in and out together
+    tokens_per_byte: float = 0.0  # of a prompt, the most so far
 
 
 @dataclass(frozen=True)

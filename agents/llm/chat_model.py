@@ -64,8 +64,11 @@ class EngineChatModel(BaseChatModel):
             raise ValueError(f"{engine.model} cannot be asked for {request.way}, only for {known}")
         with self._lock:  # of one process: engines answer one batch at a time
             (reply,) = engine.complete([request])
-        if (problem := read(request, reply).problem) is not None:
-            raise ValueError(f"{engine.model} gave no answer that can be used: {problem}")
+        verdict = read(request, reply)
+        if verdict.problem is not None:
+            raise ValueError(f"{engine.model} gave no answer that can be used: {verdict.problem}")
+        if request.way == "distribution" and not verdict.told_distribution:
+            raise ValueError(f'{engine.model} did not tell the chance of every choice; ask with way="sample"')
         chances = dict(zip(request.question.choices, reply.log_probs or (), strict=False))
         return AIMessage(
             reply.text,

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+_MOST = 1_000_000
+
 
 def check_seconds(name: str, value: object) -> None:
     """ValueError unless it is a number above 0."""
@@ -19,9 +21,9 @@ def check_temperature(value: object) -> None:
 
 
 def check_whole(name: str, value: object) -> None:
-    """ValueError unless it is a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"setting {name!r} must be a whole number of at least 1; it is {value!r}")
+    """ValueError unless it is a whole number from 1 to a million."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise ValueError(f"setting {name!r} must be a whole number of at least 1, at most {_MOST:,}; it is {value!r}")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ class InFlight:
 
     def replies(self, seconds: float | None = None) -> list[tuple[int, Reply]]:
         if self._mistake is not None:
-            raise self._mistake
+            mistake, self._mistake = self._mistake, None
+            raise mistake
         try:
             first = self._arrived.get(timeout=seconds)
         except Empty:
@@ -48,8 +49,11 @@ class InFlight:
     async def _one(self, number: int, request: Request) -> None:
         try:
             self._arrived.put((number, await self._answer(request)))
-        except Exception as error:  # raised again where the replies are taken: nobody would wait for this one else
+        except Exception as error:  # raised again where the replies are taken: they would wait for this one for ever
             self._arrived.put((number, error))
+        except BaseException as error:  # a client that gives its own call up, say
+            self._arrived.put((number, RuntimeError(f"a call ended with {type(error).__name__}: {error}")))
+            raise
 
     def _give_up(self) -> None:
         for task in list(self._tasks):

@@ -19,13 +19,19 @@ from agents.base import Question
 from agents.llm.budget import Spent, Used
 from agents.llm.engine import Reply, Request, Way
 from agents.llm.ledger import HowAsked, Ledger, how_asked, summarise
-from agents.llm.prompts import CallKeys, canonical
+from agents.llm.prompts import NO_ANSWER, CallKeys, canonical, prompt_bytes
 from agents.llm.replies import Verdict
 from agents.llm.storage import JournalError, Lock, open_to_write
 
 _FIND = """SELECT c.key, c.id, c.reply, c.log_probs, c.tokens_in, c.tokens_out, c.seconds, c.error, c.choice,
     c.problem, c.missing, p.name, c.seed, c.episode, c.step, c.agent
     FROM calls c JOIN purposes p ON p.id = c.purpose WHERE c.void = 0 AND c.attempt = ? AND c.key IN """
+
+_BYTES = f"""length(CAST(s.text AS BLOB)) + length(CAST(c.user AS BLOB)) + CASE WHEN c.complaint IS NULL THEN 0 ELSE
+    length(CAST(coalesce(nullif(c.said, ''), '{NO_ANSWER}') AS BLOB)) + length(CAST(c.complaint AS BLOB)) END"""
+_SPENT = f"""SELECT m.model, count(*), sum(tokens_in), sum(tokens_out), max(tokens_in), max(tokens_out),
+    max(tokens_in + tokens_out), max(1.0 * tokens_in / max(1, {_BYTES}))
+    FROM calls c JOIN models m ON m.id = c.model JOIN texts s ON s.id = c.system GROUP BY m.model"""
 
 
 class Tag(NamedTuple):
@@ -138,7 +144,7 @@ class Journal:
             self._db.execute("UPDATE in_flight SET calls = ? WHERE id = ?", (in_flight, note))
             self._db.execute("DELETE FROM in_flight WHERE calls = 0")
         self.last_call += len(rows)
-        self._count(model.model, [reply for reply, _ in answers])
+        self._count(model.model, calls, [reply for reply, _ in answers])
         return [Entry(first + i, *answer, call.tag) for i, (call, answer) in enumerate(pairs)]
 
     def decided(self, decisions: Sequence[Decided]) -> None:
@@ -207,13 +213,11 @@ class Journal:
 
     def _totals(self) -> tuple[int, Spent]:
         last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0]
-        found = self._db.execute(
-            """SELECT m.model, count(*), sum(tokens_in), sum(tokens_out), max(tokens_in), max(tokens_out),
-            max(tokens_in + tokens_out) FROM calls c JOIN models m ON m.id = c.model GROUP BY m.model"""
-        )
+        found = self._db.execute(_SPENT)
         return last, Spent({model: Used(*numbers) for model, *numbers in found})
 
-    def _count(self, model: str, replies: Sequence[Reply]) -> None:
+    def _count(self, model: str, calls: Sequence[Call], replies: Sequence[Reply]) -> None:
+        lengths = [max(1, prompt_bytes(call.request)) for call in calls]
         ins, outs = [r.tokens_in for r in replies], [r.tokens_out for r in replies]
         u = self.spent.of(model)
         used = Used(
@@ -223,6 +227,7 @@ class Journal:
             max(u.largest_in, *ins),
             max(u.largest_out, *outs),
             max(u.largest_call, *map(sum, zip(ins, outs, strict=True))),
+            max(u.tokens_per_byte, *(used / length for used, length in zip(ins, lengths, strict=True))),
         )
         self.spent = Spent({**self.spent.by_model, model: used})
 

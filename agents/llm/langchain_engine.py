@@ -73,7 +73,7 @@ class LangChainEngine:
         self._timeout, self.max_in_flight, self._max_tokens = timeout, max_in_flight, max_tokens
         self._ladder, self._rung = _LADDER if self._openai else _PLAIN_LADDER, 0
         self._structured: dict[tuple[str, tuple[str, ...]], Runnable[Any, Any]] = {}
-        self._loop = _loop()
+        self._loop = _loop(os.getpid())
 
     def complete(self, requests: Sequence[Request]) -> list[Reply]:
         """All at once, at most `max_in_flight` at a time."""
@@ -133,8 +133,10 @@ class LangChainEngine:
 
 
 @cache
-def _loop() -> Loop:
-    """One for all: the providers' clients keep their connections in common, and these belong to a loop."""
+def _loop(process: int) -> Loop:
+    """One for all: the providers' clients keep their connections in common, and these belong to a loop. Not for a
+    process that was forked: it has no such thread.
+    """
     return Loop()
 
 

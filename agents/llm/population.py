@@ -270,8 +270,9 @@ class LanguagePopulation:
             f"{limit:.0%}), after "
             f"{self.retries + 1} attempts each.\n"
             f"The last reason: {(problem or '').rstrip('.')}. The last reply: {example}\n"
-            f"Every answer so far is saved in {self.journal.path}. Check the model and its server, name a model that "
-            "follows the answer format, or raise max_fallback_share; then issue the same command again: it resumes."
+            f"Every answer so far is saved in {self.journal.path}. Check the model and its server, or raise "
+            "population.max_fallback_share; then issue the same command again: it resumes. A model that follows the "
+            "answer format better is another run: give it a name of its own."
         )
 
 

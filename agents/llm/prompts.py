@@ -10,14 +10,20 @@ from agents.llm.engine import Request, Setting
 from agents.llm.replies import Verdict, shown
 
 Message = tuple[str, str]  # (role, text)
+NO_ANSWER = "(no answer)"
 
 
 def messages(request: Request) -> list[Message]:
     """Who you are, the news and, on a retry, what was said and what is wrong with it."""
     told = [("system", request.question.system), ("user", request.question.user)]
     if request.complaint is not None:
-        told += [("assistant", request.said or "(no answer)"), ("user", request.complaint)]
+        told += [("assistant", request.said or NO_ANSWER), ("user", request.complaint)]
     return told
+
+
+def prompt_bytes(request: Request) -> int:
+    """Of all its messages."""
+    return sum(len(text.encode("utf-8", "replace")) for _, text in messages(request))
 
 
 def retry(request: Request, text: str, verdict: Verdict, attempt: int) -> Request:

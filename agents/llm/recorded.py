@@ -53,7 +53,12 @@ def _one(tape: JournalReader, model: str | None, parameters: str | None) -> tupl
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"{name} {parameters}" for name, parameters in tape.models()) or "none"
-    raise ValueError(
-        f"{tape.path} must hold the answers of one model to be replayed; it holds: {names}. Name one as "
-        "recorded:RUN#MODEL"
-    )
+    raise ValueError(f"{tape.path} holds answers of these models: {names}; {_fix(model, len(found))}")
+
+
+def _fix(model: str | None, found: int) -> str:
+    if model is None:
+        return "name the one to be replayed as recorded:RUN#MODEL"
+    if found == 0:
+        return f"none of them is {model}"
+    return f"of {model} under several settings, of which agents.llm.recorded.RecordedEngine can be given one"

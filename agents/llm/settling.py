@@ -9,6 +9,7 @@ from agents.llm.engine import Concurrent
 from agents.llm.journal import Entry
 from agents.llm.open_desk import OpenDesk
 from agents.llm.outcomes import Outcome
+from agents.llm.storage import JournalError
 
 _PORTION = 64  # decisions that are put in words before the first of them is sent
 _FAREWELL = 30.0  # seconds in which calls that were in flight when a run stopped may still be answered
@@ -35,7 +36,9 @@ def settle_stream(engine: Concurrent, desk: Desk, asked: Iterator[Outcome], retr
     with closing(OpenDesk[Outcome](engine, desk.books)) as line:
         try:
             _until_settled(line, asked, retries, told)
-        except PopulationStopped:
+        except JournalError:
+            raise
+        except Exception:  # what else is paid for is kept
             for outcome, entry in line.last(_FAREWELL):
                 outcome.hear(entry, retries)
             raise

@@ -104,7 +104,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """The journal at `path`, which may be written by another process meanwhile."""
     if not path.is_file():
         raise JournalError(f"there is no journal at {path}: name a run folder that holds {FILE_NAME}, or such a file")
-    fixed = "" if os.access(path.parent, os.W_OK) else "&immutable=1"  # SQLite cannot put its index beside the file
+    fixed = "&immutable=1" if _is_still(path) else ""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{fixed}", uri=True, isolation_level=None)
     try:
         if _check(connection) == 1:
@@ -113,6 +113,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         connection.close()
         raise _unusable(path, error) from None
     return connection
+
+
+def _is_still(path: Path) -> bool:
+    """Is it in a folder where SQLite cannot put its index beside it, and does it need none? A process that is at work,
+    or was killed, leaves its last rows in a file beside the journal.
+    """
+    last = Path(f"{path}-wal")
+    return not os.access(path.parent, os.W_OK) and not (last.exists() and last.stat().st_size > 0)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -56,6 +56,23 @@ def test_a_raised_budget_continues_the_run(tmp_path: Path, people: Path):
         assert run.config.budget.calls == 20
 
 
+def test_a_stopped_run_may_allow_more_fallbacks_and_more_patience(tmp_path: Path, people: Path):
+    with open_run(config(people, "population.model=vllm:x", "population.settings.patience=5"), tmp_path / "runs"):
+        pass
+    more = ("population.model=vllm:x", "population.settings.patience=50", "population.max_fallback_share=0.5")
+    with open_run(config(people, *more), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
+    with open_run(config(people, "population.model=vllm:x"), tmp_path / "runs") as run:
+        assert run.stages.get("costly", JSON, lambda: [2]) == [1]
+
+
+def test_what_a_kill_left_half_written_does_not_block_a_folder(tmp_path: Path, people: Path):
+    (tmp_path / "runs/plain").mkdir(parents=True)
+    (tmp_path / "runs/plain/.config.yaml.99.part").touch()
+    with open_run(config(people), tmp_path / "runs") as run:
+        assert (run.folder / "manifest.json").exists()
+
+
 def test_another_config_is_turned_away_with_the_keys_that_differ(tmp_path: Path, people: Path):
     with open_run(config(people), tmp_path / "runs") as run:
         run.stages.get("costly", JSON, lambda: [1])

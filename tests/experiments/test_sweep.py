@@ -66,6 +66,11 @@ def test_no_two_runs_share_a_name(config: Path):
     assert len({cell.group for cell in found}) == 12
 
 
+def test_one_config_is_not_taken_for_two(config: Path):
+    with pytest.raises(UserError, match="is named twice"):
+        cells([config, config.parent / "." / config.name], [], [], 1, smoke=False)
+
+
 def test_relative_paths_are_told_from_where_the_user_is(config: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(config.parent)
     monkeypatch.setattr(runs, "RUNS", Path("mine"))
@@ -99,6 +104,8 @@ def test_long_names_end_with_a_hash(config: Path):
         ([], ["threads"], "'threads' is not KEY=VALUE,VALUE"),
         ([], ["population.retries=1,,2"], "is not KEY=VALUE,VALUE"),
         ([], ["baselines=[us_federal,saez"], "is not KEY=VALUE,VALUE"),
+        ([], ["population.retries=1] #,2"], "is not KEY=VALUE,VALUE"),
+        ([], ["population.retries=1,2,1"], "1 is named twice"),
         (["evaluation.comunities=2"], [], "did you mean 'communities'"),
         ([], ["population.retries=1,-1"], "population.retries: found -1"),
         ([], ["population.fallback=uniform,skip"], "people of income_tax cannot do nothing"),

@@ -143,6 +143,13 @@ def test_schemas_of_another_form_are_refused(schema: dict[str, object]):
         chat(1)[0].with_structured_output(schema)
 
 
+def test_chances_that_were_not_told_are_not_made_up():
+    for log_probs in (None, (-math.inf,) * 3, (math.log(0.5), math.log(0.4), -math.inf)):
+        model, _ = chat(Reply('{"hours": 40}', log_probs))
+        with pytest.raises(ValueError, match='did not tell the chance of every choice; ask with way="sample"'):
+            model.with_structured_output(HOURS, way="distribution").invoke("How long?")
+
+
 def test_answers_of_no_use_and_stop_words_are_refused():
     with pytest.raises(ValueError, match="gave no answer that can be used: choice not offered"):
         chat('{"hours": 41}')[0].with_structured_output(HOURS).invoke("How long?")

@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from multiprocessing import Queue
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.base import Question
 from agents.llm.engine import Reply, Request
 from agents.llm.journal import Call, Decided, Entry, Journal, Tag, pack, unpack
 from agents.llm.mock import MockEngine
 from agents.llm.population import LanguagePopulation
-from agents.llm.prompts import CallKeys
+from agents.llm.prompts import CallKeys, prompt_bytes
 from agents.llm.reader import JournalReader
 from agents.llm.replies import Verdict
 from agents.llm.storage import JournalError
@@ -181,6 +183,34 @@ def test_a_missing_journal_is_not_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="there is no journal"):
         JournalReader(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_are_not_in_the_file_yet_are_read_in_a_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.llm.storage.os.access", lambda *_: False)
+    with journal(tmp_path) as j:
+        keep(j, one_request(), Reply("x"))
+        reader = JournalReader(tmp_path)
+        assert reader.ledger().calls == 1
+        reader.close()
+    reader = JournalReader(tmp_path)
+    assert reader.ledger().calls == 1
+    reader.close()
+
+
+@given(st.text(), st.text(), st.none() | st.text(), st.none() | st.text(), st.integers(0, 10**6))
+def test_how_long_prompts_are_in_tokens_is_known_again_after_a_break(
+    system: str, user: str, complaint: str | None, said: str | None, tokens: int
+) -> None:
+    request = Request(Question(system, user, "x", ("1",)), "sample", complaint=complaint, said=said)
+    with tempfile.TemporaryDirectory() as folder:
+        with journal(Path(folder)) as j:
+            keep(j, request, Reply("x", None, tokens, 1))
+            spent = j.spent.of("embedded")
+        assert spent.tokens_per_byte == tokens / max(1, prompt_bytes(request))
+        with journal(Path(folder)) as j:
+            assert j.spent.of("embedded") == spent
 
 
 def test_no_secret_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,7 @@ def test_a_wrong_address_or_name_is_explained(model: str, path: str, message: st
         ("openai:tiny", {"api_key": "x"}, "looks like a secret"),
         ("nobody:tiny", {}, "recorded:RUN"),
         ("openai:tiny", {"max_in_flight": 0}, "at least 1"),
+        ("openai:tiny", {"max_in_flight": 10**30}, "at most 1,000,000"),
         ("openai:tiny", {"temperature": "nan"}, "'temperature' must be a number of at least 0"),
         ("openai:tiny", {"temperature": -1.0}, "'temperature' must be a number of at least 0"),
         ("openai:tiny", {"timeout": "soon"}, "'timeout' must be a number of seconds .*'soon'"),

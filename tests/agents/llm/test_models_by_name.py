@@ -59,11 +59,11 @@ def test_a_tape_of_two_models_needs_a_choice(tmp_path: Path) -> None:
     with journal(tmp_path) as j:
         for name in ("uniform", "middle"):
             decide(LanguagePopulation(mock(name), j), a_round(0, 1, 1))
-    with pytest.raises(ValueError, match=r"mock:uniform.*mock:middle"):
+    with pytest.raises(ValueError, match=r"mock:uniform.*mock:middle.*as recorded:RUN#MODEL"):
         RecordedEngine(tmp_path)
     assert RecordedEngine(tmp_path, "mock:middle").model == "mock:middle"
     assert engine_for(f"recorded:{tmp_path}#mock:uniform").model == "mock:uniform"
-    with pytest.raises(ValueError, match="Name one as recorded:RUN#MODEL"):
+    with pytest.raises(ValueError, match="none of them is mock:other"):
         engine_for(f"recorded:{tmp_path}#mock:other")
 
 

@@ -17,6 +17,7 @@ from agents.llm.in_flight import InFlight, complete
 from agents.llm.loop import Loop
 from agents.llm.mock import BOTH_WAYS, Answer, MockEngine
 from agents.llm.population import LanguagePopulation, PopulationStopped, Progress
+from agents.llm.prompts import prompt_bytes
 from agents.llm.recorded import RecordedEngine
 from tests.agents.llm.test_language_population import spread
 from tests.agents.llm.town import CHOICES, K, a_round, decide, journal, one_request
@@ -134,6 +135,49 @@ def test_a_budget_of_tokens_holds_before_anything_is_known(tmp_path: Path) -> No
         with pytest.raises(BudgetSpent):
             decide(LanguagePopulation(engine, j, Budget(tokens=100_000), "sample"), a_round(0, 20, 10))
         assert 100_000 - 3_400 < j.spent.tokens <= 100_000
+
+
+def test_a_budget_of_tokens_holds_where_prompts_grow(tmp_path: Path) -> None:
+    engine = Shuffling(lambda request: Reply('{"hours":40}', None, prompt_bytes(request) // 4, 5), max_in_flight=512)
+
+    def lived(people: LanguagePopulation) -> None:
+        for step in range(20):
+            decide(
+                people, a_round(step, 1, 50, news=lambda w, n, s=step: f"agent {n} of {w} " + "and so on " * 300 * s)
+            )
+
+    with journal(tmp_path) as j:
+        with pytest.raises(BudgetSpent):
+            lived(LanguagePopulation(engine, j, Budget(tokens=200_000), "sample"))
+        assert 150_000 < j.spent.tokens <= 200_000
+
+
+def test_a_mistake_does_not_cost_what_else_was_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mistaken(Shuffling):
+        def line(self) -> InFlight:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return InFlight(Loop(), self.one)
+
+        async def one(self, request: Request) -> Reply:
+            if request.question.user == "world 0 agent 3 step 0":
+                raise ZeroDivisionError("a mistake")
+            await asyncio.sleep(0.1)
+            return Reply('{"hours":40}')
+
+    monkeypatch.setattr("agents.llm.settling._FAREWELL", 1.0)
+    with journal(tmp_path) as j:
+        with pytest.raises(ZeroDivisionError):
+            decide(LanguagePopulation(Mistaken(spread, 64), j, way="sample"), a_round(0, 1, 40))
+        assert j.ledger().calls == 39
+
+
+def test_a_call_that_its_client_gives_up_does_not_hang_the_others() -> None:
+    async def answer(request: Request) -> Reply:
+        raise asyncio.CancelledError("enough")
+
+    line = InFlight(Loop(), answer)
+    line.send([(0, one_request())])
+    with pytest.raises(RuntimeError, match="a call ended with CancelledError: enough"):
+        line.replies(5)
 
 
 def test_a_useless_model_is_stopped_early_and_what_was_in_flight_is_kept(tmp_path: Path) -> None:
