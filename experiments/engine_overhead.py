@@ -4,7 +4,8 @@ Decisions of the income tax are put in words, sent, journalled, read and settled
 Beside it, in the same run and on the same core, LangChain's own client answers the same prompts. A server with a
 latency of a second and 512 slots can give 512 answers a second at most. 20,480 people ask it for six years. A year
 begins when everyone has answered in the year before, so that slots stand empty at its end whoever asks; `rounds_allow`
-says what would be left of the ceiling if that were all.
+says what would be left of the ceiling if that were all. With half as many people, as this was first measured, the bar
+was missed (94.2%).
 """
 
 import math
