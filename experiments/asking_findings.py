@@ -3,7 +3,7 @@
 from contextlib import closing
 
 from agents.llm.reader import JournalReader, Look
-from experiments.pipeline import LEARNING, Finished
+from experiments.pipeline import Finished
 from experiments.report_data import Account, Asked
 from experiments.runs import Run
 
@@ -37,23 +37,19 @@ def _look(look: Look) -> Asked:
 
 def ledger(run: Run, finished: Finished) -> tuple[Account, ...]:
     """What was asked for every purpose, and what it cost; imagination, which asks nobody, beside it."""
-    lived = {f"evaluation: {e.name}": len(e.episode.ids) for e in finished.evaluated}
-    lived[LEARNING] = finished.outcome.real_episodes
-    each = finished.cast.society.steps * finished.cast.society.agents
     with closing(JournalReader(run.journal)) as reader:
-        accounts = [_account(reader, name, lived.get(name, 0) * each) for name in reader.purposes()]
+        accounts = [_account(reader, name) for name in reader.purposes()]
         lost = reader.ledger().lost
     gone = [Account("broken off", 0, 0, 0, 0, 0, 0, lost, 0, 0, 0.0)] if lost else []
     return (*accounts[:1], _imagined(run, finished), *accounts[1:], *gone)
 
 
-def _account(reader: JournalReader, purpose: str, lived: int) -> Account:
-    """`lived` decisions were made; the journal has the words of equal ones once."""
+def _account(reader: JournalReader, purpose: str) -> Account:
     found = reader.ledger(purpose)
     return Account(
         purpose,
         found.real,
-        max(found.cached, lived - found.real),
+        found.cached,
         found.retried,
         found.failed,
         0,

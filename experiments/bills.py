@@ -22,9 +22,12 @@ def bill_of(config: Config, engines: Sequence[Engine | None]) -> Bill | None:
     if config.budget.prices is None:
         return None
     try:
-        names = [part.model for part in parts_of(config)]
-        kept = {engine.model if engine else name: name for engine, name in zip(engines, names, strict=True)}
-        return bill_for(kept, prices_file(config.budget.prices))
+        pairs = zip(engines, parts_of(config), strict=True)
+        named = [(engine.model if engine else part.model, part) for engine, part in pairs]
+        paid = {kept: part.model for kept, part in named if not part.recorded}
+        bill = bill_for(paid, prices_file(config.budget.prices))
+        free = {kept: Price(input=0.0, output=0.0) for kept, part in named if part.recorded}
+        return Bill({**free, **bill.prices}, bill.currency)
     except ValueError as error:
         raise UserError(
             str(error), where="budget.prices", fix="see docs/language-models.md, What a run costs"

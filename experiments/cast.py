@@ -36,10 +36,12 @@ class Cast:
     rosters: Sampler | Village
     people: Callable[[str], Population]  # purpose -> the people, their decisions kept under that purpose
     notes: Callable[[], tuple[str, ...]] = tuple  # what a reader must know of how they were asked, so far
+    models: tuple[str, ...] = ()  # that are asked for them, as the journal names them
 
     def stage(self, seed: int, split: str, purpose: str) -> Stage:
         """The real thing for one split of the rosters."""
-        return Stage(self.society, self.people(purpose), self.rosters, child_seed(seed, split))
+        again = self.people(f"{purpose}, again")
+        return Stage(self.society, self.people(purpose), self.rosters, child_seed(seed, split), again)
 
 
 @contextmanager
@@ -65,7 +67,8 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     budget = run_budget(config, run, engines)
     with Journal(run.journal) as journal:
         parts = _parts(config, budget, live, journal, engines)
-        yield Cast(society, rosters, _by_purpose(parts, config, run, society), lambda: _notes(parts))
+        asked = tuple(engine.model for engine in engines)
+        yield Cast(society, rosters, _by_purpose(parts, config, run, society), lambda: _notes(parts), asked)
 
 
 def _parts(

@@ -25,6 +25,7 @@ from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree, parse_tree
 
+SMOKE = "-smoke"  # at the end of a small run's name
 # These do not change any number of a run: they may differ when it is continued.
 FREE = (
     "threads",
@@ -128,7 +129,7 @@ def _resolved(
     for place, (_, value) in overrides.items():
         _put(data, place, value)
     if small is not None:  # last, so that a small run never takes the name of a whole one
-        data["name"] = f"{data['name']}-smoke" if isinstance(data["name"], str) else data["name"]
+        data["name"] = f"{data['name']}{SMOKE}" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
     return _checked(data, Source(path, tree, words, small is not None))
 

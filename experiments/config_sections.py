@@ -81,6 +81,11 @@ class PartConfig(Strict):
             raise ValueError("say whom the model is asked for: either a share, as in 0.3, or people: a list of ids")
         return people
 
+    @property
+    def recorded(self) -> bool:
+        """Is it an earlier run, which is not asked and costs nothing?"""
+        return self.model.startswith("recorded:")
+
 
 class PopulationConfig(Strict):
     kind: Literal["llm", "scripted", "rl"] = "llm"

@@ -9,7 +9,7 @@ import torch
 
 from agents.base import Decisions, Question, Round
 from agents.llm.engine import Counting, Engine, Request
-from agents.llm.models import engine_for
+from agents.llm.models import check_name
 from agents.llm.prices import Bill
 from agents.llm.prompts import in_words, messages
 from agents.llm.reader import JournalReader
@@ -20,9 +20,9 @@ from experiments.cast import check, society_of
 from experiments.config import Config, differences, load_config
 from experiments.config_sections import PartConfig
 from experiments.minds import check_minds, foreseen, has_minds, words_of
-from experiments.models import parts_of, shares_of
+from experiments.models import check_named, engine_of, located, parts_of, shares_of
+from experiments.people_files import people_file
 from experiments.pipeline import LEARNING
-from experiments.runs import people_file
 from learning.draws import Draws, child_seed, draws
 from mechanism.explore import RandomRules
 from mechanism.swm_ap import most_episodes
@@ -59,10 +59,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Decisions by stage, at most; a decision is a call, less where words repeat, more where a reply is of no use."""
+    """Decisions by stage, at most; a decision is a call, less where words repeat, more where a reply is of no use.
+    Of recorded models nothing is asked.
+    """
 
     decisions: dict[str, int]
-    parts: list[Part]  # by model; [] = no language model is asked
+    parts: list[Part]  # by model that is asked; [] = none is
     bill: Bill | None
     kept: int  # calls that the run's journal holds already
     each: float = 1.0  # calls of a decision, with the notes, messages and thoughts before it
@@ -70,14 +72,18 @@ class Estimate:
     @property
     def calls(self) -> int:
         """At most, without those that are asked again; of models only."""
-        return round(self.each * sum(self.decisions.values())) if self.parts else 0
+        return round(self.each * sum(self.decisions.values()) * sum(part.share for part in self.parts))
+
+    def of(self, part: Part) -> float:
+        """Calls to one model."""
+        return self.each * sum(self.decisions.values()) * part.share
 
     @property
     def tokens(self) -> tuple[float, float]:
         """In and out."""
         return (
-            sum(self.calls * part.share * part.tokens_in for part in self.parts),
-            sum(self.calls * part.share * part.tokens_out for part in self.parts),
+            sum(self.of(part) * part.tokens_in for part in self.parts),
+            sum(self.of(part) * part.tokens_out for part in self.parts),
         )
 
     @property
@@ -85,7 +91,7 @@ class Estimate:
         """Where prices are known."""
         if self.bill is None:
             return None
-        calls = [(part, self.calls * part.share) for part in self.parts]
+        calls = [(part, self.of(part)) for part in self.parts]
         return sum(self.bill.of({p.model: (n * p.tokens_in, n * p.tokens_out)}) for p, n in calls)
 
     def plain(self) -> dict[str, object]:
@@ -96,7 +102,7 @@ class Estimate:
             "tokens_in": round(self.tokens[0]),
             "tokens_out": round(self.tokens[1]),
             "counted_by_the_model": all(part.counted for part in self.parts),
-            "models": [{"model": part.model, "calls": round(self.calls * part.share)} for part in self.parts],
+            "models": [{"model": part.model, "calls": round(self.of(part))} for part in self.parts],
             "money": self.money,
             "currency": self.bill.currency if self.bill else None,
             "calls_in_the_journal": self.kept,
@@ -107,14 +113,14 @@ class Estimate:
         if not self.parts:
             return ["no language model is asked"]
         lines = [
-            *(part.told(alone=len(self.parts) == 1) for part in self.parts),
+            *(part.told(alone=part.share > 0.999) for part in self.parts),
             f"at most {self.calls:,} calls, {self.tokens[0]:,.0f} tokens in and {self.tokens[1]:,.0f} out: fewer where "
             "words repeat, more where a reply is of no use",
         ]
         if self.bill is not None:
             lines.append(f"that is {self.bill.written(self.money or 0.0)}")
         if self.kept:
-            lines.append(f"{self.kept:,} of these calls are in the journal already, and are not made again")
+            lines.append(f"{self.kept:,} calls are in the journal already, and are not made again")
         return [*lines, *self._beyond(config)]
 
     def _beyond(self, config: Config) -> list[str]:
@@ -141,18 +147,24 @@ def estimate(config: Config) -> Estimate:
         return Estimate(decisions, [], None, 0)
     people, seed = people_file(config), child_seed(config.seed, "estimate")
     rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
+    check_named(config, rosters)
     shares = shares_of(config, rosters.people(draws(seed, 0, 1)))
-    engines = [_engine(part) for part in parts_of(config)]
+    engines = [started(part) for part in parts_of(config)]
     for engine in engines:
         check_minds(config, society, engine)
     words_of(config)
     asked, each = sampled(config, society, rosters, seed)
-    parts = [_part(config, *pair, asked) for pair in zip(parts_of(config), engines, shares, strict=True)]
+    whole = zip(parts_of(config), engines, shares, strict=True)
+    parts = [_part(config, part, engine, share, asked) for part, engine, share in whole if not part.recorded]
     return Estimate(decisions, parts, bill_of(config, engines), _kept(config), each)
 
 
-def _engine(part: PartConfig) -> Engine | None:
-    return engine_for(part.model, part.base_url, **part.settings) if at_hand(part.model, part.base_url) else None
+def started(part: PartConfig) -> Engine | None:
+    """The model, where it is at hand; else None. ValueError: there can be no such model."""
+    if at_hand(part.model, part.base_url):
+        return engine_of(part)
+    check_name(located(part.model), part.base_url, **part.settings)
+    return None
 
 
 def _part(config: Config, part: PartConfig, engine: Engine | None, share: float, asked: Sequence[Request]) -> Part:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path as FilePath
+from typing import Literal
 
 import numpy as np
 import torch
 
 from agents.embedded.vocabulary import vocabulary
 from experiments.asking_findings import asked, ledger
-from experiments.config import Config, dump_config
+from experiments.config import SMOKE, Config, dump_config
 from experiments.config_sections import PartConfig
 from experiments.models import kind_of, parts_of
 from experiments.pipeline import Evaluated, Finished
@@ -74,7 +75,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         society=config.society.name,
         objective=finished.cast.society.objective,
         population=_people(config),
-        stand_in=stand_in(config),
+        stand_in=stand_in(finished),
         reference=reference(finished),
         methods=(*methods(finished), *quoted(config)),
         curves=(_curve(finished), *quoted_curves(config)),
@@ -102,7 +103,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
 
 def _notes(run: Run, finished: Finished) -> Iterator[str]:
     """What a reader must know before believing a figure."""
-    if finished.config.name.endswith("-smoke"):
+    if finished.config.name.endswith(SMOKE):
         yield "This was a smoke run: its figures mean nothing."
     rosters = finished.cast.rosters
     if isinstance(rosters, Village):
@@ -161,13 +162,15 @@ def _curve(finished: Finished) -> Curve:
         np.array([p.value for _, p in points]),
         np.array([p.low for _, p in points]),
         np.array([p.high for _, p in points]),
-        people=_who(finished.config),
+        people=_who(finished),
     )
 
 
-def _who(config: Config) -> str:
+def _who(finished: Finished) -> str:
     """As the rows of the quoted table name their people; nobody's name where there are no such rows."""
-    return "embedded" if stand_in(config) else "scripted" if config.population.kind == "scripted" else "others"
+    if stand_in(finished) == "all":
+        return "embedded"
+    return "scripted" if finished.config.population.kind == "scripted" else "others"
 
 
 def _doubts(run: Run, finished: Finished) -> tuple[Doubt, ...]:
@@ -221,7 +224,7 @@ def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:
     """People of the first training roster who are played by a small model that does not know their words."""
-    if not stand_in(finished.config):
+    if not stand_in(finished):
         return ()
     people = finished.cast.rosters.people(draws(child_seed(finished.config.seed, "training"), 0, 1))
     personas, kind = [people.persona(0, agent) for agent in range(people.agents)], kind_of(finished.config)
@@ -243,16 +246,16 @@ def quoted(config: Config) -> tuple[Method, ...]:
     return quoted_methods(config) if start in config.baselines else ()
 
 
-def stand_in(config: Config) -> bool:
-    """Is some of it made with the small model?"""
-    models = (config.population.model, *(part.model for part in config.population.others))
-    return config.population.kind == "llm" and any(model.startswith("embedded") for model in models)
+def stand_in(finished: Finished) -> Literal["", "some", "all"]:
+    """Whose decisions are made with the small model?"""
+    small = [model.partition(":")[0] == "embedded" for model in finished.cast.models]
+    return "" if not any(small) else "all" if all(small) else "some"
 
 
 def _residents(finished: Finished) -> tuple[Persona, ...]:
     """People who were written by hand and are played by the small model; sampled ones have nothing of their own."""
     rosters = finished.cast.rosters
-    return rosters.residents if stand_in(finished.config) and isinstance(rosters, Village) else ()
+    return rosters.residents if stand_in(finished) and isinstance(rosters, Village) else ()
 
 
 def _made(run: Run) -> Mapping[str, str]:

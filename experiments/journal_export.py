@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agents.llm.calls import Which
+from agents.llm.reader import JournalReader
 from experiments.errors import UserError
 from experiments.files import write_atomic
 
@@ -48,6 +49,19 @@ def chosen(words: Sequence[str]) -> Which:
                 fix="write purpose=NAME, episode=N, step=N, agent=N or unusable=yes",
             )
     return Which(**found)
+
+
+def check_purpose(which: Which, place: Path) -> None:
+    """UserError: nothing was asked for that purpose."""
+    reader = JournalReader(place)
+    try:
+        known = reader.purposes()
+    finally:
+        reader.close()
+    if which.purpose is not None and which.purpose not in known:
+        raise UserError(
+            f"nothing was asked for {which.purpose!r}", where="purpose", fix=f"name one of: {', '.join(known)}"
+        )
 
 
 def _yes(value: str) -> bool:

@@ -18,7 +18,7 @@ from agents.llm.wording import Wording, wording
 from experiments.config import Config
 from experiments.errors import ROOT, UserError
 from experiments.files import write_text
-from experiments.runs import Run
+from experiments.runs import Run, another
 from learning.draws import child_seed, draws
 from mechanism.explore import RandomRules
 from personas.rosters import Rosters
@@ -133,7 +133,7 @@ def _kept(config: Config, run: Run) -> Wording:
         raise UserError(
             "the words around the society's own were edited after this run began; its people would change halfway",
             where=str(run.folder),
-            fix=f"give the new run its own name (name={config.name}-2), or put back what is in {file}",
+            fix=f"give the new run its own name (name={another(config)}), or put back what is in {file}",
         )
     return words
 

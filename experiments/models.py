@@ -1,5 +1,7 @@
 """The models of a run, and which of its people are asked of which."""
 
+from pathlib import Path
+
 from agents.llm.engine import Engine, parameters_of
 from agents.llm.models import engine_for
 from agents.llm.prompts import canonical
@@ -9,7 +11,7 @@ from experiments.config import Config
 from experiments.config_sections import PartConfig
 from experiments.errors import UserError
 from experiments.files import read_json, write_json
-from experiments.runs import Run
+from experiments.runs import Run, find_run
 from personas.people import People
 from personas.rosters import Sampler, Village
 from personas.spelling import suggest
@@ -56,11 +58,25 @@ def engines_of(config: Config, run: Run) -> list[Engine]:
     """The models; of a finished run the tape, whoever serves them now. ValueError: see `engine_for`."""
     if run.replay:
         return _recorded(run)
-    engines = [engine_for(part.model, part.base_url, **part.settings) for part in parts_of(config)]
+    engines = [engine_of(part) for part in parts_of(config)]
     if len(engines) > 1:
         told = [[engine.model, canonical(parameters_of(engine))] for engine in engines]
         write_json(run.folder / _FILE, told)
     return engines
+
+
+def engine_of(part: PartConfig) -> Engine:
+    """One of them. ValueError: see `engine_for`."""
+    return engine_for(located(part.model), part.base_url, **part.settings)
+
+
+def located(model: str) -> str:
+    """`recorded:RUN` with the folder of that run, if RUN is its name. UserError: there is no such run."""
+    kind, _, name = model.partition(":")
+    run, mark, rest = name.partition("#")
+    if kind != "recorded" or not run or Path(name).exists() or Path(run).exists():
+        return model
+    return f"{kind}:{find_run(run)}{mark}{rest}"
 
 
 def _recorded(run: Run) -> list[Engine]:

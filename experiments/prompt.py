@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.llm.engine import Engine, Request, Rewording
-from agents.llm.models import engine_for
 from agents.llm.prompts import Message, answer_schema, messages
 from experiments.cast import society_of
 from experiments.config import Config, config_of
 from experiments.errors import UserError
-from experiments.estimate import LETTERS, at_hand, questions, tokens
+from experiments.estimate import LETTERS, questions, started, tokens
 from experiments.minds import check_minds, foreseen, has_minds
+from experiments.models import parts_of
 from personas.load import load_persona, read_tree
 from personas.rosters import Rosters, Village, open_rosters, shared_numbers
 from societies.base import Society
@@ -75,8 +75,7 @@ def prompts(config: Config, step: int) -> list[Prompt]:
     decide. UserError: there is no such step.
     """
     society = society_of(config)
-    model, url = config.population.model, config.population.base_url
-    engine = engine_for(model, url) if at_hand(model, url) else None
+    engine = started(parts_of(config)[0])
     check_minds(config, society, engine)
     rosters = neighbours(society, Path(config.population.people))
     asked = _of_the_first(config, society, rosters)

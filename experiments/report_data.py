@@ -5,6 +5,7 @@ Shapes: M brackets, Y counted years, P points of a curve, Z traits.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,7 +176,7 @@ class ReportData:
     society: str
     objective: str
     population: str  # "language model `embedded`", "scripted people"
-    stand_in: bool  # the small model that ships made the decisions: say so
+    stand_in: Literal["", "some", "all"]  # of the people, played by the small model that ships: say so
     reference: str  # label of the method that gains are counted from
     methods: tuple[Method, ...]
     curves: tuple[Curve, ...]

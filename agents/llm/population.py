@@ -128,7 +128,7 @@ class LanguagePopulation:
         elif self.way == "distribution" and kept.single:
             found.append(
                 f"{model} did not tell the probability of every choice in {kept.single:,} of {kept.decisions:,} "
-                "decisions; those were asked again, for a single action."
+                "decisions; there it was asked for a single action."
             )
         if kept.silent:
             found.append(

@@ -42,8 +42,9 @@ def check_server(base_url: str, name: str, key: str | None, key_name: str) -> No
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise ValueError(
-            f"cannot reach the model server at {redact(base_url)} ({shown(redact(str(reason)), 100)}). Start it, for "
-            f"example with: vllm serve {name} --port 8000; or correct base_url, which usually ends in /v1"
+            f"cannot reach the model server at {redact(base_url)} ({shown(redact(str(reason)), 100)}). Start it "
+            f"(vLLM's with: solon serve {name}), or correct base_url: http://HOST:PORT for vllm:NAME, "
+            "http://HOST:PORT/v1 for openai:NAME"
         ) from None
     _has_model(base_url, name, _names(body))
 

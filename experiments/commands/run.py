@@ -38,8 +38,6 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
         _foretell(asked, as_json)
         return
     _finish(open_run(asked), as_json)
-    if smoke:
-        typer.echo("this was a smoke run: its figures mean nothing", err=True)
 
 
 def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:
@@ -64,6 +62,7 @@ def _foretell(config: "Config", as_json: bool) -> None:
 
 def _finish(run: "Run", as_json: bool) -> None:
     from agents.embedded.engine import STAND_IN
+    from experiments.config import SMOKE
     from experiments.findings import methods, quoted, reference, stand_in
     from experiments.live import Live
     from experiments.pipeline import execute, plan
@@ -80,8 +79,12 @@ def _finish(run: "Run", as_json: bool) -> None:
             print_json(_plain(config.name, (*rows, *others), reference(finished)))
         else:
             _table(rows, others, reference(finished))
-        if stand_in(config):
-            typer.echo(STAND_IN, err=as_json)
+        if made := stand_in(finished):
+            typer.echo(STAND_IN if made == "all" else f"some people {STAND_IN}", err=as_json)
+        for note in finished.notes:
+            typer.echo(note, err=as_json)
+        if config.name.endswith(SMOKE):
+            typer.echo("this was a smoke run: its figures mean nothing", err=True)
         told = _report(opened, finished)
         mark_finished(opened)
         typer.echo(told, err=as_json)
@@ -107,6 +110,7 @@ def _plain(run: str, rows: "Sequence[Method]", reference: str = "") -> dict[str,
         "methods": [
             {
                 "name": m.name,
+                "label": m.label,
                 "welfare": [m.welfare.value, m.welfare.low, m.welfare.high],
                 "gain": [m.gain.value, m.gain.low, m.gain.high],
                 "decisions": m.decisions,

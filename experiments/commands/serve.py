@@ -20,7 +20,7 @@ def serve(
     from experiments.serving import Serving, address, check, served
 
     host, port = address(at)
-    check(host, python, more or [])
+    check(host, python, more or [], 0 if cpu else gpus)
     folder = str(MODEL_FOLDER) if model == "embedded" else model
     serving = Serving(folder, model, host, port, 0 if cpu else gpus, python, tuple(more or ()))
     try:

@@ -43,9 +43,11 @@ def sweep(
     found = rows(done)
     if as_json:
         print_json({"rows": [_plain(row) for row in found], "failed": [_told(one) for one in done if one.error]})
-    else:
+    elif found:
         head = ("runs", "method", "welfare", "95%", "gain", "95%", "over", "seeds")
         print_table(head, [_row(row) for row in found], numbers=(2, 3, 4, 5, 7))
+    if smoke:
+        typer.echo("these were smoke runs: their figures mean nothing", err=True)
     raise typer.Exit(1 if any(one.error for one in done) else 0)
 
 
@@ -70,15 +72,15 @@ def _plain(row: "Row") -> dict[str, object]:
 
 
 def _row(row: "Row") -> tuple[str, ...]:
-    w, g = row.welfare, row.gain
+    w, g, several = row.welfare, row.gain, row.seeds > 1
     places = 3 if abs(w.value) < 100 else 1
+    gain = (f"{g.value:+.{places}f}", f"{g.low:+.{places}f}..{g.high:+.{places}f}" if several else "")
     return (
         row.group,
-        row.method,
+        row.label,
         f"{w.value:.{places}f}",
-        f"{w.low:.{places}f}..{w.high:.{places}f}",
-        f"{g.value:+.{places}f}",
-        f"{g.low:+.{places}f}..{g.high:+.{places}f}",
+        f"{w.low:.{places}f}..{w.high:.{places}f}" if several else "",
+        *(gain if row.label != row.reference else ("", "")),
         row.reference,
         str(row.seeds),
     )

@@ -61,9 +61,11 @@ def journal(
 
 def _export(place: Path, words: list[str], file: Path) -> None:
     from agents.llm.calls import calls
-    from experiments.journal_export import chosen, export
+    from experiments.journal_export import check_purpose, chosen, export
 
-    typer.echo(f"{counted(export(calls(place, chosen(words)), file), 'call')} written to {file}")
+    which = chosen(words)
+    check_purpose(which, place)
+    typer.echo(f"{counted(export(calls(place, which), file), 'call')} written to {file}")
 
 
 def _sum_up(place: Path, as_json: bool) -> None:

@@ -59,7 +59,7 @@ def data() -> ReportData:
         society="income_tax",
         objective="equality_productivity",
         population="the language model “embedded”, asked for the probability of every choice",
-        stand_in=True,
+        stand_in="all",
         reference="US federal",
         methods=methods(),
         curves=(

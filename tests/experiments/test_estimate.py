@@ -68,6 +68,33 @@ def test_a_budget_of_money_ends_a_run_which_then_goes_on(config: Path) -> None:
     assert solon("run", config, *words, f"budget.money={2 * whole:.4f}").exit_code == 0
 
 
+def test_what_was_recorded_costs_nothing(config: Path) -> None:
+    prices = f"budget.prices={config.with_name('prices.yaml')}"
+    assert solon("run", config).exit_code == 0
+    again = ("run", config, "name=again", "population.model=recorded:tiny", prices)
+    told = solon(*again, "--dry-run")
+    assert "no language model is asked" in told.stdout
+    assert "EUR" not in told.stdout
+    assert solon(*again).exit_code == 0
+    assert "0.00 EUR" in solon("journal", "again").stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("population.model=foo:bar", "model 'foo:bar' is not known"),
+        ("population.model=mock:foo", "there is no mock 'foo'"),
+        ("population.model=recorded:nope", "there is no run 'nope'"),
+        ('population.others=[{model: "mock:middle", share: 0.2, settings: {top_p: 1}}]', "takes no settings"),
+        ('population.others=[{model: "mock:middle", people: [maria-keller]}]', "there is nobody 'maria-keller'"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would(config: Path, word: str, message: str) -> None:
+    done = solon("run", config, word, "--dry-run")
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -102,12 +102,12 @@ def test_best_periods_need_a_society_that_tells_how_they_went(config: Path) -> N
 
 def test_a_prompt_with_a_mind_shows_every_question_of_that_step(config: Path) -> None:
     told = json.loads(
-        solon("prompt", "income_tax", "maria-keller", *MIND, "--step", 2, "--model", "x:y", "--json").stdout
+        solon("prompt", "income_tax", "maria-keller", *MIND, "--step", 2, "--model", "openai:y", "--json").stdout
     )
     assert [one["asks_for"] for one in told] == ["note", "message", "thoughts", "hours"]
     assert [one["schema"] is None for one in told] == [True, True, True, False]
     assert "(note of the model's own)" in told[3]["messages"][1]["content"]
-    first = json.loads(solon("prompt", "income_tax", "maria-keller", *MIND, "--model", "x:y", "--json").stdout)
+    first = json.loads(solon("prompt", "income_tax", "maria-keller", *MIND, "--model", "openai:y", "--json").stdout)
     assert [one["asks_for"] for one in first] == ["message", "thoughts", "hours"]
 
 

@@ -42,12 +42,14 @@ def test_people_are_asked_of_their_own_model_for_life_and_again_from_the_tape(co
 def test_a_new_run_may_be_played_from_the_tape_of_several_models(config: Path) -> None:
     first = solon("run", config, MIXED, "--json")
     assert first.exit_code == 0, first.output
-    tape = f"recorded:{runs.RUNS / 'tiny'}"
+    tape = "recorded:tiny"
     shares = (
         f'population.others=[{{model: "{tape}#embedded", share: 0.25}}, {{model: "{tape}#mock:middle", share: 0.25}}]'
     )
     again = solon("run", config, f"population.model={tape}#mock:uniform", shares, "name=again", "--json")
     assert again.exit_code == 0, again.output
+    assert "some people made with the small embedded model" in again.stderr
+    assert "Some people here are a stand-in" in (runs.RUNS / "again/report.html").read_text()
     one, two = (json.loads(done.stdout) for done in (first, again))
     assert one["methods"] == two["methods"]
 

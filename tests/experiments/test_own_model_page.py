@@ -75,7 +75,7 @@ def test_a_provider_is_paid_within_the_limit_and_no_key_is_kept(
         monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
         dry, first, more = (line.replace("prices.yaml", str(prices)) for line in (dry, first, more))
         assert "USD" in typed(dry)
-        stopped = first.replace("budget.money=1", "budget.money=0.01")
+        stopped = first.replace("budget.money=0.05", "budget.money=0.01")
         done = CliRunner().invoke(app, [*shlex.split(stopped)[1:], *SMALL])
         assert done.exit_code == 2
         assert "USD is spent" in done.stderr

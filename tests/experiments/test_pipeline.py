@@ -171,7 +171,8 @@ def test_the_report_shows_the_run(config: Config, straight: Straight):
     assert [m.name for m in data.methods[:3]] == ["swm_ap", "us_federal", "saez"]
     assert data.methods[0].decisions == spent == (2 + 2 + 2) * 12 * 32  # seen, mixed into PPO's batch, checked
     assert {a.purpose: a.real + a.cached for a in data.ledger if a.purpose != "imagination"} == {
-        "learning": spent,
+        "learning": spent - 12 * 32,
+        "learning, again": 12 * 32,  # the average rules in the same town
         **{f"evaluation: {name}": 2 * 12 * 32 for name in ("swm_ap", "us_federal", "saez")},
     }
     assert data.asked

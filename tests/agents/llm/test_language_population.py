@@ -302,7 +302,7 @@ def test_who_shares_words_does_not_share_a_single_action(tmp_path: Path) -> None
     assert len(decisions.action.unique()) > K // 2
     assert torch.equal(decisions.action, again.action)
     assert decisions.log_probs is None
-    assert "60 of 60 decisions; those were asked again" in notes[0]
+    assert "60 of 60 decisions; there it was asked for a single action" in notes[0]
 
 
 def test_where_no_distribution_is_ever_told_it_is_no_longer_asked_for(tmp_path: Path) -> None:
