@@ -200,7 +200,10 @@ def _check_flag(given: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """In the child, before it becomes the server: Linux ends it when its parent is gone, however that went."""
+    """In the child, before it becomes the server: Linux ends it when its parent is gone, however that went. A shell has
+    its jobs in the background ignore the signal to end gently; this one is to hear it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
 

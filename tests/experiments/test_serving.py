@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,8 @@ def test_the_command_keeps_it_alive_until_it_is_told_to_end(here: Path) -> None:
     port = serving().port
     words = ["serve", "tiny", "--cpu", "--at", f"127.0.0.1:{port}"]
     command = [sys.executable, "-m", "experiments.cli", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as solon:
+    deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # as a shell starts what is to run in the background
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=deaf) as solon:
         assert solon.stdout is not None
         told = [solon.stdout.readline() for _ in range(2)]
         line = f"solon run CONFIG population.model=vllm:tiny population.base_url=http://127.0.0.1:{port}"
