@@ -39,7 +39,12 @@ from societies.base import Episode, Principal
 from world_model.doubts import LEAST, Doubt, doubts
 from world_model.records import records
 
-REFERENCES = ("us_federal", "random", "uniform_phantom")  # what a society has where nobody has learned anything
+REFERENCES = (
+    "us_federal",
+    "random",
+    "uniform_phantom",
+    "no_toll",
+)  # what a society has where nobody has learned anything
 LABELS = {
     "swm_ap": "SWM-AP",
     "us_federal": "US federal",
@@ -55,6 +60,8 @@ LABELS = {
     "mean": "mean",
     "midpoint": "midpoint",
     "best_percentile": "best percentile",
+    "no_toll": "no tolls",
+    "marginal_cost": "marginal-cost tolls",
 }
 
 

@@ -11,6 +11,7 @@ from mechanism.baselines.k_median import KMedian
 from mechanism.baselines.line import KNOWN, best_percentile, known
 from mechanism.baselines.planning import planning
 from mechanism.baselines.saez import saez
+from mechanism.baselines.tolls import marginal_cost
 from mechanism.explore import RandomRules
 from mechanism.planning import Counted
 from mechanism.swm_ap import Outcome, SWMSettings
@@ -18,12 +19,14 @@ from societies.base import Options, Principal, Society
 from societies.library.income_tax import full_time_income
 from societies.line import FacilityLine
 from societies.play import Fixed
+from societies.roads import CongestionGame
 
 OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
 OF_OPTIONS = ("random", "k_median", "planning")
 BEST_PERCENTILE = "best_percentile"
 OF_LINES = (*KNOWN, BEST_PERCENTILE)
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES)
+OF_ROADS = ("no_toll", "marginal_cost")
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def _possible(society: Society) -> tuple[str, ...]:
         return OF_OPTIONS if isinstance(society, Counted) else OF_OPTIONS[:1]
     if isinstance(society, FacilityLine):
         return (*OF_LINES, "flat_50")
+    if isinstance(society, CongestionGame):
+        return OF_ROADS
     return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
@@ -92,8 +97,10 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
         return _of_options(name, society, outcome, of)
     if isinstance(society, FacilityLine) and name in OF_LINES:
         return _of_lines(name, society, outcome, of.decisions)
-    if name == "us_federal":
+    if name in ("us_federal", "no_toll"):
         return default(society), 0
+    if isinstance(society, CongestionGame):
+        return marginal_cost(society, outcome.episodes), of.decisions
     if name == "flat_50":
         return flat(society, 0.5), 0
     if name == "best_fixed":

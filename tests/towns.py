@@ -33,6 +33,8 @@ def home_of(society: Society) -> str:
         return "visitors.yaml"
     if "position" in society.traits_used:
         return "street.yaml"
+    if "patience" in society.traits_used:
+        return "drivers.yaml"
     if "arrival" in society.attributes_used:
         return "gatherers.yaml"
     return "communities.yaml" if society.traits_used else "us_incomes.yaml"
@@ -75,6 +77,13 @@ def three_neighbours() -> People:
         for id, name, position, honesty in told
     ]
     return gather([personas], (), ("position", "honesty"))
+
+
+def three_drivers() -> People:
+    """A roster of three, by hand: one in a hurry, one with all the time in the world, and one between."""
+    told = [("ana", "Ana Ruiz", 0.1), ("ben", "Ben Ward", 0.9), ("cem", "Cem Aydin", 0.5)]
+    personas = [Persona(id, name, "", {}, frozenset(), {"patience": patience}) for id, name, patience in told]
+    return gather([personas], (), ("patience",))
 
 
 def four_gatherers(strength: tuple[float, ...] = (0.1, 0.3, 0.4, 0.9)) -> People:

@@ -17,7 +17,7 @@ from societies import catalog
 from societies.base import Options, PublicStep, Society, State
 from societies.mechanisms import bounds, size
 from societies.play import Played, play
-from tests.towns import four_gatherers, three_neighbours, three_people, three_visitors
+from tests.towns import four_gatherers, three_drivers, three_neighbours, three_people, three_visitors
 
 HERE = Path(__file__).parent
 
@@ -42,6 +42,8 @@ class _Stairs:
 def _people(society: Society) -> People:
     if "position" in society.traits_used:
         return three_neighbours()
+    if "patience" in society.traits_used:
+        return three_drivers()
     if "arrival" in society.attributes_used:
         return four_gatherers()
     return three_visitors() if "home_x" in society.attributes_used else three_people()
