@@ -6,12 +6,14 @@ Everyone moves from the policy p towards better choices and, at the same time, t
 
 with q the payoff of each choice against what the others do. It rests where p = softmax(q / temperature + log m): in the
 logit quantal response equilibrium (McKelvey & Palfrey 1995). In two-player zero-sum games it comes there for sure with
-step <= temperature / L^2, L being the spread of the payoffs. Temperature is how little people care for payoffs: near 0
-the equilibrium is one of Nash's, far above everyone follows the magnet, evenly by default.
+step <= temperature / L^2, L being the spread of the payoffs; that takes steps in number like (L / temperature)^2.
+Temperature is how little people care for payoffs: near 0 the equilibrium is one of Nash's, far above everyone follows
+the magnet, evenly by default.
 
 Shapes: n players, the table of each [K_1, ..., K_n]; policies [K_i].
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +27,7 @@ CLOSE = 1e-7  # of a log-probability, between a policy and the best answer to it
 class Equilibrium:
     """Where mirror descent came to rest, or how far from rest it was when it was stopped."""
 
-    policies: list[Tensor]  # [K_i] of each player
+    policies: list[Tensor]  # [K_i] of each player, in double precision
     off: float  # the largest distance of a log-probability from softmax(q / temperature + log m)
     steps: int
 
@@ -43,23 +45,23 @@ def quantal_equilibrium(
     most: int = 100_000,
 ) -> Equilibrium:
     """One temperature for all, or one for each. step: by default what suffices in two-player zero-sum games. In others
-    it may go on for ever: after `most` steps it is told how far off it is.
+    it may go on for ever, and with little temperature for long: after `most` steps it is told how far off it is.
 
-    ValueError: tables that do not go together, a temperature that is not above 0, a magnet that rules a choice out.
+    ValueError: tables that do not go together, a temperature or a step that is not above 0, a magnet that rules a
+    choice out.
     """
-    tables = [table.double() for table in payoffs]
-    _check_tables(tables)
-    sizes = tables[0].shape
-    even = [torch.full((k,), 1 / k) for k in sizes]
-    pulls = [_log(magnet, k) for magnet, k in zip(magnets or even, sizes, strict=True)]
-    game = _Game(tables, _each(temperature, len(tables)), pulls)
+    _check_tables(payoffs)
+    tables = [table.double() - table.min() for table in payoffs]  # what is the same for all choices changes nothing
+    game = _Game(tables, _each(temperature, len(tables)), _pulls(magnets, tables[0].shape))
     size = game.surely if step is None else step
-    logs, off, taken = pulls, float("inf"), 0
+    if not 0 < size < math.inf:
+        raise ValueError(f"a step of {size:g}: it must be above 0, and finite")
+    logs, off, taken = game.pulls, math.inf, 0
     while off > CLOSE and taken < most:
         aims = game.aims(logs)
         off = max(float((log - aim.log_softmax(-1)).abs().max()) for log, aim in zip(logs, aims, strict=True))
         logs, taken = game.moved(logs, aims, size), taken + 1
-    return Equilibrium([log.exp().float() for log in logs], off, taken)
+    return Equilibrium([log.exp() for log in logs], off, taken)
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,20 @@ class _Game:
 
 
 def exploitability(payoffs: Sequence[Tensor], policies: Sequence[Tensor]) -> list[float]:
-    """What each player would gain by its best choice, if the others stay: 0 for all in a Nash equilibrium."""
-    tables = [table.double() for table in payoffs]
-    values = _values(tables, [policy.double().log() for policy in policies])
-    return [float(value.max() - value @ policy.double()) for value, policy in zip(values, policies, strict=True)]
+    """What each player would gain by its best choice, if the others stay: 0 for all in a Nash equilibrium.
+
+    ValueError: tables that do not go together, or policies [K_i] that are not theirs or no probabilities.
+    """
+    _check_tables(payoffs)
+    tables, mixed = [table.double() for table in payoffs], [policy.double() for policy in policies]
+    if [tuple(policy.shape) for policy in mixed] != [(k,) for k in tables[0].shape]:
+        shapes = ", ".join(str(list(policy.shape)) for policy in mixed)
+        raise ValueError(f"policies of shapes {shapes} in a game of {list(tables[0].shape)} choices")
+    if not all(bool((policy >= 0).all()) and abs(float(policy.sum()) - 1) < 1e-4 for policy in mixed):
+        raise ValueError("policies must be probabilities, which add up to 1")
+    mixed = [policy / policy.sum() for policy in mixed]
+    values = _values(tables, [policy.log() for policy in mixed])
+    return [max(0.0, float((value.max() - value) @ policy)) for value, policy in zip(values, mixed, strict=True)]
 
 
 def _values(tables: Sequence[Tensor], logs: Sequence[Tensor]) -> list[Tensor]:
@@ -106,13 +118,22 @@ def _values(tables: Sequence[Tensor], logs: Sequence[Tensor]) -> list[Tensor]:
 
 def _each(temperature: float | Sequence[float], players: int) -> list[float]:
     warmth = [float(temperature)] * players if isinstance(temperature, int | float) else list(temperature)
-    if len(warmth) != players or not all(0 < heat < float("inf") for heat in warmth):
+    if len(warmth) != players or not all(0 < heat < math.inf for heat in warmth):
         raise ValueError(f"temperature {temperature}: give one above 0, or one for each of the {players} players")
     return warmth
 
 
+def _pulls(magnets: Sequence[Tensor] | None, sizes: Sequence[int]) -> list[Tensor]:
+    """log m of each player; even where none are given."""
+    if magnets is None:
+        return [_log(torch.ones(k), k) for k in sizes]
+    if len(magnets) != len(sizes):
+        raise ValueError(f"{len(magnets)} magnets for {len(sizes)} players: give one for each")
+    return [_log(magnet, k) for magnet, k in zip(magnets, sizes, strict=True)]
+
+
 def _log(magnet: Tensor, choices: int) -> Tensor:
-    if magnet.shape != (choices,) or not bool((magnet > 0).all()):
+    if magnet.shape != (choices,) or not bool(((magnet > 0) & magnet.isfinite()).all()):
         raise ValueError(f"a magnet of {magnet.tolist()} for {choices} choices: give each some of the probability")
     return magnet.double().log().log_softmax(-1)
 
@@ -123,5 +144,7 @@ def _check_tables(tables: Sequence[Tensor]) -> None:
         raise ValueError(
             f"payoff tables of shapes {shapes}: give one for each of n players, all of one shape with n sides"
         )
+    if tables[0].numel() == 0:
+        raise ValueError("a player has no choice at all")
     if not all(bool(table.isfinite().all()) for table in tables):
         raise ValueError("a payoff is no finite number")

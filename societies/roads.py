@@ -8,12 +8,13 @@ Pigou 1920 and Rosenthal 1973)
 
 All tolls come back: everyone gets the same share of them, whatever they chose. People reckon with shares that are usual
 (a third of yesterday's, the rest of what was usual before; on the first day they think the roads are taken evenly), and
-choose with probability proportional to exp(U / theta), theta = 2 coins: if they were surer, or slower to forget, all of
-them would leave a full road at once. Who took which road is public, and so are the minutes; who is patient is not.
+choose with probability proportional to exp(U / theta), theta = 2 coins: if they were surer, or quicker to forget, all
+of them would leave a full road at once. Who took which road is public, and so are the minutes; who is patient is not.
 So `minutes`, the mean time on the road, is public, and `time_cost`, the mean worth of that time w_i m_i, is told to the
 principal as one number per day. Roads and numbers are ours.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -29,7 +30,9 @@ from societies.quantal import quantal_response
 from societies.refusals import check_step, count, known_name
 from societies.road_words import news, rules
 
-DRIVEN, MINUTES, SHARES = 0, 1, 2  # features: did everyone drive yet, own minutes in hours, usual shares of the roads
+# Features of yesterday: was there one; hours; money in shares of the highest toll.
+DRIVEN, TIME, TOLL, BACK = 0, 1, 2, 3
+SHARES = 4  # from here on: the usual shares of the roads
 OBJECTIVES = ("time_cost", "minutes")
 TEMPERATURE = 2.0  # coins
 NEWS = 1 / 3  # of what is usual: how much yesterday counts
@@ -47,9 +50,9 @@ class CongestionGame:
     attributes_used: tuple[str, ...] = ()
     traits_used: tuple[str, ...] = ("patience",)
     prospect_names: tuple[str, ...] = ("time", "toll")
-    own: tuple[str, ...] = ("driven", "time")
+    own: tuple[str, ...] = ("driven", "time", "toll")
     response_is_choice = True
-    outcome = "minutes left of an hour"
+    outcome = "balance in coins, lost time counted,"
     steps = 8
 
     def __init__(
@@ -58,14 +61,14 @@ class CongestionGame:
         known_name(name, "objective", objective, OBJECTIVES)
         count(name, "drivers", agents, least=2)
         count(name, "roads", len(free), least=2)
-        if len(slope) != len(free) or min(*free, *slope) < 0:
+        if len(slope) != len(free) or not all(0 <= minutes < math.inf for minutes in (*free, *slope)):
             told = f"roads of {list(free)} minutes that grow by {list(slope)}"
-            raise ValueError(f"{name}: {told}; each needs its own two numbers, none below 0")
+            raise ValueError(f"{name}: {told}; each needs its own two finite numbers, none below 0")
         self.name, self.agents, self.objective = name, agents, objective
         self.free, self.slope = torch.tensor(free), torch.tensor(slope)  # [K] minutes
         roads = range(1, len(free) + 1)
         self.choice_names = tuple(str(road) for road in roads)
-        self.feature_names = ("driven", "time", *(f"share_{road}" for road in roads))
+        self.feature_names = ("driven", "time", "toll", "back", *(f"share_{road}" for road in roads))
         self.mechanism = Box(0.0, HIGHEST_TOLL, (len(free),))
         self.welfare_is_public = objective == "minutes"
         self._rules = rules(len(free))
@@ -97,20 +100,25 @@ class CongestionGame:
         return self.free.to(shares.device) + self.slope.to(shares.device) * shares
 
     def look(self, state: State, mechanism: Tensor) -> Tensor:
-        """[B, N, 2 K + 1]: today's tolls in hundredths of a coin, usual minutes by road, own ones of yesterday."""
+        """[B, N, 2 K + 4]: what a minute is worth, today's tolls, usual minutes by road; yesterday's minutes, toll, and
+        share of all tolls. Money is in hundredths of a coin.
+        """
         f = state.features
+        worth = (100 * self.worth(state.people)).round()[..., None]
         tolls = (100 * mechanism).round()[:, None].expand(-1, f.shape[1], -1)  # [B, N, K]
         usual = self.minutes(f[..., SHARES:]).round()
-        yesterday = torch.where(f[..., DRIVEN] > 0, (HOUR * f[..., MINUTES]).round(), -1.0)
-        return torch.cat([tolls, usual, yesterday[..., None]], -1)
+        units = f.new_tensor([HOUR, 100 * HIGHEST_TOLL, 100 * HIGHEST_TOLL])
+        yesterday = torch.where(f[..., [DRIVEN]] > 0, (units * f[..., [TIME, TOLL, BACK]]).round(), -1.0)
+        return torch.cat([worth, tolls, usual, yesterday], -1)
 
     def tell(self, view: Tensor, persona: Persona) -> Question:
         return Question(f"{self._rules}\n{render(persona)}", news(view), "road", self.choice_names)
 
     def went(self, view: Tensor) -> Tensor:
-        """[B, N] what yesterday's drive left of an hour; NaN on the first day."""
-        yesterday = view[..., -1]
-        return torch.where(yesterday < 0, torch.nan, HOUR - yesterday)
+        """[B, N] coins of yesterday: what came back less the toll and the worth of the time; NaN on day one."""
+        worth, (minutes, toll, back) = view[..., 0], view[..., -3:].unbind(-1)
+        balance = (back - toll - worth * minutes) / 100
+        return torch.where(minutes < 0, torch.nan, (10 * balance).round() / 10)
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 2] hours on each road if it is as usual, and its toll in shares of the highest."""
@@ -138,8 +146,10 @@ class CongestionGame:
         own = (response * minutes[:, None]).sum(-1)  # [B, N]
         before = features[..., SHARES:]
         usual = before + NEWS * (shares[:, None] - before)
-        after = torch.cat([torch.ones_like(own)[..., None], own[..., None] / HOUR, usual], -1)
-        return Settled(after, {"minutes": own.mean(1), "tolls": (shares * mechanism).sum(-1)})
+        paid, back = (response * mechanism[:, None]).sum(-1), (shares * mechanism).sum(-1)  # [B, N], [B] coins
+        money = torch.stack([paid, back[:, None].expand_as(paid)], -1) / HIGHEST_TOLL
+        after = torch.cat([torch.ones_like(own)[..., None], own[..., None] / HOUR, money, usual], -1)
+        return Settled(after, {"minutes": own.mean(1), "tolls": back})
 
     def public_welfare(self, accounts: Mapping[str, Tensor]) -> Tensor:
         if not self.welfare_is_public:
@@ -153,9 +163,9 @@ class CongestionGame:
         check_step(self, state, mechanism, action)
         response = self.respond(action)
         settled = self.settle(state.features, mechanism, response)
-        cost = self.worth(state.people) * HOUR * settled.features[..., MINUTES]  # [B, N] coins
-        paid = (response * mechanism[:, None]).sum(-1)  # [B, N]
+        time, toll, back = settled.features[..., [TIME, TOLL, BACK]].unbind(-1)  # [B, N] each
+        cost = self.worth(state.people) * HOUR * time  # coins
         welfare = -cost.mean(1) if self.objective == "time_cost" else self.public_welfare(settled.accounts)
-        payoff = settled.accounts["tolls"][:, None] - cost - paid
+        payoff = HIGHEST_TOLL * (back - toll) - cost
         after = State(state.step + 1, settled.features, state.people)
         return Transition(after, response, payoff, settled.accounts, welfare)

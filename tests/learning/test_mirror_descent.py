@@ -50,7 +50,7 @@ def test_in_zero_sum_games_it_always_comes_to_rest(seed: int, rows: int, columns
     table = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
     found = quantal_equilibrium(zero_sum(table), temperature)
     assert found.at_rest
-    mine, theirs = (policy.double() for policy in found.policies)
+    mine, theirs = found.policies
     scaled = zero_sum(table)[0].double()
     torch.testing.assert_close((scaled @ theirs / temperature).softmax(-1), mine, atol=1e-6, rtol=0)
     torch.testing.assert_close((-(mine @ scaled) / temperature).softmax(-1), theirs, atol=1e-6, rtol=0)
@@ -92,6 +92,29 @@ def test_whether_it_is_at_rest_is_told() -> None:
     assert exploitability([pennies, 1 - pennies], [torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])]) == [0.0, 1.0]
 
 
+def test_large_payoffs_alike_leave_nothing_to_gain() -> None:
+    alike = [torch.full((3, 3), 1e6)] * 2
+    assert exploitability(alike, [torch.full((3,), 1 / 3)] * 2) == [0.0, 0.0]
+    above = [table.double() + 1e9 for table in zero_sum(ROCK)]
+    plain, moved = (quantal_equilibrium(tables, 0.2) for tables in (zero_sum(ROCK), above))
+    assert moved.at_rest
+    torch.testing.assert_close(moved.policies, plain.policies, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, math.inf, math.nan])
+def test_steps_that_lead_nowhere_are_refused(step: float) -> None:
+    with pytest.raises(ValueError, match="it must be above 0, and finite"):
+        quantal_equilibrium(zero_sum(ROCK), 0.5, step=step)
+
+
+def test_policies_that_are_none_are_refused() -> None:
+    half = torch.tensor([0.5, 0.5])
+    with pytest.raises(ValueError, match="which add up to 1"):
+        exploitability([DILEMMA, DILEMMA.T], [half, 2 * half])
+    with pytest.raises(ValueError, match=r"policies of shapes \[2\] in a game of \[2, 2\] choices"):
+        exploitability([DILEMMA, DILEMMA.T], [half])
+
+
 @pytest.mark.parametrize(
     ("payoffs", "temperature", "magnets", "message"),
     [
@@ -102,6 +125,9 @@ def test_whether_it_is_at_rest_is_told() -> None:
         ([DILEMMA, DILEMMA.T], 0.0, None, "give one above 0"),
         ([DILEMMA, DILEMMA.T], [1.0], None, "one for each of the 2 players"),
         ([DILEMMA, DILEMMA.T], 1.0, [torch.tensor([1.0, 0.0])] * 2, "give each some of the probability"),
+        ([DILEMMA, DILEMMA.T], 1.0, [torch.tensor([1.0, math.inf])] * 2, "give each some of the probability"),
+        ([DILEMMA, DILEMMA.T], 1.0, [torch.ones(2)] * 3, "3 magnets for 2 players"),
+        ([torch.zeros(2, 0)] * 2, 1.0, None, "no choice at all"),
     ],
 )
 def test_games_that_cannot_be_are_refused(

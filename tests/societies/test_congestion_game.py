@@ -12,7 +12,7 @@ from personas.people import People, Persona, gather
 from societies import catalog
 from societies.base import State
 from societies.play import Fixed, play
-from societies.roads import TEMPERATURE, CongestionGame
+from societies.roads import SHARES, TEMPERATURE, CongestionGame
 from tests.towns import three_drivers, town
 
 GAME = CongestionGame("game", 3, (10.0, 20.0), (40.0, 20.0))
@@ -29,8 +29,9 @@ def settled_shares(game: CongestionGame, people: People, tolls: Tensor) -> Tenso
     """[B, K] the shares at which those who reckon with them choose them: the logit equilibrium."""
     state = game.reset(people)
     for _ in range(300):
-        state.features[..., 2:] += 0.2 * (game.teacher(state, tolls).exp().mean(1)[:, None] - state.features[..., 2:])
-    return state.features[:, 0, 2:]
+        usual = state.features[..., SHARES:]
+        usual += 0.2 * (game.teacher(state, tolls).exp().mean(1)[:, None] - usual)
+    return state.features[:, 0, SHARES:]
 
 
 def test_a_day_by_hand() -> None:
@@ -45,16 +46,22 @@ def test_a_day_by_hand() -> None:
     torch.testing.assert_close(after.welfare[0], -(worth * minutes).mean())
     torch.testing.assert_close(after.payoff[0], 6.5 / 3 - torch.tensor([3.0, 3.0, 0.5]) - worth * minutes)
     usual = torch.tensor([0.5 + (2 / 3 - 0.5) / 3, 0.5 - (2 / 3 - 0.5) / 3])
-    torch.testing.assert_close(after.state.features[0, 1, 2:], usual)
+    torch.testing.assert_close(after.state.features[0, 1, SHARES:], usual)
+    torch.testing.assert_close(after.state.features[0, :, 2], torch.tensor([0.3, 0.3, 0.05]))
+    torch.testing.assert_close(after.state.features[0, :, 3], torch.full((3,), 0.65 / 3))
 
 
 def test_people_are_told_how_it_went() -> None:
     state = GAME.reset(three_drivers())
     assert GAME.went(GAME.look(state, NO_TOLL)).isnan().all()
-    state = GAME.step(state, NO_TOLL, torch.tensor([[0, 0, 1]])).state
-    assert GAME.went(GAME.look(state, NO_TOLL)).tolist() == [[23.0, 23.0, 33.0]]
-    told = GAME.tell(GAME.look(state, torch.tensor([[1.25, 0.0]]))[0, 2], state.people.persona(0, 2))
-    assert told.user == "Tolls: 125 0. Usual minutes: 32 29. Yesterday you drove for 27 minutes."
+    after = GAME.step(state, torch.tensor([[3.0, 0.5]]), torch.tensor([[0, 0, 1]]))
+    view = GAME.look(after.state, torch.tensor([[1.25, 0.0]]))
+    torch.testing.assert_close(GAME.went(view), after.payoff, atol=0.3, rtol=0)  # told in whole minutes
+    told = GAME.tell(view[0, 2], state.people.persona(0, 2))
+    assert told.user == (
+        "A minute is worth 32 to you. Tolls: 125 0. Usual minutes: 32 29. Yesterday you drove for 27 minutes, paid 50 "
+        "and got back 217."
+    )
 
 
 def test_all_tolls_come_back() -> None:
@@ -139,8 +146,9 @@ def test_who_is_patient_stays_hidden() -> None:
     [
         (1, (1.0, 2.0), (1.0, 2.0), "game: 1 drivers; there must be at least 2"),
         (4, (1.0,), (1.0,), "game: 1 roads; there must be at least 2"),
-        (4, (1.0, 2.0), (1.0,), "each needs its own two numbers"),
+        (4, (1.0, 2.0), (1.0,), "each needs its own two finite numbers"),
         (4, (1.0, 2.0), (1.0, -2.0), "none below 0"),
+        (4, (1.0, 2.0), (1.0, float("nan")), "two finite numbers"),
     ],
 )
 def test_roads_that_cannot_be_are_refused(
