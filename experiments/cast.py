@@ -101,13 +101,14 @@ def _notes(parts: list[LanguagePopulation]) -> tuple[str, ...]:
 
 def society_of(config: Config) -> Society:
     """The society of a run. UserError: there is none of that name, or it has no such objective."""
+    told = config.society
     try:
-        return load(config.society.name, config.society.objective, config.society.talk)
+        return load(told.name, told.objective, told.talk, told.payoffs)
     except ValueError as error:
         raise UserError(
             str(error),
             where="society",
-            fix="name one that there is, in the file or as society.name=... (society.objective=..., society.talk=...)",
+            fix="name one that there is, in the file or as society.name=... (objective, talk, payoffs likewise)",
         ) from None
 
 

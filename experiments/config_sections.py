@@ -39,6 +39,7 @@ class SocietyConfig(Strict):
     name: Name
     objective: str | None = None  # None = the society's own headline
     talk: str | None = None  # how people can hear each other, where they can
+    payoffs: str | list[Any] | None = None  # the name of a game or its table, where that is what is played
 
 
 class MindConfig(Strict):

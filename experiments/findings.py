@@ -44,6 +44,7 @@ REFERENCES = (
     "random",
     "uniform_phantom",
     "no_toll",
+    "no_reward",
 )  # what a society has where nobody has learned anything
 LABELS = {
     "swm_ap": "SWM-AP",
@@ -62,6 +63,7 @@ LABELS = {
     "best_percentile": "best percentile",
     "no_toll": "no tolls",
     "marginal_cost": "marginal-cost tolls",
+    "no_reward": "no rewards",
 }
 
 

@@ -18,6 +18,7 @@ from mechanism.swm_ap import Outcome, SWMSettings
 from societies.base import Options, Principal, Society
 from societies.library.income_tax import full_time_income
 from societies.line import FacilityLine
+from societies.matrix import MatrixGame
 from societies.play import Fixed
 from societies.roads import CongestionGame
 
@@ -25,8 +26,8 @@ OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
 OF_OPTIONS = ("random", "k_median", "planning")
 BEST_PERCENTILE = "best_percentile"
 OF_LINES = (*KNOWN, BEST_PERCENTILE)
-OF_ROADS = ("no_toll", "marginal_cost")
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS)
+OF_ROADS, OF_GAMES = ("no_toll", "marginal_cost"), ("no_reward",)
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS, *OF_GAMES)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _possible(society: Society) -> tuple[str, ...]:
         return (*OF_LINES, "flat_50")
     if isinstance(society, CongestionGame):
         return OF_ROADS
+    if isinstance(society, MatrixGame):
+        return OF_GAMES
     return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
@@ -97,7 +100,7 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
         return _of_options(name, society, outcome, of)
     if isinstance(society, FacilityLine) and name in OF_LINES:
         return _of_lines(name, society, outcome, of.decisions)
-    if name in ("us_federal", "no_toll"):
+    if name in ("us_federal", "no_toll", "no_reward"):
         return default(society), 0
     if isinstance(society, CongestionGame):
         return marginal_cost(society, outcome.episodes), of.decisions

@@ -35,6 +35,8 @@ def home_of(society: Society) -> str:
         return "street.yaml"
     if "patience" in society.traits_used:
         return "drivers.yaml"
+    if "altruism" in society.traits_used:
+        return "players.yaml"
     if "arrival" in society.attributes_used:
         return "gatherers.yaml"
     return "communities.yaml" if society.traits_used else "us_incomes.yaml"
@@ -95,6 +97,16 @@ def four_gatherers(strength: tuple[float, ...] = (0.1, 0.3, 0.4, 0.9)) -> People
         for name, arrival, u in told
     ]
     return gather([personas], ("arrival",), ("strength",))
+
+
+def four_players() -> People:
+    """A roster of four, by hand: a selfish and a kind one in each of two groups."""
+    told = [("ana", "Ana Ruiz", 0.2, 0.0), ("ben", "Ben Ward", 0.4, 0.1), ("cem", "Cem Aydin", 0.6, 0.9)]
+    personas = [
+        Persona(id, name, "", {"arrival": arrival}, frozenset({"arrival"}), {"altruism": u})
+        for id, name, arrival, u in [*told, ("dora", "Dora Lind", 0.8, 0.8)]
+    ]
+    return gather([personas], ("arrival",), ("altruism",))
 
 
 def three_people() -> People:

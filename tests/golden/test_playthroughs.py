@@ -17,7 +17,7 @@ from societies import catalog
 from societies.base import Options, PublicStep, Society, State
 from societies.mechanisms import bounds, size
 from societies.play import Played, play
-from tests.towns import four_gatherers, three_drivers, three_neighbours, three_people, three_visitors
+from tests.towns import four_gatherers, four_players, three_drivers, three_neighbours, three_people, three_visitors
 
 HERE = Path(__file__).parent
 
@@ -44,6 +44,8 @@ def _people(society: Society) -> People:
         return three_neighbours()
     if "patience" in society.traits_used:
         return three_drivers()
+    if "altruism" in society.traits_used:
+        return four_players()
     if "arrival" in society.attributes_used:
         return four_gatherers()
     return three_visitors() if "home_x" in society.attributes_used else three_people()
@@ -81,7 +83,7 @@ def _step(society: Society, played: Played, t: int) -> list[str]:
     lines = [f"step {t}{counted}: rules {_rules(society, e.mechanism[0, t])}"]
     for n, view in enumerate(_views(society, played, t)):
         persona = people.persona(0, n)
-        best = e.choice[0, t, n].topk(3)
+        best = e.choice[0, t, n].topk(min(3, len(society.choice_names)))
         likely = ", ".join(
             f"{society.choice_names[k]} {p:.2f}" for k, p in zip(best.indices, best.values, strict=True) if p > 0.005
         )

@@ -27,7 +27,7 @@ def test_natural_units_follow_their_laws(name: str, at_0: float, at_half: float,
 
 
 def test_traits_of_later_societies_are_words_only():
-    assert {"altruism", "reciprocity", "conformity"} <= {n for n, t in TRAITS.items() if t.words_only}
+    assert {"reciprocity", "conformity", "trust"} <= {n for n, t in TRAITS.items() if t.words_only}
 
 
 def test_grades_are_sevenths():
