@@ -58,6 +58,9 @@ class Round:
     went: Went | None = None  # None = nobody is told
     talk: Talk | None = None  # None = nobody can be heard
     idle: int | None = None  # the choice that is to do nothing; None = there is none
+    situation: Callable[[], Tensor] | None = (
+        None  # () -> [B, N] int64 a rough number of what each sees; None = too many
+    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from agents.base import Decisions, Round
 from learning.draws import Draws
-from learning.nets import Normaliser, mlp
+from learning.nets import Normaliser, Parallel, mlp
 from personas.people import People
 
 RARE = 0.02  # what is less likely than this share of the likeliest choice was tried in training only
@@ -38,11 +38,14 @@ class Sizes:
     attributes: tuple[str, ...]  # public ones that it is told of its own agent
     traits: tuple[str, ...]  # private ones, likewise
     hidden: int = 64  # units in each of two layers
+    seats: int = 0  # N, where each seat has a network of its own; 0 = one for all
 
     @property
     def inputs(self) -> int:
-        """X: a view as it is and by its logarithms, the logarithms of the attributes, the traits, and the step."""
-        return 2 * self.view + len(self.attributes) + len(self.traits) + 1
+        """X: a view as it is and by its logarithms, the logarithms of the attributes, the traits, and the step; at last
+        the seat, where each has its own network.
+        """
+        return 2 * self.view + len(self.attributes) + len(self.traits) + 1 + (self.seats > 0)
 
 
 class Policy(nn.Module):
@@ -58,7 +61,10 @@ class Policy(nn.Module):
         self.sizes = sizes
         self.normaliser = Normaliser(sizes.inputs, clip=3.0)
         layers = [sizes.inputs, sizes.hidden, sizes.hidden, sizes.choices + 2]
-        self.network = mlp(layers, nn.SiLU, out_gain=0.01, generator=generator)
+        if sizes.seats:
+            self.network = Parallel(sizes.seats, layers, nn.SiLU, 0.01, generator=generator)
+        else:
+            self.network = mlp(layers, nn.SiLU, out_gain=0.01, generator=generator)
 
     def read(self, view: Tensor, people: People, step: int) -> Tensor:
         """[B, N, X] from views [B, N, O]. ValueError where views are not those that the policy was trained on."""
@@ -70,16 +76,33 @@ class Policy(nn.Module):
             )
         date = view.new_full(view.shape[:-1], step / s.steps)
         known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits), date]
+        if s.seats:
+            known.append(self._seats(people))
         return torch.cat([view, logarithm(view), torch.stack(known, -1)], -1)
+
+    def _seats(self, people: People) -> Tensor:
+        """[B, N] places in the roster. ValueError for a roster of another size."""
+        if people.agents != self.sizes.seats:
+            raise ValueError(
+                f"these RL people have a network for each of {self.sizes.seats} seats; here there are {people.agents}"
+            )
+        return torch.arange(float(people.agents), device=people.traits.device).expand(people.worlds, -1)
 
     def log_probs(self, inputs: Tensor, open_: Tensor) -> Tensor:
         """[..., K] of the choices that are open, [..., K] bool; SHUT for the others."""
-        told = self.network(self.normaliser(inputs))
+        told = self._told(inputs)
         free, place, width = told.split([self.sizes.choices, 1, 1], -1)
         at = torch.linspace(-0.5, 0.5, self.sizes.choices, device=told.device)  # [K]
         bell = -0.5 * ((at - place) / width.exp().clamp_min(SHARPEST)).square()
         scores = (MOST * (free / MOST).tanh() + bell).masked_fill(~open_, SHUT)
         return scores.log_softmax(-1).masked_fill(~open_, SHUT)
+
+    def _told(self, inputs: Tensor) -> Tensor:
+        """[..., K + 2] by the network of the seat."""
+        seen = self.normaliser(inputs)
+        if isinstance(self.network, Parallel):
+            return self.network(seen, inputs[..., -1].long())
+        return self.network(seen)
 
 
 def logarithm(x: Tensor) -> Tensor:

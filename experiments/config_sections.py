@@ -5,14 +5,14 @@ from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from agents.llm.engine import Setting
 from agents.llm.mind import Mind, Reasoning
 from agents.llm.outcomes import FallbackName
 from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
-from experiments.rl_people import best_response_settings
+from experiments.rl_people import learner_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
 
@@ -104,6 +104,15 @@ class PopulationConfig(Strict):
     settings: dict[str, Setting] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
     # ... or, of RL people, of their training: iterations, decisions, hidden, care, discount, ...
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rl_of_a_file(cls, data: Any) -> Any:
+        """`kind: rl:PATH` is short for RL people of that checkpoint."""
+        kind = data.get("kind") if isinstance(data, dict) else None
+        if isinstance(kind, str) and kind.startswith("rl:") and "checkpoint" not in data:
+            return {**data, "kind": "rl", "checkpoint": kind.removeprefix("rl:")}
+        return data
+
     @field_validator("mind", "words")
     @classmethod
     def _of_language_models(cls, given: T, info: ValidationInfo) -> T:
@@ -124,7 +133,7 @@ class PopulationConfig(Strict):
         if info.data.get("kind") == "rl":
             if settings and info.data.get("checkpoint"):
                 raise ValueError("people read from a checkpoint are not trained; take the settings or checkpoint out")
-            best_response_settings(settings)
+            learner_settings(settings)
             return settings
         return _of_the_provider(settings)
 

@@ -3,20 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from agents.base import Population
 from agents.llm.engine import Setting
+from agents.mirror import MirrorPopulation, MirrorSettings
 from agents.rl import Policy, RLPopulation, load_policy, save_policy
+from agents.tabular import Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
 from learning.draws import Draws, child_seed
 from mechanism.explore import VariedRules
 from personas.spelling import suggest
 from societies.base import Principal, Society
-from societies.best_response import BestResponseSettings, check, train
+from societies.best_response import Progress, train
+from societies.people_ppo import BestResponseSettings, check
 from societies.stage import Rosters
+from societies.tabular import QSettings, check_table, train_table
 
 if TYPE_CHECKING:
     from experiments.config import Config
@@ -25,52 +30,99 @@ if TYPE_CHECKING:
 
 TRAINING = "training RL people"
 STAGE = "rl-people"
+LEARNERS: dict[str, type[Any]] = {
+    "shared_ppo": BestResponseSettings,
+    "independent_ppo": BestResponseSettings,
+    "tabular_q": QSettings,
+    "mirror_descent": MirrorSettings,
+}
+Learned = Policy | Table
 
 
-class PolicyForm:
-    """A trained policy, as `experiments.stages` keeps results."""
+class LearnedForm:
+    """Trained people, as `experiments.stages` keeps results."""
 
     suffix = ".safetensors"
 
-    def write(self, value: Policy, path: Path) -> None:
-        save_policy(value, path)
+    def write(self, value: Learned, path: Path) -> None:
+        if isinstance(value, Table):
+            save_table(value, path)
+        else:
+            save_policy(value, path)
 
-    def read(self, path: Path) -> Policy:
-        return load_policy(path)
+    def read(self, path: Path) -> Learned:
+        """ValueError where it is neither."""
+        try:
+            return load_table(path)
+        except ValueError:
+            return load_policy(path)
 
 
-def best_response_settings(told: Mapping[str, Setting]) -> BestResponseSettings:
-    """The settings of the training from `population.settings`. ValueError naming an unknown or impossible one."""
-    defaults = {f.name: f.default for f in fields(BestResponseSettings)}
-    for name, value in told.items():
+def learner_of(told: Mapping[str, Setting]) -> str:
+    """How RL people learn, from `population.settings`. ValueError for a way that there is not."""
+    name = told.get("learner", "shared_ppo")
+    if name not in LEARNERS:
+        raise ValueError(
+            f"learner {name!r} is not known{suggest(str(name), LEARNERS)}; choose one of {', '.join(LEARNERS)}"
+        )
+    return str(name)
+
+
+def learner_settings(told: Mapping[str, Setting]) -> Any:
+    """The settings of the learner from `population.settings`. ValueError naming an unknown or impossible one."""
+    learner = learner_of(told)
+    kind = LEARNERS[learner]
+    defaults, given = {f.name: f.default for f in fields(kind)}, {k: v for k, v in told.items() if k != "learner"}
+    for name, value in given.items():
         if name not in defaults:
             raise ValueError(
-                f"{name!r} is no setting of RL people{suggest(name, defaults)}; allowed: {', '.join(defaults)}"
+                f"{name!r} is no setting of {learner}{suggest(name, defaults)}; allowed: learner, {', '.join(defaults)}"
             )
         whole = isinstance(defaults[name], int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise ValueError(f"{name} is {value!r}; it should be a {'whole ' if whole else ''}number")
-    settings = TypeAdapter(BestResponseSettings).validate_python(dict(told))
-    check(settings)
+    settings = TypeAdapter(kind).validate_python(given)
+    _check(settings)
     return settings
 
 
-def rl_people(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> RLPopulation:
+def _check(settings: Any) -> None:
+    if isinstance(settings, BestResponseSettings):
+        check(settings)
+    elif isinstance(settings, QSettings):
+        check_table(settings)
+    else:
+        MirrorPopulation(settings)
+
+
+def rl_people(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> Population:
     """The people of this run. They learn in episodes of their own, which nobody else sees, under rules of all kinds.
 
-    UserError where a checkpoint is none, or of another society.
+    UserError where a checkpoint is none, or of another society, or where the society is not for such learners.
     """
-    form, given = PolicyForm(), config.population.checkpoint
+    told, whole = config.population, config.population.way == "distribution"
+    if told.checkpoint is None and learner_of(told.settings) == "mirror_descent":
+        return MirrorPopulation(learner_settings(told.settings), whole)
+    form = LearnedForm()
     with live.stage(TRAINING):
-        if given is not None and not run.stages.finished(STAGE, form):
-            taken_over = _checkpoint(given, society)  # outside of the stage: a wrong one leaves no trace in the run
-            policy = run.stages.get(STAGE, form, lambda: taken_over)
+        if told.checkpoint is not None and not run.stages.finished(STAGE, form):
+            taken_over = _checkpoint(
+                told.checkpoint, society
+            )  # outside of the stage: a wrong one leaves no trace there
+            learned = run.stages.get(STAGE, form, lambda: taken_over)
         else:
-            policy = run.stages.get(STAGE, form, lambda: _trained(config, run, live, society, rosters))
-    return RLPopulation(policy, config.population.way == "distribution")
+            learned = run.stages.get(STAGE, form, lambda: _trained(config, run, live, society, rosters))
+    return people_of(learned, whole)
 
 
-def _trained(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> Policy:
+def people_of(learned: Learned, tells_distribution: bool = True) -> Population:
+    """Trained people, as a population."""
+    if isinstance(learned, Table):
+        return TabularPopulation(learned, tells_distribution)
+    return RLPopulation(learned, tells_distribution)
+
+
+def _trained(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> Learned:
     def rules(draws: Draws) -> Principal:
         return VariedRules(society, draws)
 
@@ -79,8 +131,11 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
         run.metrics.add(Point(STAGE, what, done, payoff), of)
 
     run.metrics.begin(STAGE)
-    settings = best_response_settings(config.population.settings)
-    policy = train(society, rosters, rules, settings, child_seed(config.seed, TRAINING), told)
+    settings, seed = learner_settings(config.population.settings), child_seed(config.seed, TRAINING)
+    if isinstance(settings, QSettings):
+        return _with_a_table(society, rosters, settings, seed, told)
+    shared = learner_of(config.population.settings) == "shared_ppo"
+    policy = train(society, rosters, rules, settings, seed, told, shared)
     if not all(bool(value.isfinite().all()) for value in policy.state_dict().values()):
         raise UserError(
             "the training of the RL people diverged: its numbers are no longer finite",
@@ -90,15 +145,23 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     return policy
 
 
-def _checkpoint(given: str, society: Society) -> Policy:
+def _with_a_table(society: Society, rosters: Rosters, settings: QSettings, seed: int, progress: Progress) -> Table:
+    try:
+        return train_table(society, rosters, lambda draws: VariedRules(society, draws), settings, seed, progress)
+    except ValueError as error:
+        raise UserError(str(error), where="population.settings.learner", fix="write shared_ppo") from None
+
+
+def _checkpoint(given: str, society: Society) -> Learned:
     where, fix = "population.checkpoint", f"name runs/RUN/stages/{STAGE}.safetensors of a run with {society.name}"
     path = next((p for p in (Path(given), ROOT / given) if p.is_file()), None)
     if path is None:
         raise UserError(f"there is no file {given}", where=where, fix=fix)
     try:
-        policy = load_policy(path)
+        learned = LearnedForm().read(path)
     except ValueError as error:
         raise UserError(str(error), where=where, fix=fix) from error
-    if policy.sizes.society != society.name:
-        raise UserError(f"{given}: its people learned in {policy.sizes.society}", where=where, fix=fix)
-    return policy
+    there = learned.form.society if isinstance(learned, Table) else learned.sizes.society
+    if there != society.name:
+        raise UserError(f"{given}: its people learned in {there}", where=where, fix=fix)
+    return learned

@@ -32,6 +32,38 @@ def mlp(
     return nn.Sequential(*layers)
 
 
+class Parallel(nn.Module):
+    """As many perceptrons of the same sizes as `copies`, each with weights of its own, drawn one after another."""
+
+    def __init__(
+        self,
+        copies: int,
+        sizes: Sequence[int],
+        activation: Callable[[], nn.Module],
+        out_gain: float,
+        *,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        made = [mlp(sizes, activation, out_gain, generator=generator) for _ in range(copies)]
+        layers = [[m for m in one if isinstance(m, nn.Linear)] for one in made]
+        self.activation = activation()
+        self.weights = nn.ParameterList(
+            torch.stack([one.weight.detach() for one in row]) for row in zip(*layers, strict=True)
+        )
+        self.biases = nn.ParameterList(
+            torch.stack([one.bias.detach() for one in row]) for row in zip(*layers, strict=True)
+        )
+
+    def forward(self, x: Tensor, which: Tensor) -> Tensor:
+        """Inputs [..., X] of the perceptrons numbered [...] int64 -> [..., Y]."""
+        hidden = x[..., None]  # [..., X, 1]
+        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = self.activation(hidden) if place else hidden
+            hidden = weight[which] @ hidden + bias[which][..., None]
+        return hidden[..., 0]
+
+
 def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
     """A linear layer with orthogonal weights of that gain and zero bias."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")  # no draw from the global state

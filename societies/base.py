@@ -159,6 +159,17 @@ class Restful(Protocol):
 
 
 @runtime_checkable
+class Tabular(Protocol):
+    """A society so small that what somebody sees can be told roughly as one of a few situations."""
+
+    situations: int  # S
+
+    def situation(self, view: Tensor) -> Tensor:
+        """[B, N, O] what each sees -> [B, N] int64, 0 to S - 1. The rules in force are no part of it."""
+        ...
+
+
+@runtime_checkable
 class Talkative(Protocol):
     """A society in which each person may say something in every step, and hears some of the others in the next."""
 

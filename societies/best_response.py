@@ -1,237 +1,127 @@
 """RL people: trait-conditioned best responders, trained by PPO on their own private payoffs in the real society.
 
 Everyone learns independently with one shared network (independent PPO with shared parameters: de Witt et al. 2020,
-arXiv 2011.09533), under rules that are drawn anew for every episode and that `look` shows; so a trained network answers
-whatever rule is in force, and one that was never tried by analogy. Shapes: B worlds, T steps, N agents, X inputs.
+arXiv 2011.09533), or with one for each seat. `train` draws the rules anew for every episode, and `look` shows them; so
+a trained network answers whatever rule is in force, and one that was never tried by analogy. `best_response` is for
+rules that stay, and goes on until nobody gets better at it. `exploitability` says what one person alone could still
+gain: in a Nash equilibrium nothing.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.base import Decisions, Round
-from agents.rl import Policy, RLPopulation, Sizes, logarithm
-from learning.draws import Draws, child_seed, draws
-from learning.nets import mlp
-from learning.ppo import Batch, PPOSettings, ppo_update
-from learning.returns import gae
-from personas.people import People
-from societies.base import Principal, Society
+from agents.base import Population
+from agents.rl import Policy, RLPopulation
+from learning.draws import child_seed, draws
+from societies.base import Society
+from societies.people_ppo import BestResponseSettings, Deviating, Rules, School, Trainer, deviators
 from societies.play import play
 from societies.stage import Rosters
 
 Progress = Callable[[str, int, int, float], None]
 """(what, done, of, mean payoff of a decision)"""
-Rules = Callable[[Draws], Principal]
-"""The rules of some episodes, from their draws."""
-MINIBATCH = 1024  # decisions a gradient step sees, about
-SMALLEST = 1e-3  # that anybody's stakes count for, in shares of the mean ones
-SLOWLY = 0.2  # how much of its newest measure a moving one takes over
-FARTHEST = 4.0  # that returns and advantages count for, in robust standard deviations: one ruin must not drown the rest
-
-
-@dataclass(frozen=True)
-class BestResponseSettings:
-    """How long RL people learn, from how much, and for whom."""
-
-    iterations: int = 200
-    decisions: int = 8_192  # an iteration, in as many worlds as they take
-    hidden: int = 64  # units in each of two layers
-    care: float = 0.0  # what is maximised: (1 - care) own payoff + care mean payoff of all
-    discount: float = 0.95  # of payoffs, per step: 0 = people who do not look ahead
-    learning_rate: float = 2e-3  # at first, then falling evenly
-    entropy: float = 0.05  # bonus, at first, then falling to none
-
-    @property
-    def ppo(self) -> PPOSettings:
-        """For the core."""
-        parts = max(1, self.decisions // MINIBATCH)
-        return PPOSettings(self.learning_rate, minibatches=parts, entropy=self.entropy, discount=self.discount, lam=0.9)
-
-
-@dataclass
-class _Taken:
-    """Decisions as they are made: T lists of inputs [B, N, X], open choices [B, N, K], actions [B, N]."""
-
-    inputs: list[Tensor] = field(default_factory=list[Tensor])
-    open_: list[Tensor] = field(default_factory=list[Tensor])
-    action: list[Tensor] = field(default_factory=list[Tensor])
-
-
-class _Watched(RLPopulation):
-    """RL people, with what they saw and did written down."""
-
-    def __init__(self, policy: Policy) -> None:
-        super().__init__(policy)
-        self.taken = _Taken()
-
-    def log_probs(self, inputs: Tensor, open_: Tensor) -> Tensor:
-        """With everything that may be tried."""
-        return self.policy.log_probs(inputs, open_)
-
-    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        found = super().decide(memory, round, draws)
-        self.taken.inputs.append(self.policy.read(round.views(), round.people, round.step))
-        self.taken.open_.append(round.choices)
-        self.taken.action.append(found[1].action)
-        return found
-
-
-@dataclass
-class _Units:
-    """How much is at stake for everyone, in the payoffs' own units.
-
-    Utilities have no common one, and what is at stake shrinks as people learn: without this the payoffs of the rich,
-    in dollars, would drown those of the poor, and whoever a mistake costs most all others. The logarithm of how far
-    returns are from what was expected is fitted linearly by who people are.
-    """
-
-    weights: Tensor | None = None  # [1 + A + Z]
-
-    def of(self, facts: Tensor) -> Tensor:
-        """[B, N] from facts [B, N, 1 + A + Z]."""
-        return torch.ones(facts.shape[:2]) if self.weights is None else (facts @ self.weights).exp()
-
-    def learn(self, facts: Tensor, apart: Tensor) -> None:
-        """From how far everyone was off [B, N], in payoffs."""
-        told = apart.clamp_min(SMALLEST * float(apart.mean()) + 1e-12).log().flatten()[:, None]
-        found = torch.linalg.lstsq(facts.flatten(0, 1), told, driver="gelsd").solution[:, 0]
-        self.weights = found if self.weights is None else self.weights + SLOWLY * (found - self.weights)
-
-
-class _Learner(nn.Module):
-    """The policy, and a critic in units of the returns seen last. Not kept: only the policy is."""
-
-    def __init__(self, policy: Policy, seed: int) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        hidden = policy.sizes.hidden
-        self.policy = policy
-        self.critic = mlp([policy.sizes.inputs, hidden, hidden, 1], nn.SiLU, out_gain=0.1, generator=generator)
-        self.mean, self.scale = 0.0, 1.0  # of returns
-
-    def value(self, inputs: Tensor) -> Tensor:
-        """[...] in standard deviations of returns."""
-        return self.critic(self.policy.normaliser(inputs))[..., 0]
-
-    def standardised(self, returns: Tensor) -> Tensor:
-        """[...] the same in units of their own, which are the critic's from now on."""
-        self.mean = float(returns.median())
-        self.scale = float(_spread(returns - self.mean))
-        return ((returns - self.mean) / self.scale).clamp(-FARTHEST, FARTHEST)
-
-    def evaluate(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `learning.ppo.ActorCritic`; an observation is the inputs and, as 1 or 0, the open choices [S, X + K]."""
-        inputs, open_ = observation.split([self.policy.sizes.inputs, self.policy.sizes.choices], -1)
-        log_probs = self.policy.log_probs(inputs, open_ > 0.5)
-        entropy = -(log_probs.exp() * log_probs).sum(-1)
-        return log_probs.gather(-1, action[..., None])[..., 0], entropy, self.value(inputs)
-
-
-@dataclass(frozen=True)
-class _School:
-    """What people learn in. Episodes are numbered from 0; the first ones only show what views look like."""
-
-    society: Society
-    rosters: Rosters
-    rules: Rules
-    settings: BestResponseSettings
-    seed: int
-
-    @property
-    def worlds(self) -> int:
-        """B of an iteration."""
-        return max(2, math.ceil(self.settings.decisions / (self.society.steps * self.society.agents)))
-
-    def live(self, policy: Policy, iteration: int) -> tuple[_Taken, People, Tensor]:
-        """One batch of episodes: decisions, people, and what they care for [B, T, N]."""
-        d = draws(self.seed, iteration * self.worlds, self.worlds)
-        people, watched = self.rosters.people(d), _Watched(policy)
-        payoff = play(self.society, watched, people, self.rules(d), d).sealed.payoff
-        care = self.settings.care
-        return watched.taken, people, (1 - care) * payoff + care * payoff.mean(-1, keepdim=True)
+TRAINING = "training RL people"
+HELD_OUT = 200  # worlds in which payoffs are measured
+NOTICED = 0.01  # of what was gained so far: less is no improvement
 
 
 def train(
-    society: Society, rosters: Rosters, rules: Rules, settings: BestResponseSettings, seed: int, progress: Progress
+    society: Society,
+    rosters: Rosters,
+    rules: Rules,
+    settings: BestResponseSettings,
+    seed: int,
+    progress: Progress,
+    shared: bool = True,
 ) -> Policy:
-    """A policy for everyone in `society`: see the module. ValueError for settings that make no sense."""
-    check(settings)
-    school = _School(society, rosters, rules, settings, seed)
-    policy = Policy(_sizes(school), child_seed(seed, "policy"))
-    policy.normaliser.update(torch.stack(school.live(policy, 0)[0].inputs))
-    learner, units = _Learner(policy, child_seed(seed, "critic")), _Units()
-    optimizer = torch.optim.Adam(learner.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
-    generator = torch.Generator().manual_seed(seed)
-    for i in range(settings.iterations):
-        left = 1 - i / settings.iterations
-        taken, people, payoff = school.live(policy, i + 1)
-        batch = _laid_out(learner, units, _facts(policy, people), taken, payoff, settings.ppo)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * max(0.05, left)
-        ppo_update(learner, optimizer, batch, replace(settings.ppo, entropy=settings.entropy * left**2), generator)
-        policy.normaliser.update(torch.stack(taken.inputs))
-        progress("training RL people", i + 1, settings.iterations, float(payoff.mean()))
-    policy.normaliser.freeze()
-    return policy
+    """A policy for everyone in `society`: see the module. shared: one network for all, or one for each seat.
 
-
-def check(settings: BestResponseSettings) -> None:
-    """ValueError naming a setting that is out of its range."""
-    for name in ("iterations", "decisions", "hidden"):
-        if getattr(settings, name) < 1:
-            raise ValueError(f"RL people: {name} is {getattr(settings, name)}; it must be at least 1")
-    for name in ("care", "discount", "learning_rate", "entropy"):
-        if not 0 <= getattr(settings, name) <= 1:
-            raise ValueError(f"RL people: {name} is {getattr(settings, name):g}; it must lie between 0 and 1")
-
-
-def _sizes(school: _School) -> Sizes:
-    """From the society, and from one look at it for the length of a view."""
-    society, d = school.society, draws(school.seed, 0, 1)
-    people = school.rosters.people(d)
-    view = society.look(society.reset(people), society.default_mechanism()[None]).shape[-1]
-    return Sizes(
-        society.name,
-        society.steps,
-        view,
-        len(society.choice_names),
-        society.attributes_used,
-        society.traits_used,
-        school.settings.hidden,
-    )
-
-
-def _facts(policy: Policy, people: People) -> Tensor:
-    """[B, N, 1 + A + Z] one, logarithms of the attributes, and the traits of everyone."""
-    s = policy.sizes
-    known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits)]
-    return torch.stack([torch.ones(people.worlds, people.agents), *known], -1)
-
-
-@torch.no_grad()
-def _laid_out(
-    learner: _Learner, units: _Units, facts: Tensor, taken: _Taken, payoff: Tensor, ppo: PPOSettings
-) -> Batch:
-    """Samples for PPO from payoffs [B, T, N]. A step at which it is not an agent's turn is none of its samples."""
-    inputs, open_, action = (torch.stack(t) for t in (taken.inputs, taken.open_, taken.action))  # [T, B, N, ...]
-    reward = payoff.transpose(0, 1) / units.of(facts)  # [T, B, N]
-    value = learner.mean + learner.scale * learner.value(inputs)
-    advantage = gae(reward, torch.cat([value, torch.zeros_like(value[:1])]), ppo.discount, ppo.lam)
-    units.learn(facts, advantage.abs().clamp_min(1e-12).log().mean(0).exp() * units.of(facts))
-    returns = learner.standardised(advantage + value)
-    turn = action >= 0
-    observation = torch.cat([inputs, open_.float()], -1)[turn]  # [S, X + K]
-    log_prob, _, _ = learner.evaluate(observation, action[turn])
-    told = advantage[turn]
-    return Batch(observation, action[turn], log_prob, (told / _spread(told)).clamp(-FARTHEST, FARTHEST), returns[turn])
-
-
-def _spread(values: Tensor) -> Tensor:
-    """The standard deviation, were they normal with mean 0, from the median distance from it; and a little of the mean
-    one, for where most people do nothing, and to make noise as large as what matters would drown that.
+    ValueError for settings that make no sense.
     """
-    return 1.4826 * values.abs().median() + 0.01 * values.abs().mean() + 1e-8
+    trainer = Trainer(School(society, rosters, settings, seed, shared=shared), rules)
+    return _trained(trainer, rules, progress)
+
+
+@dataclass(frozen=True)
+class Response:
+    """Whom learning under rules that stay came to."""
+
+    policy: Policy
+    payoff: tuple[float, ...]  # mean payoff of a decision in held-out worlds, before and after each round of learning
+    settled: bool  # did the last round no longer improve it?
+
+
+def best_response(
+    society: Society,
+    rosters: Rosters,
+    rules: Rules,
+    settings: BestResponseSettings,
+    seed: int,
+    progress: Progress,
+    rounds: int = 10,
+) -> Response:
+    """People who learn in rounds of `settings.iterations` until a round brings them less than a hundredth of what all
+    rounds did. ValueError for settings that make no sense.
+    """
+    trainer = Trainer(School(society, rosters, settings, seed), rules)
+    held_out = child_seed(seed, "held out")
+    payoff = [_paid(society, RLPopulation(trainer.policy), rosters, rules, held_out)]
+    while len(payoff) <= rounds:
+        policy = _trained(trainer, rules, progress)
+        payoff.append(_paid(society, RLPopulation(policy), rosters, rules, held_out))
+        if payoff[-1] - max(payoff[:-1]) < NOTICED * abs(payoff[-1] - payoff[0]):
+            return Response(policy, tuple(payoff), True)
+    return Response(trainer.policy, tuple(payoff), False)
+
+
+@dataclass(frozen=True)
+class Exploitability:
+    """What one person gains by doing otherwise, in payoff of a decision: mean over held-out worlds, standard error."""
+
+    gain: float
+    error: float
+
+
+def exploitability(
+    society: Society,
+    population: Population,
+    rosters: Rosters,
+    rules: Rules,
+    settings: BestResponseSettings,
+    seed: int,
+    progress: Progress,
+) -> Exploitability:
+    """What a best responder gains in one seat, drawn anew for each world, while all others are `population`.
+
+    Measured on worlds in which it did not learn, against the same seat of the same worlds left to the population; so a
+    deviator that learned badly shows as a loss, and the figure is a lower bound. ValueError as for `train`.
+    """
+    trainer = Trainer(School(society, rosters, settings, seed, population), rules)
+    policy = _trained(trainer, rules, progress)
+    d = draws(child_seed(seed, "held out"), 0, HELD_OUT)
+    people = rosters.people(d)
+    mine = deviators(d, people)  # [B, N]
+
+    def paid(who: Population) -> Tensor:
+        """[B] of a decision of the seat"""
+        return play(society, who, people, rules(d), d).sealed.payoff.mean(1)[mine]
+
+    gain = paid(Deviating(policy, population)) - paid(population)
+    return Exploitability(float(gain.mean()), float(gain.std() / HELD_OUT**0.5))
+
+
+def _trained(trainer: Trainer, rules: Rules, progress: Progress) -> Policy:
+    iterations = trainer.school.settings.iterations
+    for i in range(iterations):
+        payoff = trainer.learn(rules, 1 - i / iterations)
+        progress(TRAINING, i + 1, iterations, payoff)
+    trainer.policy.normaliser.freeze()
+    return trainer.policy
+
+
+def _paid(society: Society, population: Population, rosters: Rosters, rules: Rules, seed: int) -> float:
+    """Mean payoff of a decision in the held-out worlds of that seed."""
+    d = draws(seed, 0, HELD_OUT)
+    return float(play(society, population, rosters.people(d), rules(d), d).sealed.payoff.mean())

@@ -120,6 +120,18 @@ class MatrixGame:
         won, lost, reward, levy = view[..., -4:].unbind(-1)
         return torch.where(levy < 0, torch.nan, (torch.where(won < 0, -lost, won) + reward - levy) / 100)
 
+    @property
+    def situations(self) -> int:
+        """S: a group, and the usual choice of each other group."""
+        return self.groups * self.size ** (self.groups - 1)
+
+    def situation(self, view: Tensor) -> Tensor:
+        usual = view[..., 1 + self.size : -4].unflatten(-1, (self.groups - 1, self.size)).argmax(-1)  # [B, N, n - 1]
+        place = view[..., 0].long() - 1
+        for other in usual.unbind(-1):
+            place = place * self.size + other
+        return place
+
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 3] if the others choose as usual: own points above the table's least, those of who is met, and the
         reward; all in spreads of the table.

@@ -120,6 +120,15 @@ class CongestionGame:
         balance = (back - toll - worth * minutes) / 100
         return torch.where(minutes < 0, torch.nan, (10 * balance).round() / 10)
 
+    @property
+    def situations(self) -> int:
+        """S: the road that usually is the quickest."""
+        return len(self.free)
+
+    def situation(self, view: Tensor) -> Tensor:
+        roads = len(self.free)
+        return view[..., 1 + roads : 1 + 2 * roads].argmin(-1)
+
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:
         """[B, N, K, 2] hours on each road if it is as usual, and its toll in shares of the highest."""
         time = self.minutes(features[..., SHARES:]) / HOUR

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from agents.base import Message, Round, Went
 from learning.draws import Draws
-from societies.base import Felt, Restful, Society, State, Talkative
+from societies.base import Felt, Restful, Society, State, Tabular, Talkative
 from societies.talk import heard_of
 
 
@@ -28,4 +28,5 @@ def round_of(society: Society, state: State, mechanism: Tensor, said: tuple[Mess
         Went(society.outcome, lambda: society.went(views())) if isinstance(society, Felt) else None,
         talk,
         society.idle if isinstance(society, Restful) else None,
+        (lambda: society.situation(views())) if isinstance(society, Tabular) else None,
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from learning.draws import draws
 from personas.people import People, Persona, gather
-from personas.rosters import open_rosters
+from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Options, Society
 from societies.mechanisms import bounds, size
 from societies.stage import Stage
@@ -18,13 +18,17 @@ POPULATIONS = Path(__file__).parent.parent / "personas" / "populations"
 
 def town(society: Society, start: int, worlds: int, agents: int | None = None, seed: int = 1) -> People:
     """Rosters of episodes start .. start + worlds - 1: of whom the society is made for."""
-    rosters = open_rosters(
+    return rosters_of(society, agents).people(draws(seed, start, worlds))
+
+
+def rosters_of(society: Society, agents: int | None = None) -> Sampler | Village:
+    """Where its people come from."""
+    return open_rosters(
         POPULATIONS / home_of(society),
         agents or society.agents,
         attributes=society.attributes_used,
         traits=society.traits_used,
     )
-    return rosters.people(draws(seed, start, worlds))
 
 
 def home_of(society: Society) -> str:

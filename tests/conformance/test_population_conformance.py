@@ -21,7 +21,8 @@ from mechanism.explore import VariedRules
 from personas.rosters import Sampler, Village, open_rosters
 from societies import catalog
 from societies.base import Society
-from societies.best_response import BestResponseSettings, train
+from societies.best_response import train
+from societies.people_ppo import BestResponseSettings
 from societies.play import Played, play
 from tests.towns import POPULATIONS, crowd, home_of, town
 from world_model.fit import quiet

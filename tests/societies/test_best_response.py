@@ -6,34 +6,30 @@ import pytest
 import torch
 from torch import Tensor
 
+from agents.base import Decisions, Round
 from agents.rl import RLPopulation
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
 from mechanism.explore import VariedRules
 from personas.people import People
-from personas.rosters import open_rosters
 from societies.base import Society
-from societies.best_response import BestResponseSettings, train
+from societies.best_response import best_response, exploitability, train
 from societies.library.income_tax import IncomeTax
+from societies.library.matrix_game import society as matrix_game
 from societies.line import FacilityLine
+from societies.people_ppo import BestResponseSettings
 from societies.play import Fixed, play
-from tests.towns import POPULATIONS, home_of, town
+from tests.towns import rosters_of, town
 from world_model.fit import quiet
 
 
 def taught(society: Society, settings: BestResponseSettings, fixed: bool = False) -> RLPopulation:
     """RL people of small rosters, under the default rules or under many."""
-    rosters = open_rosters(
-        POPULATIONS / home_of(society),
-        society.agents,
-        attributes=society.attributes_used,
-        traits=society.traits_used,
-    )
 
     def rules(draws: Draws) -> VariedRules | Fixed:
         return Fixed(society.default_mechanism()) if fixed else VariedRules(society, draws)
 
-    return RLPopulation(train(society, rosters, rules, settings, 0, quiet))
+    return RLPopulation(train(society, rosters_of(society), rules, settings, 0, quiet))
 
 
 def test_they_exaggerate_to_the_mean() -> None:
@@ -124,3 +120,56 @@ def test_people_who_are_not_asked_decide_nothing_and_shut_choices_are_never_take
 def test_settings_that_make_no_sense_are_named(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value:g}; it must"):
         taught(FacilityLine("street", 3), replace(BestResponseSettings(), **{name: value}))
+
+
+class _Always:
+    """People who always make the first choice."""
+
+    def start(self, people: People) -> None:
+        return None
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        return None, Decisions(torch.zeros(round.choices.shape[:2], dtype=torch.int64), None)
+
+
+def test_whoever_leaves_the_helpful_gains_what_the_dilemma_says() -> None:
+    """Where all help, not to brings 5 instead of 3, and those who are met 0 instead of 3."""
+    game = matrix_game()
+    rosters = rosters_of(game)
+    rules = Fixed(game.default_mechanism())
+    settings = BestResponseSettings(iterations=40, decisions=6000, hidden=32, discount=0.0)
+    found = exploitability(game, _Always(), rosters, lambda draws: rules, settings, 0, quiet)
+    altruism = town(game, 0, 500).trait("altruism")
+    known = float((2 - 3 * altruism).relu().mean())
+    assert found.gain == pytest.approx(known, abs=0.05 + 3 * found.error)
+
+
+def test_learning_under_rules_that_stay_ends_where_nobody_gains() -> None:
+    game = matrix_game()
+    rosters = rosters_of(game)
+    rules = Fixed(game.default_mechanism())
+    settings = BestResponseSettings(iterations=15, decisions=4000, hidden=32, discount=0.0)
+    found = best_response(game, rosters, lambda draws: rules, settings, 0, quiet)
+    assert found.settled
+    assert 2 < len(found.payoff) < 11
+    people = RLPopulation(found.policy)
+    left = exploitability(game, people, rosters, lambda draws: rules, replace(settings, iterations=40), 1, quiet)
+    assert left.gain < 0.03 + 2 * left.error  # of some 2 points that it takes to leave the first choice
+
+
+def test_each_seat_may_have_a_network_of_its_own() -> None:
+    street = FacilityLine("street", 3, points=5)
+    rosters = rosters_of(street)
+    rules, settings = Fixed(street.default_mechanism()), BestResponseSettings(iterations=2, decisions=60, hidden=4)
+    policy = train(street, rosters, lambda draws: rules, settings, 0, quiet, shared=False)
+    assert policy.sizes.seats == 3
+    here = town(street, 0, 1)
+    inputs = policy.read(street.look(street.reset(here), rules.mechanism[None]), here, 0)
+    same = inputs[:, :1].expand(-1, 3, -1).clone()
+    same[..., -1] = torch.arange(3.0)  # three people alike, in the three seats
+    told = policy.log_probs(same, torch.ones(1, 3, 5, dtype=torch.bool))[0]
+    assert not torch.allclose(told[0], told[1])
+    one = policy.log_probs(same[:, 1], torch.ones(1, 5, dtype=torch.bool))[0]
+    torch.testing.assert_close(one, told[1])
+    with pytest.raises(ValueError, match="a network for each of 3 seats; here there are 4"):
+        policy.read(torch.zeros(1, 4, policy.sizes.view), town(street, 0, 1, 4), 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from societies.best_response import BestResponseSettings
+from societies.people_ppo import BestResponseSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "rl-people.md").read_text(encoding="utf-8")

@@ -1,0 +1,98 @@
+"""People who choose by a table of what every choice is worth in every situation, as Q-learning fills it.
+
+A situation is what the society makes of a view (`societies.base.Tabular`), and a third of the range of each of one's
+own private traits. All people share the table. It does not hold the rules in force: it is for rules that stay.
+`societies.tabular` fills it. Shapes: B worlds, N agents, K choices, S situations.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from agents.base import Decisions, Round
+from agents.rl import SHUT
+from learning.draws import Draws
+from personas.people import People
+
+PARTS = 3  # of the range of a trait that a table tells apart
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a table was made for."""
+
+    society: str
+    situations: int  # of the society alone
+    choices: int  # K
+    traits: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """S, one's traits included."""
+        return self.situations * PARTS ** len(self.traits)
+
+
+@dataclass(frozen=True)
+class Table:
+    """`worth` [S, K]: payoff that is expected of each choice, and of what comes after it."""
+
+    form: Form
+    worth: Tensor
+
+    def row(self, round: Round) -> Tensor:
+        """[B, N] int64 the situation of everyone. ValueError where the society tells none, or others."""
+        if round.situation is None:
+            raise ValueError(f"people with a table need a society with few situations, such as {self.form.society}")
+        row = round.situation()
+        for name in self.form.traits:
+            row = row * PARTS + (PARTS * round.people.trait(name)).long().clamp_max(PARTS - 1)
+        if round.choices.shape[-1] != self.form.choices or int(row.max()) >= self.form.rows:
+            raise ValueError(f"these people learned in {self.form.society}, which has other choices and situations")
+        return row
+
+
+class TabularPopulation:
+    """People who do what is worth most to them by the table. `tells_distribution`: as for scripted people."""
+
+    def __init__(self, table: Table, tells_distribution: bool = True) -> None:
+        self.table, self.tells_distribution = table, tells_distribution
+
+    def start(self, people: People) -> None:
+        return None
+
+    def log_probs(self, worth: Tensor, open_: Tensor) -> Tensor:
+        """[B, N, K] one of the open choices for sure, by what each is worth [B, N, K]."""
+        best = worth.masked_fill(~open_, -torch.inf).argmax(-1, keepdim=True)
+        return torch.full_like(worth, SHUT).scatter(-1, best, 0.0).masked_fill(~open_, SHUT)
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        log_probs = self.log_probs(self.table.worth[self.table.row(round)], round.choices)
+        action = draws.choice("decision", round.step, log_probs)
+        action = torch.where(round.choices.any(-1), action, -1)
+        return None, Decisions(action, log_probs if self.tells_distribution else None)
+
+
+def save_table(table: Table, path: Path) -> None:
+    """One safetensors file: the table, and its form as JSON in the header."""
+    path.write_bytes(save({"worth": table.worth.contiguous()}, {"form": json.dumps(asdict(table.form))}))
+
+
+def load_table(path: Path) -> Table:
+    """What `save_table` wrote. ValueError naming the file where it is not there or no such table."""
+    try:
+        with safe_open(path, "pt") as file:
+            told: dict[str, Any] = json.loads((file.metadata() or {})["form"])
+            told["traits"] = tuple(told["traits"])  # JSON knows no tuples
+            form = Form(**told)
+            worth = file.get_tensor("worth")
+        if worth.shape != (form.rows, form.choices):
+            raise ValueError(f"a table of {list(worth.shape)} for {form.rows} situations and {form.choices} choices")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no people with a table ({error}): train them anew") from error
+    return Table(form, worth)

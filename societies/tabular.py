@@ -1,0 +1,93 @@
+"""Q-learning for people with a table (Watkins & Dayan 1992), all of whom fill the same one at once.
+
+Every batch of episodes is played with some choices at random, and then each cell that was visited goes a share of the
+way to the mean of what was found there: the payoff, and the discounted worth of the best choice in the next situation.
+Shapes: B worlds, T steps, N agents, S situations, K choices.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.base import Decisions, Round
+from agents.tabular import Form, Table, TabularPopulation
+from learning.draws import Draws, draws
+from societies.base import Society, Tabular
+from societies.best_response import Progress
+from societies.people_ppo import Rules
+from societies.play import play
+from societies.stage import Rosters
+
+
+@dataclass(frozen=True)
+class QSettings:
+    """How long people with a table learn, and how."""
+
+    iterations: int = 200  # batches of episodes
+    worlds: int = 32  # B of a batch
+    discount: float = 0.0  # of payoffs, per step: 0 = people who do not look ahead
+    learning_rate: float = 0.3  # at first, then falling evenly to none
+    explore: float = 0.5  # share of choices that are made at random, at first, then falling evenly to none
+
+
+class _Trying(TabularPopulation):
+    """The same people, who try things out and write down where they were and what they did."""
+
+    def __init__(self, table: Table, explore: float) -> None:
+        super().__init__(table, False)
+        self.explore = explore
+        self.rows, self.actions, self.open_ = list[Tensor](), list[Tensor](), list[Tensor]()
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        _, decisions = super().decide(memory, round, draws)
+        tries = draws.uniform("explores", round.step, decisions.action.shape[1]) < self.explore
+        other = draws.choice("tries", round.step, round.choices.float().log())
+        action = torch.where(tries & (decisions.action >= 0), other, decisions.action)
+        self.rows.append(self.table.row(round))
+        self.actions.append(action)
+        self.open_.append(round.choices)
+        return None, Decisions(action, None)
+
+
+def train_table(
+    society: Society, rosters: Rosters, rules: Rules, settings: QSettings, seed: int, progress: Progress
+) -> Table:
+    """A table for everyone in `society`. ValueError for settings that make no sense, or a society that is not small."""
+    check_table(settings)
+    if not isinstance(society, Tabular):
+        raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
+    form = Form(society.name, society.situations, len(society.choice_names), society.traits_used)
+    table = Table(form, torch.zeros(form.rows, form.choices))
+    for i in range(settings.iterations):
+        left = 1 - i / settings.iterations
+        d = draws(seed, i * settings.worlds, settings.worlds)
+        trying = _Trying(table, settings.explore * left)
+        payoff = play(society, trying, rosters.people(d), rules(d), d).sealed.payoff  # [B, T, N]
+        table = Table(form, _learned(trying, payoff, settings.discount, settings.learning_rate * left))
+        progress("training people with a table", i + 1, settings.iterations, float(payoff.mean()))
+    return table
+
+
+def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Tensor:
+    """[S, K] the table after a batch: decisions in which it was not one's turn teach nothing."""
+    row, action, open_ = (torch.stack(t, 1) for t in (tried.rows, tried.actions, tried.open_))  # [B, T, N], ..., K
+    worth = tried.table.worth
+    best = worth[row].masked_fill(~open_, -torch.inf).amax(-1)  # [B, T, N]
+    ahead = torch.cat([best[:, 1:], torch.zeros_like(best[:, :1])], 1).clamp_min(worth.min())
+    turn = action >= 0
+    cell = (row * worth.shape[-1] + action)[turn]
+    error = (payoff + discount * ahead)[turn] - worth.flatten()[cell]
+    times = torch.bincount(cell, minlength=worth.numel()).clamp_min(1)
+    change = torch.zeros(worth.numel()).index_add(0, cell, error) / times
+    return worth + rate * change.view_as(worth)
+
+
+def check_table(settings: QSettings) -> None:
+    """ValueError naming a setting that is out of its range."""
+    for name in ("iterations", "worlds"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"people with a table: {name} is {getattr(settings, name)}; it must be at least 1")
+    for name in ("discount", "learning_rate", "explore"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise ValueError(f"people with a table: {name} is {getattr(settings, name):g}; it must be 0 to 1")
