@@ -1,7 +1,8 @@
 """People who choose by a table of what every choice is worth in every situation, as Q-learning fills it.
 
-A situation is what the society makes of a view (`societies.base.Tabular`), and a third of the range of each of one's
-own private traits. All people share the table. It does not hold the rules in force: it is for rules that stay.
+A situation is the step, what the society makes of a view (`societies.base.Tabular`), and in which sixteenth of its
+range each of one's own private traits lies. All people share one table, or each seat has its own, so that people who
+are alike can come to do different things. A table does not hold the rules in force: it is for rules that stay.
 `societies.tabular` fills it. Shapes: B worlds, N agents, K choices, S situations.
 """
 
@@ -20,7 +21,7 @@ from agents.rl import SHUT
 from learning.draws import Draws
 from personas.people import People
 
-PARTS = 3  # of the range of a trait that a table tells apart
+PARTS = 16  # of the range of a trait, that a table tells apart
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,42 @@ class Form:
     """What a table was made for."""
 
     society: str
+    seats: int  # N, where each seat has a table of its own; 1 = one for all
+    steps: int  # T
     situations: int  # of the society alone
     choices: int  # K
     traits: tuple[str, ...]
 
     @property
     def rows(self) -> int:
-        """S, one's traits included."""
-        return self.situations * PARTS ** len(self.traits)
+        """S, the step and one's traits included."""
+        return self.steps * self.situations * PARTS ** len(self.traits)
 
 
 @dataclass(frozen=True)
 class Table:
-    """`worth` [S, K]: payoff that is expected of each choice, and of what comes after it."""
+    """`worth` [N, S, K]: payoff that is expected of each choice, and of what comes after it."""
 
     form: Form
     worth: Tensor
 
     def row(self, round: Round) -> Tensor:
-        """[B, N] int64 the situation of everyone. ValueError where the society tells none, or others."""
+        """[B, N] int64 the situation of everyone, counted through all seats.
+
+        ValueError where the society tells none, or others, or has other seats.
+        """
         if round.situation is None:
             raise ValueError(f"people with a table need a society with few situations, such as {self.form.society}")
-        row = round.situation()
+        row = round.situation() + self.form.situations * round.step
         for name in self.form.traits:
             row = row * PARTS + (PARTS * round.people.trait(name)).long().clamp_max(PARTS - 1)
-        if round.choices.shape[-1] != self.form.choices or int(row.max()) >= self.form.rows:
-            raise ValueError(f"these people learned in {self.form.society}, which has other choices and situations")
-        return row
+        seats, choices = round.choices.shape[1:]
+        if self.form.seats not in (1, seats) or choices != self.form.choices or int(row.max()) >= self.form.rows:
+            raise ValueError(
+                f"these people learned in {self.form.society} with {self.form.seats} seats and {self.form.choices} "
+                "choices; this is another society, or another number of people"
+            )
+        return row + self.form.rows * torch.arange(self.form.seats)
 
 
 class TabularPopulation:
@@ -72,7 +82,7 @@ class TabularPopulation:
         return torch.full_like(worth, SHUT).scatter(-1, best, 0.0).masked_fill(~open_, SHUT)
 
     def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        log_probs = self.log_probs(self.table.worth[self.table.row(round)], round.choices)
+        log_probs = self.log_probs(self.table.worth.flatten(0, 1)[self.table.row(round)], round.choices)
         action = draws.choice("decision", round.step, log_probs)
         action = torch.where(round.choices.any(-1), action, -1)
         return None, Decisions(action, log_probs if self.tells_distribution else None)
@@ -91,8 +101,8 @@ def load_table(path: Path) -> Table:
             told["traits"] = tuple(told["traits"])  # JSON knows no tuples
             form = Form(**told)
             worth = file.get_tensor("worth")
-        if worth.shape != (form.rows, form.choices):
-            raise ValueError(f"a table of {list(worth.shape)} for {form.rows} situations and {form.choices} choices")
+        if worth.shape != (form.seats, form.rows, form.choices):
+            raise ValueError(f"tables of {list(worth.shape)}, not {[form.seats, form.rows, form.choices]}")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no people with a table ({error}): train them anew") from error
     return Table(form, worth)

@@ -36,6 +36,7 @@ OBJECTIVES = ("points", "least")
 TEMPERATURE = 0.1  # in spreads of the table
 NEWS = 1 / 3  # of what is usual: how much the last round counts
 LOST = 0.25  # of what the rewards come to, beside them
+CLEAR = (0.0, 66.0, 82.0)  # percent: how clearly a group prefers a choice, as people with a table see it
 NEVER = -1e6  # utility of a choice that a group does not have, in spreads
 
 
@@ -122,14 +123,16 @@ class MatrixGame:
 
     @property
     def situations(self) -> int:
-        """S: a group, and the usual choice of each other group."""
-        return self.groups * self.size ** (self.groups - 1)
+        """S: a group; and for each other group what most of it usually choose, and how clearly."""
+        return self.groups * (self.size * len(CLEAR)) ** (self.groups - 1)
 
     def situation(self, view: Tensor) -> Tensor:
-        usual = view[..., 1 + self.size : -4].unflatten(-1, (self.groups - 1, self.size)).argmax(-1)  # [B, N, n - 1]
+        usual = view[..., 1 + self.size : -4].unflatten(-1, (self.groups - 1, self.size))  # percent
+        share, most = usual.max(-1)  # [B, N, n - 1]
+        clear = torch.bucketize(share, share.new_tensor(CLEAR)) - 1
         place = view[..., 0].long() - 1
-        for other in usual.unbind(-1):
-            place = place * self.size + other
+        for other in (most * len(CLEAR) + clear).unbind(-1):
+            place = place * self.size * len(CLEAR) + other
         return place
 
     def prospects(self, features: Tensor, mechanism: Tensor) -> Tensor:

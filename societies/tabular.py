@@ -1,4 +1,4 @@
-"""Q-learning for people with a table (Watkins & Dayan 1992), all of whom fill the same one at once.
+"""Q-learning for people with a table (Watkins & Dayan 1992), all of them at once.
 
 Every batch of episodes is played with some choices at random, and then each cell that was visited goes a share of the
 way to the mean of what was found there: the payoff, and the discounted worth of the best choice in the next situation.
@@ -28,6 +28,7 @@ class QSettings:
     worlds: int = 32  # B of a batch
     discount: float = 0.0  # of payoffs, per step: 0 = people who do not look ahead
     learning_rate: float = 0.3  # at first, then falling evenly to none
+    own_table: bool = False  # has each seat its own? Then people who are alike can come to do different things
     explore: float = 0.5  # share of choices that are made at random, at first, then falling evenly to none
 
 
@@ -53,12 +54,13 @@ class _Trying(TabularPopulation):
 def train_table(
     society: Society, rosters: Rosters, rules: Rules, settings: QSettings, seed: int, progress: Progress
 ) -> Table:
-    """A table for everyone in `society`. ValueError for settings that make no sense, or a society that is not small."""
+    """Tables for everyone in `society`. ValueError for settings that make no sense, or a society that is not small."""
     check_table(settings)
     if not isinstance(society, Tabular):
         raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
-    form = Form(society.name, society.situations, len(society.choice_names), society.traits_used)
-    table = Table(form, torch.zeros(form.rows, form.choices))
+    sizes = society.agents if settings.own_table else 1, society.steps, society.situations, len(society.choice_names)
+    form = Form(society.name, *sizes, society.traits_used)
+    table = Table(form, torch.zeros(form.seats, form.rows, form.choices))
     for i in range(settings.iterations):
         left = 1 - i / settings.iterations
         d = draws(seed, i * settings.worlds, settings.worlds)
@@ -70,9 +72,9 @@ def train_table(
 
 
 def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Tensor:
-    """[S, K] the table after a batch: decisions in which it was not one's turn teach nothing."""
+    """[N, S, K] the tables after a batch: decisions in which it was not one's turn teach nothing."""
     row, action, open_ = (torch.stack(t, 1) for t in (tried.rows, tried.actions, tried.open_))  # [B, T, N], ..., K
-    worth = tried.table.worth
+    worth = tried.table.worth.flatten(0, 1)  # [N S, K]
     best = worth[row].masked_fill(~open_, -torch.inf).amax(-1)  # [B, T, N]
     ahead = torch.cat([best[:, 1:], torch.zeros_like(best[:, :1])], 1).clamp_min(worth.min())
     turn = action >= 0
@@ -80,7 +82,7 @@ def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Te
     error = (payoff + discount * ahead)[turn] - worth.flatten()[cell]
     times = torch.bincount(cell, minlength=worth.numel()).clamp_min(1)
     change = torch.zeros(worth.numel()).index_add(0, cell, error) / times
-    return worth + rate * change.view_as(worth)
+    return (worth + rate * change.view_as(worth)).view_as(tried.table.worth)
 
 
 def check_table(settings: QSettings) -> None:

@@ -1,0 +1,266 @@
+"""Best responses that are known, and how near to them people come who learned. See `experiments.agents_learn`.
+
+Shapes: B worlds, T steps, N agents, K choices, M mechanism parameters.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from agents.base import Decisions, Population, Round
+from agents.rl import RLPopulation
+from agents.scripted import ScriptedPopulation
+from agents.tabular import TabularPopulation
+from experiments.errors import ROOT
+from learning.draws import Draws, child_seed, draws
+from learning.mirror_descent import quantal_equilibrium
+from personas.people import People
+from personas.rosters import Sampler, Village, open_rosters
+from societies.base import Episode, Principal, PublicStep, Society, State
+from societies.best_response import Exploitability, exploitability, train
+from societies.labour import FULL_TIME
+from societies.library.congestion_game import society as congestion_game
+from societies.library.income_tax import LEVELS, IncomeTax
+from societies.library.llm_economist_v1 import LLMEconomist, effort
+from societies.library.matrix_game import society as matrix_game
+from societies.matrix import MatrixGame
+from societies.mechanisms import bounds
+from societies.people_ppo import BestResponseSettings, Deviating, Rules, School, Trainer, deviators
+from societies.play import Fixed, play
+from societies.roads import CongestionGame
+from societies.stage import Rosters
+from societies.tabular import QSettings, train_table
+from world_model.fit import quiet
+
+GAMES = ("prisoners_dilemma", "stag_hunt", "chicken", "battle_of_the_sexes", "coordination")
+WORKERS = 4
+ROCK = torch.tensor([[0.0, -3.0, 3.0], [3.0, 0.0, -1.0], [-3.0, 1.0, 0.0]])  # perturbed rock, paper, scissors
+PUBLISHED = {  # temperature -> the equilibrium of ROCK scaled to [0, 1] (Sokota et al. 2023)
+    0.5: (0.2981, 0.4138, 0.2880),
+    0.2: (0.2236, 0.4780, 0.2984),
+    0.1: (0.1735, 0.4863, 0.3402),
+    0.05: (0.1517, 0.4680, 0.3803),
+}
+
+Learner = Callable[[Society, Rosters, Principal, int], Population]
+"""(society, rosters, rules, seed) -> people who learned under those rules"""
+
+
+@dataclass(frozen=True)
+class Gained:
+    """Mean payoff of a decision: by chance, as learned, and at best."""
+
+    random: float
+    learned: float
+    best: float
+
+    @property
+    def share(self) -> float:
+        """Of what there is to gain."""
+        return (self.learned - self.random) / (self.best - self.random)
+
+
+@dataclass(frozen=True)
+class Stays:
+    """Rules drawn evenly from what is allowed, anew for each world, that stay for an episode."""
+
+    society: Society
+    draws: Draws
+
+    def start(self, worlds: int) -> Tensor:
+        """[B, M]"""
+        low, high = bounds(self.society)
+        return low + (high - low) * self.draws.uniform("rules that stay", 0, len(low))
+
+    def propose(self, memory: Tensor, seen: PublicStep) -> tuple[Tensor, Tensor]:
+        return memory, memory
+
+
+class FullTime:
+    """Workers who always work 40 hours."""
+
+    def start(self, people: People) -> None:
+        return None
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        return None, Decisions(torch.full(round.choices.shape[:2], LEVELS.index(FULL_TIME)), None)
+
+
+def dynamic_programming(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
+    """One worker in a small town where all others work 40 hours."""
+    town = IncomeTax()
+    town.agents = WORKERS
+    rosters, others = _rosters(town, "communities"), FullTime()
+
+    def rules(d: Draws) -> Principal:
+        return Stays(town, d)
+
+    trainer = _alone(School(town, rosters, replace(settings, discount=1.0), seed, others), rules)
+    d = _held_out(seed, worlds)
+    people = rosters.people(d)
+    mine = deviators(d, people)
+    played = play(town, Deviating(trainer.policy, others), people, rules(d), d)
+    learned = played.sealed.payoff.transpose(1, 2)[mine].mean()
+    random, best = (_by_hours(town, people, played.episode.mechanism, mine, over) for over in (_mean, _most))
+    return Gained(random, float(learned), best)
+
+
+def _by_hours(town: IncomeTax, people: People, rules: Tensor, mine: Tensor, over: Callable[[Tensor], Tensor]) -> float:
+    """Mean payoff of a year when hours are chosen by `over` what each brings, from rules [B, T, M] that were in force.
+
+    Others work 40 hours, so that a state is a year and one's own hours in the year before: Bellman's equation.
+    """
+    steps, levels = town.steps, len(LEVELS)
+    before = [[town.reset(people)]]
+    rewards = list[Tensor]()
+    for t in range(steps):
+        taken = [[_worked(town, state, rules[:, t], mine, k) for k in range(levels)] for state in before[-1]]
+        rewards.append(torch.stack([torch.stack([paid for _, paid in row], -1) for row in taken], 1))  # [B, J, K]
+        before.append([state for state, _ in taken[0]])  # the year before last no longer matters
+    ahead = torch.zeros(people.worlds, levels)  # [B, K] what comes after each number of hours
+    for reward in reversed(rewards):
+        ahead = over(reward + ahead[:, None])  # [B, J]
+    return float(ahead.mean() / steps)
+
+
+def _worked(town: IncomeTax, state: State, rules: Tensor, mine: Tensor, level: int) -> tuple[State, Tensor]:
+    """The state after a year in which one worker of each world works that much, and what it is paid [B]."""
+    action = torch.where(mine, level, LEVELS.index(FULL_TIME))
+    after = town.step(state, rules, action)
+    return after.state, after.payoff[mine]
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.mean(-1)
+
+
+def _most(values: Tensor) -> Tensor:
+    return values.amax(-1)
+
+
+def economist(settings: BestResponseSettings, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
+    """The workers of LLM Economist, whose best hours follow from a formula: in dollars, and in shares of own income."""
+    town = LLMEconomist()
+    rosters = _rosters(town, "us_incomes")
+    policy = train(town, rosters, lambda d: Stays(town, d), settings, seed, quiet)
+    d = _held_out(seed, max(1, worlds // 10))
+    e = play(town, RLPopulation(policy), rosters.people(d), Stays(town, d), d).episode
+    features, rules = e.features[:, :-1].flatten(0, 1), e.mechanism.flatten(0, 1)  # [B T, ...]
+    gross, owed, _ = town.market.money(features, rules)
+    worth = gross - owed - effort(town.market.hours)  # [B T, N, K] dollars, but for a lump sum that hangs on all
+    chances, income = e.choice.flatten(0, 1), town.market.income(features)[..., None]
+    yield "llm_economist_v1, in dollars", _gained(worth, chances)
+    yield "llm_economist_v1, in own incomes", _gained(worth / income, chances)
+
+
+def games(learn: Learner, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
+    """The 2x2 games, without rewards."""
+    for name in GAMES:
+        game = matrix_game(payoffs=name)
+        rosters, rules, d = _rosters(game, "players"), Fixed(game.default_mechanism()), _held_out(seed, worlds)
+        people = rosters.people(d)
+        e = play(game, learn(game, rosters, rules, seed), people, rules, d).episode
+        worth = torch.stack([_against_the_mean(game, e, people, t) for t in range(game.steps)], 1)
+        yield name, _gained(worth, e.choice)
+
+
+def by_ppo(settings: BestResponseSettings, shared: bool) -> Learner:
+    """One network for all, or one for each seat."""
+    return lambda society, rosters, rules, seed: RLPopulation(
+        train(society, rosters, lambda d: rules, settings, seed, quiet, shared)
+    )
+
+
+def by_table(settings: QSettings) -> Learner:
+    """One table for all."""
+    return lambda society, rosters, rules, seed: TabularPopulation(
+        train_table(society, rosters, lambda d: rules, settings, seed, quiet)
+    )
+
+
+def _against_the_mean(game: MatrixGame, e: Episode, people: People, step: int) -> Tensor:
+    """[B, N, K] what each choice is worth against what the other groups do on the mean in that step."""
+    features, groups = e.features[:, step].clone(), e.features[:, step, :, : game.groups]
+    shares = groups.transpose(1, 2) @ e.choice[:, step] / groups.sum(1)[..., None]  # [B, n, K]
+    features[..., -game.groups * game.size :] = shares.flatten(1)[:, None]
+    return game.values(State(step, features, people), e.mechanism[:, step])
+
+
+def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
+    """One driver among the scripted ones of a town that stays, under tolls that differ between worlds.
+
+    What the others do is known on the mean from the scripted people's own chances, and minutes are linear in it.
+    """
+    game, others = congestion_game(), ScriptedPopulation()
+    rosters = _OneTown(_rosters(game, "drivers"))
+
+    def rules(d: Draws) -> Principal:
+        return Stays(game, d)
+
+    trainer = _alone(School(game, rosters, settings, seed, others), rules)
+    d = _held_out(seed, worlds)
+    people = rosters.people(d)
+    mine = deviators(d, people)
+    e = play(game, Deviating(trainer.policy, others), people, rules(d), d).episode
+    worth = torch.stack([_on_each_road(game, e, people, mine, t) for t in range(game.steps)], 1)  # [B, T, K]
+    taken = torch.nn.functional.one_hot(e.action.transpose(1, 2)[mine], worth.shape[-1])  # [B, T, K]
+    return _gained(worth, taken)
+
+
+def _on_each_road(game: CongestionGame, e: Episode, people: People, mine: Tensor, step: int) -> Tensor:
+    """[B, K] what each road is worth to the one driver of each world, who gets a share of its own toll back."""
+    tolls = e.mechanism[:, step]
+    chances = game.teacher(State(step, e.features[:, step], people), tolls).exp()  # [B, N, K]
+    others = (chances * ~mine[..., None]).sum(1)  # [B, K] drivers
+    minutes = game.minutes((others + 1) / game.agents)
+    return -game.worth(people)[mine][:, None] * minutes - tolls * (1 - 1 / game.agents)
+
+
+@dataclass(frozen=True)
+class _OneTown:
+    """The same roster in all worlds."""
+
+    rosters: Sampler | Village
+
+    def people(self, draws: Draws) -> People:
+        return self.rosters.people(replace(draws, episodes=torch.zeros_like(draws.episodes)))
+
+
+def _alone(school: School, rules: Rules) -> Trainer:
+    """One person who has learned in each world, among others who do not."""
+    trainer, iterations = Trainer(school, rules), school.settings.iterations
+    for i in range(iterations):
+        trainer.learn(rules, 1 - i / iterations)
+    return trainer
+
+
+def pennies(settings: BestResponseSettings, seed: int) -> Exploitability:
+    """What one person could gain among those who learned matching pennies, in points of a decision."""
+    game = matrix_game(payoffs="matching_pennies")
+    rosters, rules = _rosters(game, "players"), Fixed(game.default_mechanism())
+    policy = train(game, rosters, lambda d: rules, settings, seed, quiet)
+    return exploitability(game, RLPopulation(policy), rosters, lambda d: rules, settings, seed + 1, quiet)
+
+
+def mirror_descent() -> float:
+    """The largest distance of a probability from the published equilibria."""
+    scaled = (ROCK - ROCK.min()) / (ROCK.max() - ROCK.min())
+    found = {heat: quantal_equilibrium([scaled, 1 - scaled], heat).policies for heat in PUBLISHED}
+    known = {heat: torch.tensor(policy, dtype=torch.float64) for heat, policy in PUBLISHED.items()}
+    return max(float((policy - known[heat]).abs().max()) for heat in PUBLISHED for policy in found[heat])
+
+
+def _gained(worth: Tensor, chances: Tensor) -> Gained:
+    """From what each choice is worth and how likely it is, [..., K] each."""
+    return Gained(float(worth.mean()), float((worth * chances).sum(-1).mean()), float(worth.amax(-1).mean()))
+
+
+def _rosters(society: Society, home: str) -> Sampler | Village:
+    path = ROOT / "personas" / "populations" / f"{home}.yaml"
+    return open_rosters(path, society.agents, "all", society.attributes_used, society.traits_used)
+
+
+def _held_out(seed: int, worlds: int) -> Draws:
+    return draws(child_seed(seed, "held out"), 0, worlds)
