@@ -18,6 +18,7 @@ from personas.load import (
     same_id_problems,
 )
 from personas.people import Persona
+from personas.schema import PopulationFile
 from personas.traits import TRAITS, grade, natural_text
 from personas.words import clean, render, split_words, trait_sentence
 
@@ -223,7 +224,7 @@ def _flat(path: Path) -> dict[str, str]:
         case "frozen roster":
             return _frozen_fields(path)
         case "population":
-            return dict(_branches("", load_population(path).model_dump()))
+            return _population_fields(load_population(path))
         case _:
             return _persona_fields(load_persona(path))
 
@@ -245,6 +246,11 @@ def _persona_fields(persona: Persona) -> dict[str, str]:
     for name, value in persona.traits.items():
         fields[f"traits.{name}"] = f"{value:.6g}: {trait_sentence(persona, name)}"
     return fields
+
+
+def _population_fields(file: PopulationFile) -> dict[str, str]:
+    rows = range(len(file.census.shares)) if file.table else ()
+    return {**dict(_branches("", file.model_dump())), **{f"table row {i + 1}": file.census.told(i) for i in rows}}
 
 
 def _branches(place: str, node: object) -> Iterable[tuple[str, str]]:
