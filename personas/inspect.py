@@ -159,9 +159,17 @@ def diff(before: Path, after: Path) -> list[Change]:
     if kinds[0] != kinds[1]:
         message = f"a {kinds[1]} cannot be compared with a {kinds[0]}; give two of one kind"
         raise PersonaFileError([Problem(after, None, "", message)])
-    fields = [_flat(before), _flat(after)]
-    names = list(dict.fromkeys([*fields[0], *fields[1]]))
-    pairs = [(name, fields[0].get(name, "(none)"), fields[1].get(name, "(none)")) for name in names]
+    return _changes(_flat(before), _flat(after))
+
+
+def edits(before: Persona, after: Persona) -> list[Change]:
+    """Field by field, what differs between two people."""
+    return _changes(_persona_fields(before), _persona_fields(after))
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    names = list(dict.fromkeys([*before, *after]))
+    pairs = [(name, before.get(name, "(none)"), after.get(name, "(none)")) for name in names]
     return [Change(clean(name), clean(old), clean(new)) for name, old, new in pairs if old != new]
 
 

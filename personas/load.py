@@ -161,25 +161,35 @@ def _tree(path: Path, content: bytes) -> Tree:
 def _checked(
     path: Path, tree: Source, kind: type[Model], check: Callable[[Model], Iterable[tuple[tuple[int | str, ...], str]]]
 ) -> Model:
-    file, problems = _validated(path, tree, kind)
+    file, problems, left_out = _validated(path, tree, kind)
     checked = check(file) if file else ()
-    problems += [Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in checked]
+    problems += [
+        Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in checked if at[-1] not in left_out
+    ]
     if file is None or problems:
         raise PersonaFileError(sorted(problems, key=lambda problem: problem.line or 0))
     return file
 
 
-def _validated(path: Path, tree: Source, kind: type[Model]) -> tuple[Model | None, list[Problem]]:
-    """The file, and what is wrong with it. Unknown keys alone do not keep the values of the others unchecked."""
-    data, problems = tree.data, list[Problem]()
+def _validated(path: Path, tree: Source, kind: type[Model]) -> tuple[Model | None, list[Problem], frozenset[int | str]]:
+    """The file, what is wrong with it, and the last keys of what it was read without: unknown keys, and of a person
+    wrong values, so that they alone do not keep the rest unchecked.
+    """
+    data, problems, left_out = tree.data, list[Problem](), frozenset[int | str]()
     for _ in range(2):
         try:
-            return kind.model_validate(data), problems
+            return kind.model_validate(data), problems, left_out
         except ValidationError as error:
             found = error.errors()
         problems = problems or [_problem(path, tree, kind, details) for details in found]
-        data = _without(data, [details["loc"] for details in found if details["type"] == "extra_forbidden"])
-    return None, problems
+        wrong = [d["loc"] for d in found if d["type"] == "extra_forbidden" or _apart(kind, d["type"])]
+        data, left_out = _without(data, wrong), frozenset(key for at in wrong for key in at[1:2])
+    return None, problems, left_out
+
+
+def _apart(kind: type[Strict], fault: str) -> bool:
+    """Can what is wrong be left out, and the rest be right? In a population one thing hangs on another."""
+    return kind is PersonaFile and fault != "missing"
 
 
 def _without(data: object, places: Sequence[Place]) -> object:
