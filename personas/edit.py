@@ -2,7 +2,6 @@
 
 import io
 import re
-import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import CommentMark
-from ruamel.yaml.scalarstring import FoldedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from personas.fields import Field
 from personas.load import PersonaFileError, Problem
 from personas.schema import PersonaFile, is_public
-from personas.write import WIDTH, hours_comment, trait_text
+from personas.write import hours_comment, is_plain, lines_of, trait_text
 from personas.yaml_tree import UnreadableError, parse_tree
 
 SECTIONS = tuple(PersonaFile.model_fields)  # in the order in which a file has them
@@ -52,8 +51,9 @@ def _yaml() -> YAML:
 
 
 def _put(root: CommentedMap, field: Field, value: object) -> None:
+    value = _text(value, field == ("biography",)) if isinstance(value, str) else value
     if len(field) == 1:
-        _set(root, field[0], _folded(value) if field == ("biography",) else value)
+        _set(root, field[0], value)
         return
     if not isinstance(root.get(field[0]), CommentedMap):
         _set(root, field[0], CommentedMap())
@@ -62,7 +62,8 @@ def _put(root: CommentedMap, field: Field, value: object) -> None:
         _put_fact(group, field[1], field[2], value)
         return
     if field[0] == "traits" and isinstance(value, float | int):
-        value = _yaml().load(trait_text(value))  # a number that keeps its zeros
+        told = trait_text(value)
+        value = float(value) if "e" in told else _yaml().load(told)  # a number that keeps its zeros
     _set(group, field[1], value)
     if field == ("traits", "preferred_hours"):
         _tell_hours(group, value)
@@ -84,14 +85,14 @@ def _set(group: CommentedMap, key: str, value: object) -> None:
             group.ca.items[key] = [None, None, CommentToken("\n" + after, CommentMark(0), None), None]
 
 
-def _folded(text: object) -> object:
-    """A text that is written over several lines, where it can be."""
-    lines = textwrap.wrap(str(text), WIDTH - 2, break_long_words=False, break_on_hyphens=False)
-    if not (isinstance(text, str) and text.isprintable() and " ".join(lines) == text):
-        return text
-    folded: Any = FoldedScalarString(text)
-    folded.fold_pos = list(accumulate((len(line) + 1 for line in lines[1:]), initial=len(lines[0])))[: len(lines) - 1]
-    return folded
+def _text(text: str, folded: bool) -> str:
+    """A text in the style that keeps it: over several lines if it may be, plain, or in double quotes."""
+    lines = lines_of(text) if folded else []
+    if not lines:
+        return text if is_plain(text) else DoubleQuotedScalarString(text)
+    made: Any = FoldedScalarString(text)
+    made.fold_pos = list(accumulate((len(line) + 1 for line in lines[1:]), initial=len(lines[0])))[: len(lines) - 1]
+    return made
 
 
 def _put_fact(group: CommentedMap, name: str, leaf: str, value: object) -> None:

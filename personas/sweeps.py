@@ -65,6 +65,6 @@ def read_the_same(name: str, values: Sequence[float]) -> list[tuple[float, float
 
 
 def _told(value: float, values: Sequence[float]) -> str:
-    """The value in two decimals, or in as many more as tell it from the others."""
-    places = next(d for d in range(2, DECIMALS + 1) if len({f"{v:.{d}f}" for v in values}) == len(values))
+    """The value in two decimals, or in as many more as the values have."""
+    places = next(d for d in range(2, DECIMALS + 1) if d == DECIMALS or all(float(f"{v:.{d}f}") == v for v in values))
     return f"{value:.{places}f}"

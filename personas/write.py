@@ -32,10 +32,14 @@ def _section(name: str, entries: Mapping[str, str]) -> list[str]:
 
 
 def _biography(text: str) -> list[str]:
+    lines = lines_of(text)
+    return ["biography: >-", *(f"  {line}" for line in lines)] if lines else [f"biography: {quoted(text)}"]
+
+
+def lines_of(text: str) -> list[str]:
+    """A text broken into lines as the village's biographies are; none where it would not come back as it is."""
     lines = textwrap.wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
-    if text.isprintable() and " ".join(lines) == text:  # else line ends or spaces would not come back as they are
-        return ["biography: >-", *(f"  {line}" for line in lines)]
-    return [f"biography: {quoted(text)}"]
+    return lines if text.isprintable() and text == text.strip() and " ".join(lines) == text else []
 
 
 def _attribute(persona: Persona, name: str) -> str:
@@ -60,8 +64,13 @@ def hours_comment(value: float) -> str:
 
 def _scalar(value: float | str) -> str:
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML else quoted(value)
+        return value if is_plain(value) else quoted(value)
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def is_plain(text: str) -> bool:
+    """Does a text need no quotes where it stands alone?"""
+    return bool(_PLAIN.fullmatch(text)) and text.lower() not in _WORDS_OF_YAML
 
 
 def quoted(text: str) -> str:
