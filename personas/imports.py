@@ -62,7 +62,8 @@ def _person(row: Row, defaults: Mapping[Field, object]) -> Persona:
         try:
             row.data["id"] = id_of(name)
         except ValueError as error:
-            raise PersonaFileError([Problem(row.file, row.line, "name", str(error))]) from None
+            told = row.names.get(("name",), "name")
+            raise PersonaFileError([Problem(row.file, row.line, told, str(error))]) from None
     return persona_of(row.file, row)
 
 

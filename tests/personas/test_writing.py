@@ -12,119 +12,15 @@ from personas.fields import field_of, id_of, stands, value_of
 from personas.load import PersonaFileError, load_folder, load_persona, parse_persona
 from personas.people import Persona
 from personas.sweeps import copies, evenly, read_the_same
-from personas.traits import TRAITS
-from personas.words import clean
 from personas.write import persona_text, place_people
+from tests.personas.anybody import LINES, SHARES, people
 
 VILLAGE = Path(__file__).parents[2] / "personas" / "village"
 MARIA = VILLAGE / "maria-keller.yaml"
 
-_LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs"])
-_LINES = st.text(_LETTERS, min_size=1, max_size=40).filter(lambda text: bool(clean(text)))
-_IDS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,9}", fullmatch=True)
-_SHARES = st.floats(0, 1)
-_NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-_NAMES = _IDS.filter(lambda name: name not in ("wage", "age", "occupation"))
-
-
-@st.composite
-def people(
-    draw: st.DrawFn, numbers: st.SearchStrategy[float] = _NUMBERS, shares: st.SearchStrategy[float] = _SHARES
-) -> Persona:
-    """Anybody whom a persona file may tell."""
-    attributes: dict[str, float | str] = draw(st.dictionaries(_NAMES, numbers | _LINES, max_size=3))
-    if draw(st.booleans()):
-        attributes["wage"] = draw(st.floats(0.02, 1e5))
-    traits = draw(st.dictionaries(st.sampled_from(sorted(TRAITS)), shares, max_size=4))
-    return Persona(
-        id=draw(_IDS),
-        name=draw(_LINES),
-        biography=draw(st.text(_LETTERS, max_size=200) | st.text("ab :#'\"{}[],&*!|>%@`-?\\\n", max_size=80)),
-        attributes=attributes,
-        public=frozenset(name for name in attributes if draw(st.booleans())),
-        traits=traits,
-        words={name: draw(_LINES) for name in traits if draw(st.booleans())},
-    )
-
-
-@settings(max_examples=40, deadline=None)
-@given(people())
-def test_what_is_written_is_read_back(person: Persona):
-    assert parse_persona(Path("x.yaml"), persona_text(person)) == person
-
-
-@pytest.mark.parametrize("file", sorted(VILLAGE.glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_village_is_written_as_it_stands(file: Path):
-    """But for where its biographies are broken into lines."""
-    assert persona_text(load_persona(file)).split() == file.read_text().split()
-    assert edited(file, file.read_text(), {}) == file.read_text()
-
-
-TEXT = """\
-# top
-id: anna
-name: Anna  # as she is called
-# about facts
-attributes:
-  wage: 46  # dollars an hour
-  age: {value: 46, public: true}  # years
-  # after age
-
-# traits now
-traits:
-  habit: 0.5  # habit
-  # between
-  preferred_hours: 0.50  # 42 hours a week
-# own words
-words:
-  habit: 'Never.'
-"""
-
-
-def edit(*pairs: str, unset: tuple[str, ...] = (), text: str = TEXT) -> str:
-    sets = {
-        field_of(name): value_of(field_of(name), value) for name, _, value in (pair.partition("=") for pair in pairs)
-    }
-    return edited(Path("anna.yaml"), text, sets, [field_of(name) for name in unset])
-
-
-def test_an_edit_changes_its_line_only():
-    assert edit("habit=0.25", "wage=40") == TEXT.replace("habit: 0.5  #", "habit: 0.25 #").replace(
-        "wage: 46 ", "wage: 40 "
-    )
-    assert edit("age.public=no") == TEXT.replace("public: true}  #", "public: false} #")
-    assert edit("name=Ann") == TEXT.replace("name: Anna  #", "name: Ann   #")
-
-
-def test_the_comment_says_how_many_hours_are_meant():
-    assert "preferred_hours: 0.10  # 28 hours a week\n# own words" in edit("preferred_hours=0.1")
-
-
-def test_what_is_new_stands_in_its_place_and_comments_stay_in_theirs():
-    text = edit("trust=0.1", "attributes.height=180", "wage.public=false", "biography=You sing.")
-    assert "\n  preferred_hours: 0.50  # 42 hours a week\n  trust: 0.10\n# own words\nwords:\n" in text
-    assert "\n  height: {value: 180, public: false}\n  # after age\n\n# traits now\ntraits:\n" in text
-    assert "wage: {value: 46, public: false} # dollars an hour" in text
-    assert "name: Anna  # as she is called\nbiography: >-\n  You sing.\n" in text
-    assert parse_persona(Path("anna.yaml"), text).attributes["height"] == 180
-
-
-def test_what_is_taken_out_is_gone():
-    assert "words" not in edit(unset=("words.habit",)).replace("own words", "")
-    assert "age" not in parse_persona(Path("anna.yaml"), edit(unset=("age",))).attributes
-    with pytest.raises(PersonaFileError, match=r"anna\.yaml: traits\.trust: is not there"):
-        edit(unset=("trust",))
-
-
-def test_windows_line_ends_stay():
-    text = edit("habit=0.25", text=TEXT.replace("\n", "\r\n"))
-    assert text.count("\r\n") == text.count("\n") == TEXT.count("\n")
-
 
 @settings(max_examples=60, deadline=None)
-@given(
-    people(st.integers(-(10**9), 10**9).map(float), st.floats(0.001, 1)), _SHARES, _LINES
-)  # written without exponents
+@given(people(st.integers(-(10**9), 10**9).map(float), st.floats(0.001, 1)), SHARES, LINES)  # written without exponents
 def test_an_edit_of_anybody_says_what_was_set(person: Persona, habit: float, biography: str):
     sets: dict[tuple[str, ...], object] = {("traits", "habit"): habit, ("biography",): biography}
     after = parse_persona(Path("x.yaml"), edited(Path("x.yaml"), persona_text(person), sets))
