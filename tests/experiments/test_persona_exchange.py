@@ -11,6 +11,7 @@ from experiments.config import load_config
 from experiments.errors import ROOT, UserError
 from experiments.people_files import files_of, people_hash
 from experiments.runs import mark_finished, open_finished, open_run
+from experiments.stages import JSON
 from learning.draws import draws
 from personas.load import load_folder
 from personas.rosters import open_rosters
@@ -115,8 +116,8 @@ def test_a_run_keeps_the_table_of_its_people_and_refuses_another(tmp_path: Path)
         shutil.copy(WORKERS.with_name(name), tmp_path)
     (tmp_path / "c.yaml").write_text("society: {name: income_tax}\npopulation: {people: us_workers.yaml}\n")
     config = load_config(tmp_path / "c.yaml")
-    with open_run(config, tmp_path / "runs"):
-        pass
+    with open_run(config, tmp_path / "runs") as run:
+        run.stages.get("costly", JSON, lambda: [1])
     table = tmp_path / "us_workers.csv"
     table.write_text(table.read_text().replace("144\n", "145\n", 1))
     with pytest.raises(UserError, match="was edited after this run began"):
