@@ -23,7 +23,9 @@ from personas.traits import TRAITS, grade, natural_text
 from personas.words import clean, render, split_words, trait_sentence
 
 SHIPPED = Path(__file__).parent / "village_biographies.json"  # id -> fingerprint: the village may be edited in place
-POPULATION_KEYS = frozenset({"size", "communities", "correlations"})  # a file with one of these is a population
+POPULATION_KEYS = frozenset(
+    {"size", "communities", "correlations", "table"}
+)  # a file with one of these is a population
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from personas.load import PersonaFileError, Problem, load_persona, parse_persona, persona_paths
@@ -126,11 +126,15 @@ def _in_the_way(texts: Mapping[str, str], folder: Path, force: bool) -> list[Pro
     files = [folder / f"{id_}.yaml" for id_ in texts]
     there = [] if force else [path for path in files if os.path.lexists(path)]
     problems = [Problem(folder, None, "", _replaced(there))] if there else []
-    others = [path for path in _persons(folder) if path not in files]
-    return problems + [
+    return [*problems, *same_ids(texts, folder, files)]
+
+
+def same_ids(ids: Collection[str], folder: Path, but: Collection[Path]) -> list[Problem]:
+    """A problem for every file of a folder, but for some, whose person has one of these ids."""
+    return [
         Problem(path, None, "id", f"{id_!r} is already the id of this file; give the new one another id, or remove it")
-        for path in others
-        if (id_ := _id(path)) in texts
+        for path in _persons(folder)
+        if path not in but and (id_ := _id(path)) in ids
     ]
 
 

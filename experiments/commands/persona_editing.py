@@ -12,6 +12,7 @@ from experiments.errors import ROOT, UserError
 from experiments.tables import counted, print_table
 
 if TYPE_CHECKING:
+    from experiments.persona_editor import Typed
     from personas.fields import Field
     from personas.people import Persona
 
@@ -84,15 +85,28 @@ def edit(
     else:
         typed = persona_editor.typed(file, lambda told: typer.echo(told, err=True), _again)
         text = typed.text
-    was = _valid(file)
     if text.encode() == before and output is None:
         typer.echo("nothing was changed")
     else:
-        persona_editor.put(file, before, target, text)
+        was = _valid(file)
+        _put(file, before, target, text, typed)
         typer.echo(f"written: {target}")
         _tell_edits(was, load_persona(target))
     if typed:
         typed.done()
+
+
+def _put(file: Path, before: bytes, target: Path, text: str, typed: "Typed | None") -> None:
+    from experiments.persona_editor import put
+
+    try:
+        if target != file:
+            _refuse_twin(target, text)
+        put(file, before, target, text)
+    except (ValueError, OSError):
+        if typed:
+            typer.echo(f"what you typed is in {typed.copy}", err=True)
+        raise
 
 
 def _by_options(file: Path, sets: "dict[Field, object]", gone: "list[Field]") -> str:
@@ -121,6 +135,16 @@ def _target(file: Path, output: Path | None, force: bool) -> Path:
     if output is not None and output.exists() and not force and not output.samefile(file):
         raise UserError("is there already", where=str(output), fix="name another file, or give --force")
     return output or file
+
+
+def _refuse_twin(output: Path, text: str) -> None:
+    """PersonaFileError: somebody else in the folder of the new file has its id."""
+    from personas.load import PersonaFileError, parse_persona
+    from personas.write import same_ids
+
+    twins = same_ids([parse_persona(output, text).id], output.parent, [output])
+    if twins:
+        raise PersonaFileError(twins)
 
 
 def _again() -> bool:

@@ -128,6 +128,13 @@ def test_an_edit_that_a_model_does_not_read_says_so(tmp_path: Path) -> None:
     assert load_persona(tmp_path / "ahmet.yaml").words == {}
 
 
+def test_a_copy_beside_its_original_needs_an_id_of_its_own(tmp_path: Path, maria: Path) -> None:
+    message = refused("edit", maria, "--set", "habit=0.1", "--output", tmp_path / "other.yaml")
+    assert "maria.yaml: id: 'maria-keller' is already the id of this file" in message
+    told("edit", maria, "--set", "habit=0.1", "--set", "id=maria-2", "--output", tmp_path / "other.yaml")
+    assert [person.id for person in load_folder(tmp_path)] == ["maria-keller", "maria-2"]
+
+
 def test_an_edit_of_nothing(maria: Path) -> None:
     assert "nothing was changed" in told("edit", maria, "--set", f"habit={load_persona(maria).traits['habit']}")
 
@@ -206,7 +213,11 @@ def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(
 ) -> None:
     other = f"{SET}; pathlib.Path({str(maria)!r}).write_text('id: other\\nname: Other\\n')"
     monkeypatch.setenv("EDITOR", editor(tmp_path, other))
-    assert "somebody else changed this file" in refused("edit", maria)
+    output = refused("edit", maria)
+    assert "somebody else changed this file" in output
+    kept = Path(output.split("what you typed is in ")[1].splitlines()[0])
+    assert "elasticity: 0.84" in kept.read_text()
+    shutil.rmtree(kept.parent)
     assert load_persona(maria).id == "other"
 
 
