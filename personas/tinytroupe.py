@@ -39,7 +39,7 @@ def tinytroupe_people(path: Path) -> tuple[list[Row], tuple[str, ...]]:
             problems.append(found)
         else:
             rows.append(Row(file, None, _data(found), _NAMES))
-            left |= dict.fromkeys(_left_out(found))
+            left |= dict.fromkeys(map(clean, _left_out(found)))
     if not files:
         problems.append(Problem(path, None, "", "there is no .json file in this folder"))
     if problems:

@@ -227,6 +227,12 @@ def test_a_broken_agent_is_refused(tmp_path: Path, change: str, to: str, right: 
     assert right in str(caught.value)
 
 
+def test_what_is_left_out_cannot_steer_a_terminal(tmp_path: Path):
+    agent = {"type": "TinyPerson", "persona": {"name": "A", "\x1b[2Jgone": 1}}
+    (tmp_path / "a.json").write_text(json.dumps(agent))
+    assert tinytroupe_people(tmp_path)[1] == ("[2Jgone",)
+
+
 def test_a_folder_without_agents_is_refused(tmp_path: Path):
     with pytest.raises(PersonaFileError, match=r"no \.json file"):
         tinytroupe_people(tmp_path)
