@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.config import Config
 from experiments.errors import ROOT, UserError
-from personas.load import persona_paths
+from personas.load import persona_paths, population_files
 
 
 def people_file(config: Config) -> Path:
@@ -24,17 +24,17 @@ def people_file(config: Config) -> Path:
 
 
 def people_hash(path: Path) -> str:
-    """SHA-256 of a population file, or of the persons' files of a folder with their names."""
+    """SHA-256 of a population file with its table, or of the persons' files of a folder; and of their names."""
     digest = hashlib.sha256()
     for file in files_of(path):
-        name, content = file.relative_to(path).as_posix(), file.read_bytes()
+        name, content = "." if file == path else file.name, file.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 
 def files_of(people: Path) -> list[Path]:
     """What is read of them: whatever else a folder holds is nobody's business. PersonaFileError where nobody is."""
-    return [file for file in persona_paths(people) if file.is_file()] if people.is_dir() else [people]
+    return [file for file in persona_paths(people) if file.is_file()] if people.is_dir() else population_files(people)
 
 
 def keep_people(files: Sequence[Path], kept: Path) -> None:

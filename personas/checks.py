@@ -10,11 +10,13 @@ from personas.schema import (
     AnyTraitLaw,
     Choice,
     Constant,
+    FromTable,
     Gb2,
     Logistic,
     PersonaFile,
     PopulationFile,
     TraitConstant,
+    TraitFromTable,
     TraitNormal,
     TraitUniform,
 )
@@ -48,13 +50,29 @@ def persona_problems(file: PersonaFile) -> Found:
 
 def population_problems(file: PopulationFile) -> Found:
     for name, law in file.attributes.items():
-        yield from _attribute_problems(name, law)
+        if not isinstance(law, FromTable):
+            yield from _attribute_problems(name, law)
     for name, law in file.traits.items():
-        yield from _trait_problems(file, name, law)
+        if not isinstance(law, TraitFromTable):
+            yield from _trait_problems(file, name, law)
+    yield from _table_problems(file)
     yield from _correlation_problems(file)
     for i, name in enumerate(file.communities):
         if name in file.communities[:i]:
             yield ("communities", i), f"{name!r} is listed twice"
+
+
+def _table_problems(file: PopulationFile) -> Found:
+    read = file.table_laws()
+    if file.table is None:
+        for name in read:
+            where = "attributes" if name in file.attributes else "traits"
+            yield (where, name), "there is no table; name one, such as table: {file: census.csv, counts: count}"
+        return
+    if (file.table.counts is None) == (file.table.shares is None):
+        yield ("table",), "should name one column, either of counts (counts: count) or of shares (shares: share)"
+    if not read:
+        yield ("table",), "nothing is drawn from it; give an attribute or a trait {law: table}"
 
 
 def _attribute_problems(name: str, law: AnyAttributeLaw) -> Found:
@@ -125,8 +143,7 @@ def _correlation_problems(file: PopulationFile) -> Found:
         for name in pair.between:
             if name not in variables:
                 sound = False
-                hint = suggest(name, variables)
-                yield ("correlations", i, "between"), f"{name!r} does not vary here{hint}; {', '.join(variables)} do"
+                yield ("correlations", i, "between"), _not_correlated(file, name, variables)
         if len(set(pair.between)) < 2 or frozenset(pair.between) in seen:
             sound = False
             yield ("correlations", i, "between"), "should name two different variables, each pair once"
@@ -141,5 +158,11 @@ def _correlation_problems(file: PopulationFile) -> Found:
             )
 
 
-def _varies(law: AnyAttributeLaw | AnyTraitLaw) -> bool:
-    return not isinstance(law, Choice | Constant | TraitConstant)
+def _not_correlated(file: PopulationFile, name: str, variables: list[str]) -> str:
+    if name in file.table_laws():
+        return f"{name!r} is drawn from the table, and goes with what else stands in its row"
+    return f"{name!r} does not vary here{suggest(name, variables)}; {', '.join(variables)} do"
+
+
+def _varies(law: AnyAttributeLaw | AnyTraitLaw | FromTable | TraitFromTable) -> bool:
+    return not isinstance(law, Choice | Constant | TraitConstant | FromTable | TraitFromTable)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from personas.load import PersonaFileError, Problem
 from personas.people import People, Persona, gather
-from personas.schema import Identifier, Share, Strict
+from personas.schema import PersonId, Share, Strict
 
 FORMAT = 1
 Model = TypeVar("Model", bound=Strict)
@@ -30,7 +30,7 @@ class Header(Strict):
 
 
 class FrozenPerson(Strict):
-    id: Identifier
+    id: PersonId
     name: str
     biography: str
     attributes: dict[str, float | str]

@@ -18,11 +18,14 @@ from personas.load import (
     same_id_problems,
 )
 from personas.people import Persona
+from personas.schema import PopulationFile
 from personas.traits import TRAITS, grade, natural_text
 from personas.words import clean, render, split_words, trait_sentence
 
 SHIPPED = Path(__file__).parent / "village_biographies.json"  # id -> fingerprint: the village may be edited in place
-POPULATION_KEYS = frozenset({"size", "communities", "correlations"})  # a file with one of these is a population
+POPULATION_KEYS = frozenset(
+    {"size", "communities", "correlations", "table"}
+)  # a file with one of these is a population
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,17 @@ def diff(before: Path, after: Path) -> list[Change]:
     if kinds[0] != kinds[1]:
         message = f"a {kinds[1]} cannot be compared with a {kinds[0]}; give two of one kind"
         raise PersonaFileError([Problem(after, None, "", message)])
-    fields = [_flat(before), _flat(after)]
-    names = list(dict.fromkeys([*fields[0], *fields[1]]))
-    pairs = [(name, fields[0].get(name, "(none)"), fields[1].get(name, "(none)")) for name in names]
+    return _changes(_flat(before), _flat(after))
+
+
+def edits(before: Persona, after: Persona) -> list[Change]:
+    """Field by field, what differs between two people."""
+    return _changes(_persona_fields(before), _persona_fields(after))
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    names = list(dict.fromkeys([*before, *after]))
+    pairs = [(name, before.get(name, "(none)"), after.get(name, "(none)")) for name in names]
     return [Change(clean(name), clean(old), clean(new)) for name, old, new in pairs if old != new]
 
 
@@ -223,7 +234,7 @@ def _flat(path: Path) -> dict[str, str]:
         case "frozen roster":
             return _frozen_fields(path)
         case "population":
-            return dict(_branches("", load_population(path).model_dump()))
+            return _population_fields(load_population(path))
         case _:
             return _persona_fields(load_persona(path))
 
@@ -245,6 +256,11 @@ def _persona_fields(persona: Persona) -> dict[str, str]:
     for name, value in persona.traits.items():
         fields[f"traits.{name}"] = f"{value:.6g}: {trait_sentence(persona, name)}"
     return fields
+
+
+def _population_fields(file: PopulationFile) -> dict[str, str]:
+    rows = range(len(file.census.shares)) if file.table else ()
+    return {**dict(_branches("", file.model_dump())), **{f"table row {i + 1}": file.census.told(i) for i in rows}}
 
 
 def _branches(place: str, node: object) -> Iterable[tuple[str, str]]:

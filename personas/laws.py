@@ -7,6 +7,7 @@ import torch
 from scipy.special import betaincinv, ndtr  # pyright: ignore[reportAttributeAccessIssue] (compiled, without types)
 from torch import Tensor
 
+from personas.census import Column
 from personas.incomes import HOURS_PER_YEAR, income_at, interpolate, tabulate
 from personas.schema import (
     AnyAttributeLaw,
@@ -46,6 +47,14 @@ def attribute_at(law: AnyAttributeLaw, z: Tensor) -> Tensor:
             return torch.bucketize(_share(z), steps / steps[-1], right=True).clamp(max=len(steps) - 1).to(z.dtype)
         case Constant():
             return torch.full_like(z, law.value)
+
+
+def census_at(column: Column, row: Tensor, z: Tensor) -> Tensor:
+    """Values within the bands of the table's rows `row` (int64 [B, N]); of words, their places. Shape, dtype of `z`."""
+    low, high = (torch.tensor(ends, dtype=z.dtype, device=z.device)[row] for ends in (column.low, column.high))
+    if column.whole:
+        return (low + (_share(z) * (high - low + 1)).floor()).minimum(high)
+    return low + (high - low) * _share(z)
 
 
 def trait_at(

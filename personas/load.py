@@ -4,22 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from personas.checks import persona_problems, population_problems
+from personas.csv_rows import FaultyTableError
 from personas.people import Persona
-from personas.schema import (
-    ATTRIBUTE_LAWS,
-    TRAIT_LAWS,
-    PersonaFile,
-    PopulationFile,
-    Strict,
-    allowed_keys,
-    is_public,
-)
+from personas.read_census import read_census
+from personas.schema import PersonaFile, PopulationFile, Strict, is_public
+from personas.schema_keys import ATTRIBUTE_LAWS, TRAIT_LAWS, allowed_keys
 from personas.spelling import suggest
 from personas.words import clean
 from personas.yaml_tree import Place, Tree, UnreadableError, parse_tree
@@ -58,17 +53,51 @@ class PersonaFileError(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Source(Protocol):
+    """Plain data, and where in a file they stand: a `Tree`, or a row of a table."""
+
+    @property
+    def data(self) -> object: ...
+
+    def line_of(self, place: Place) -> int | None: ...
+
+    def name_of(self, place: Place) -> str: ...
+
+
 def load_persona(path: Path) -> Persona:
     """One person. PersonaFileError with every fault of the file."""
-    file = _load(path, PersonaFile, persona_problems)
+    return persona_of(path, read_tree(path))
+
+
+def parse_persona(path: Path, text: str) -> Persona:
+    """The person whom a text tells that is to be the file at `path`. PersonaFileError as for `load_persona`."""
+    return persona_of(path, _tree(path, text.encode("utf-8", "surrogatepass")))
+
+
+def persona_of(path: Path, source: Source) -> Persona:
+    """The person whom these data of the file at `path` tell. PersonaFileError as for `load_persona`."""
+    file = _checked(path, source, PersonaFile, persona_problems)
     public = frozenset(name for name, entry in file.attributes.items() if is_public(name, entry.public))
     attributes = {name: entry.value for name, entry in file.attributes.items()}
     return Persona(file.id, file.name, file.biography, attributes, public, file.traits, file.words)
 
 
 def load_population(path: Path) -> PopulationFile:
-    """A population to sample from. PersonaFileError with every fault of the file."""
-    return _load(path, PopulationFile, population_problems)
+    """A population to sample from, with its table if it has one. PersonaFileError with every fault of the file."""
+    file = _checked(path, read_tree(path), PopulationFile, population_problems)
+    if file.table is None:
+        return file
+    table = path.parent / file.table.file
+    try:
+        return file.with_census(read_census(table, file.table, file.table_laws()))
+    except FaultyTableError as error:
+        raise PersonaFileError([Problem(table, f.line, f.field, f.message) for f in error.faults]) from None
+
+
+def population_files(path: Path) -> list[Path]:
+    """The files that a population file consists of: itself, and its table if it has one. PersonaFileError."""
+    table = load_population(path).table
+    return [path] if table is None else [path, path.parent / table.file]
 
 
 def load_folder(folder: Path) -> list[Persona]:
@@ -114,39 +143,53 @@ def read_tree(path: Path) -> Tree:
         if path.stat().st_size > MAX_BYTES:
             message = f"the file is larger than {MAX_BYTES:,} bytes; a persona or population needs a few thousand"
             raise PersonaFileError([Problem(path, None, "", message)])
-        return parse_tree(path.read_bytes().decode("utf-8"))
+        return _tree(path, path.read_bytes())
+    except OSError as error:
+        raise PersonaFileError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from None
+
+
+def _tree(path: Path, content: bytes) -> Tree:
+    try:
+        return parse_tree(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise PersonaFileError([Problem(path, line, "", "not UTF-8 text; save the file as UTF-8")]) from None
-    except OSError as error:
-        raise PersonaFileError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from None
     except UnreadableError as error:
         raise PersonaFileError([Problem(path, error.line, error.field, error.message)]) from None
 
 
-def _load(
-    path: Path, kind: type[Model], check: Callable[[Model], Iterable[tuple[tuple[int | str, ...], str]]]
+def _checked(
+    path: Path, tree: Source, kind: type[Model], check: Callable[[Model], Iterable[tuple[tuple[int | str, ...], str]]]
 ) -> Model:
-    tree = read_tree(path)
-    file, problems = _validated(path, tree, kind)
+    file, problems, left_out = _validated(path, tree, kind)
     checked = check(file) if file else ()
-    problems += [Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in checked]
+    problems += [
+        Problem(path, tree.line_of(at), tree.name_of(at), message) for at, message in checked if at[-1] not in left_out
+    ]
     if file is None or problems:
         raise PersonaFileError(sorted(problems, key=lambda problem: problem.line or 0))
     return file
 
 
-def _validated(path: Path, tree: Tree, kind: type[Model]) -> tuple[Model | None, list[Problem]]:
-    """The file, and what is wrong with it. Unknown keys alone do not keep the values of the others unchecked."""
-    data, problems = tree.data, list[Problem]()
+def _validated(path: Path, tree: Source, kind: type[Model]) -> tuple[Model | None, list[Problem], frozenset[int | str]]:
+    """The file, what is wrong with it, and the last keys of what it was read without: unknown keys, and of a person
+    wrong values, so that they alone do not keep the rest unchecked.
+    """
+    data, problems, left_out = tree.data, list[Problem](), frozenset[int | str]()
     for _ in range(2):
         try:
-            return kind.model_validate(data), problems
+            return kind.model_validate(data), problems, left_out
         except ValidationError as error:
             found = error.errors()
         problems = problems or [_problem(path, tree, kind, details) for details in found]
-        data = _without(data, [details["loc"] for details in found if details["type"] == "extra_forbidden"])
-    return None, problems
+        wrong = [d["loc"] for d in found if d["type"] == "extra_forbidden" or _apart(kind, d["type"])]
+        data, left_out = _without(data, wrong), frozenset(key for at in wrong for key in at[1:2])
+    return None, problems, left_out
+
+
+def _apart(kind: type[Strict], fault: str) -> bool:
+    """Can what is wrong be left out, and the rest be right? In a population one thing hangs on another."""
+    return kind is PersonaFile and fault != "missing"
 
 
 def _without(data: object, places: Sequence[Place]) -> object:
@@ -159,7 +202,7 @@ def _without(data: object, places: Sequence[Place]) -> object:
     return {key: _without(value, inner[key]) for key, value in data.items() if key not in gone}
 
 
-def _problem(path: Path, tree: Tree, kind: type[Strict], details: ErrorDetails) -> Problem:
+def _problem(path: Path, tree: Source, kind: type[Strict], details: ErrorDetails) -> Problem:
     at = details["loc"]
     field = tree.name_of(at)
     if details["type"] == "missing":

@@ -85,7 +85,7 @@ def open_rosters(
     if size is not None and not 1 <= size <= MOST:
         raise PersonaFileError([Problem(path, None, "", f"a roster of {size} was asked for; give 1 to {MOST}")])
     sampler = Sampler(population if size is None else population.model_copy(update={"size": size}), words)
-    missing = _lacking(attributes, sampler.public_names, traits, population.traits)
+    missing = _missing(attributes, sampler.public_names, traits, population.traits)
     if missing:
         raise PersonaFileError([Problem(path, None, "", f"the society needs {what}; add it") for what in missing])
     return sampler
@@ -98,17 +98,27 @@ def _open_village(folder: Path, size: int | None, attributes: tuple[str, ...], t
         message = f"a roster of {size} was asked for; as many people as live here can be in it: 1 to {len(residents)}"
         raise PersonaFileError([Problem(folder, None, "", message)])
     problems = [
-        Problem(path, None, "", f"the society needs {what} of everyone; {persona.name} does not declare it")
+        Problem(path, None, "", _unmet(persona, what, path))
         for path, persona in zip(persona_paths(folder), residents, strict=True)
-        for what in _lacking(attributes, shared_numbers([persona]), traits, persona.traits)
+        for what in lacking(persona, attributes, traits)
     ]
     if problems:
         raise PersonaFileError(problems)
     return Village(residents, size)
 
 
-def _lacking(
-    attributes: tuple[str, ...], numbers: Iterable[str], traits: tuple[str, ...], declared: Iterable[str]
+def _unmet(persona: Persona, what: str, path: Path) -> str:
+    told = f"the society needs {what} of everyone; {persona.name} does not declare it"
+    return f"{told}; write it there, or give it by: solon personas edit {path} --set NAME=VALUE"
+
+
+def lacking(persona: Persona, attributes: Iterable[str], traits: Iterable[str]) -> list[str]:
+    """What a society needs and this person does not declare, in words."""
+    return _missing(attributes, shared_numbers([persona]), traits, persona.traits)
+
+
+def _missing(
+    attributes: Iterable[str], numbers: Iterable[str], traits: Iterable[str], declared: Iterable[str]
 ) -> list[str]:
     """What a society needs and people do not have, in words."""
     needed = [(f"the public number {name!r}", name, numbers) for name in attributes]

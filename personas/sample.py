@@ -14,10 +14,10 @@ from torch import Tensor
 
 from learning.draws import Draws, child_seed
 from personas.incomes import HOURS_PER_YEAR, standing
-from personas.laws import attribute_at, trait_at
+from personas.laws import attribute_at, census_at, trait_at
 from personas.lives import DRAWS_PER_LIFE, Life, Words, life
 from personas.people import REMEMBERED, People, Persona
-from personas.schema import Choice, Correlation, PopulationFile, is_public
+from personas.schema import Choice, Correlation, FromTable, PopulationFile, TraitFromTable, is_public
 
 Mixing = Mapping[str, tuple[tuple[str, float], ...]]  # variable -> (independent score, weight), for correlated ones
 
@@ -46,7 +46,7 @@ class Sampler:
     def public_names(self) -> tuple[str, ...]:
         """The public attributes that are numbers, in the file's order."""
         laws = self.population.attributes
-        return tuple(n for n, law in laws.items() if is_public(n, law.public) and not isinstance(law, Choice))
+        return tuple(n for n, law in laws.items() if is_public(n, law.public) and not self._words_of(n))
 
     @cached_property
     def _mixing(self) -> Mixing:
@@ -62,8 +62,15 @@ class Sampler:
         first, *others = (weight * draws.normal(f"person {part}", 0, self.size).double() for part, weight in parts)
         return sum(others, first)
 
-    def _attribute(self, draws: Draws, name: str) -> Tensor:
-        return attribute_at(self.population.attributes[name], self._scores(draws, name))  # float64 [B, N]
+    def _attribute(self, draws: Draws, name: str) -> Tensor:  # float64 [B, N]
+        law = self.population.attributes[name]
+        return self._listed(draws, name) if isinstance(law, FromTable) else attribute_at(law, self._scores(draws, name))
+
+    def _listed(self, draws: Draws, name: str) -> Tensor:
+        """What the table says of everyone, float64 [B, N]: all of one person's facts come from one row."""
+        steps = torch.tensor(self.population.census.shares, dtype=torch.float64, device=draws.episodes.device).cumsum(0)
+        row = torch.searchsorted(steps / steps[-1], draws.uniform("table row", 0, self.size).double(), right=True)
+        return census_at(self.population.census.columns[name], row, self._scores(draws, name))
 
     def community_draws(self, draws: Draws) -> dict[str, Tensor]:
         """The hidden community draws of the rosters that `people` gives for the same draws, [B, 1] each."""
@@ -71,8 +78,11 @@ class Sampler:
 
     def traits_given(self, draws: Draws, place: Tensor, communities: Mapping[str, Tensor] | None = None) -> Tensor:
         """Fresh traits [B, N, Z] of people whose incomes stand at `place` (see `incomes.standing`), which broadcasts
-        to [B, N]; of fresh communities, or of those given. For exact observers in tests and claims.
+        to [B, N]; of fresh communities, or of those given. For exact observers in tests and claims. ValueError: traits
+        of the table go with the other facts of their rows, not with the income alone.
         """
+        if any(isinstance(law, TraitFromTable) for law in self.population.traits.values()):
+            raise ValueError(f"the population {self.population.name!r} draws traits from its table")
         keyed = self._keyed(draws)
         found = self._traits(keyed, communities or self._communities(keyed), place)
         return _stack(list(found.values()), keyed, self.size)
@@ -90,7 +100,9 @@ class Sampler:
 
     def _traits(self, draws: Draws, communities: Mapping[str, Tensor], place: Tensor | None) -> dict[str, Tensor]:
         return {
-            name: trait_at(name, law, self._scores(draws, name), communities, place)
+            name: self._listed(draws, name)
+            if isinstance(law, TraitFromTable)
+            else trait_at(name, law, self._scores(draws, name), communities, place)
             for name, law in self.population.traits.items()
         }
 
@@ -126,8 +138,15 @@ class Sampler:
         ]
 
     def _told(self, name: str, value: float) -> float | str:
+        words = self._words_of(name)
+        return words[int(value)] if words else value
+
+    def _words_of(self, name: str) -> tuple[str, ...]:
+        """The words among which an attribute is drawn; none if it is a number."""
         law = self.population.attributes[name]
-        return list(law.options)[int(value)] if isinstance(law, Choice) else value
+        if isinstance(law, FromTable):
+            return self.population.census.columns[name].words
+        return tuple(law.options) if isinstance(law, Choice) else ()
 
 
 def correlation_matrix(correlations: list[Correlation]) -> tuple[list[str], np.ndarray]:

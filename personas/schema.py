@@ -8,8 +8,9 @@ import math
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr
 
+from personas.census import Census
 from personas.incomes import HIGHEST_INCOME, LOWEST_INCOME
 from personas.spelling import suggest
 from personas.traits import TRAITS
@@ -36,9 +37,18 @@ def _identifier(text: str) -> str:
     return text
 
 
-def _entry(value: object) -> object:
-    """A bare value is an attribute with the default mark."""
-    return value if isinstance(value, dict) else {"value": value}
+def _person_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
+        raise ValueError(
+            f"found {text!r}; should be lower-case letters, digits and -_., at most 64 of them, such as 'maria-keller'"
+        )
+    return text
+
+
+def _beside(name: str) -> str:
+    if re.search(r"[/\\\0]", name) or name in ("", ".", ".."):
+        raise ValueError(f"found {name!r}; should be the name of a file beside this one, such as census.csv")
+    return name
 
 
 def _fact(value: object) -> float | str:
@@ -56,10 +66,17 @@ def _filled(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
+PersonId = Annotated[str, AfterValidator(_person_id)]
+FileName = Annotated[str, AfterValidator(_beside)]
 TraitName = Annotated[str, AfterValidator(_documented)]
 Line = Annotated[str, Field(max_length=MAX_LINE), AfterValidator(_filled)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+
+
+def _entry(value: object) -> object:
+    """A bare value is an attribute with the default mark."""
+    return value if isinstance(value, dict) else {"value": value}
 
 
 class Attribute(Strict):
@@ -70,7 +87,7 @@ class Attribute(Strict):
 
 
 class PersonaFile(Strict):
-    id: Identifier
+    id: PersonId
     name: Line
     biography: Annotated[str, Field(max_length=MAX_BIOGRAPHY)] = ""
     attributes: dict[Identifier, Annotated[Attribute, BeforeValidator(_entry)]] = {}
@@ -139,6 +156,15 @@ class Constant(Strict):
     public: bool | None = None
 
 
+class FromTable(Strict):
+    """What stands in a column of the population's table: words, numbers, or bands such as 25-34, drawn evenly."""
+
+    law: Literal["table"]
+    column: Line | None = None  # the attribute's own name, if nothing is said
+    whole: bool | None = None  # do bands hold whole numbers, both ends included? If nothing is said: the age, yes
+    public: bool | None = None
+
+
 class Logistic(Strict):
     """u = sigmoid(mean + sum_k loadings_k c_k + sum_k slopes_k c_k s + noise * eps).
 
@@ -186,28 +212,17 @@ class Coin(Strict):
     chance: Share = 0.5
 
 
+class TraitFromTable(Strict):
+    """As `FromTable`; preferred_hours in hours a week, other traits in [0, 1]."""
+
+    law: Literal["table"]
+    column: Line | None = None
+
+
 AnyAttributeLaw = Gb2 | Normal | Lognormal | Uniform | Integer | Choice | Constant
 AnyTraitLaw = Logistic | TraitNormal | TraitUniform | TraitConstant | Beta | Coin
-AttributeLaw = Annotated[AnyAttributeLaw, Field(discriminator="law")]
-TraitLaw = Annotated[AnyTraitLaw, Field(discriminator="law")]
-
-ATTRIBUTE_LAWS: dict[str, type[Strict]] = {
-    "gb2": Gb2,
-    "normal": Normal,
-    "lognormal": Lognormal,
-    "uniform": Uniform,
-    "integer": Integer,
-    "choice": Choice,
-    "constant": Constant,
-}
-TRAIT_LAWS: dict[str, type[Strict]] = {
-    "logistic": Logistic,
-    "normal": TraitNormal,
-    "uniform": TraitUniform,
-    "constant": TraitConstant,
-    "beta": Beta,
-    "coin": Coin,
-}
+AttributeLaw = Annotated[AnyAttributeLaw | FromTable, Field(discriminator="law")]
+TraitLaw = Annotated[AnyTraitLaw | TraitFromTable, Field(discriminator="law")]
 
 
 class Correlation(Strict):
@@ -217,28 +232,43 @@ class Correlation(Strict):
     value: Annotated[float, Field(gt=-1.0, lt=1.0)]
 
 
+class Table(Strict):
+    """A table of people beside the population file, in counts or in shares that sum to 1."""
+
+    file: FileName
+    counts: Line | None = None  # the column that holds them
+    shares: Line | None = None
+
+
 class PopulationFile(Strict):
     name: Identifier
     description: str = ""
     size: Annotated[int, Field(ge=1, le=MOST)]
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
     communities: list[Identifier] = []
+    table: Table | None = None
     attributes: Annotated[dict[Identifier, AttributeLaw], Field(min_length=1)]
     traits: dict[TraitName, TraitLaw] = {}
     correlations: list[Correlation] = []
+    _census: Census | None = PrivateAttr(None)  # what the table holds, once it was read
+
+    @property
+    def census(self) -> Census:
+        """What the table holds. ValueError if it was not read (see `personas.load.load_population`)."""
+        if self._census is None:
+            raise ValueError(f"the table of the population {self.name!r} was not read")
+        return self._census
+
+    def with_census(self, census: Census) -> "PopulationFile":
+        read = self.model_copy()
+        read._census = census
+        return read
+
+    def table_laws(self) -> dict[str, "FromTable | TraitFromTable"]:
+        """The attributes and traits that the table holds."""
+        laws = [*self.attributes.items(), *self.traits.items()]
+        return {name: law for name, law in laws if isinstance(law, FromTable | TraitFromTable)}
 
 
 def is_public(name: str, mark: bool | None) -> bool:
     return name in PUBLIC_BY_DEFAULT if mark is None else mark
-
-
-def allowed_keys(kind: type[Strict], parents: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The keys of the mapping at `parents`, the pydantic location of an unknown key without the key itself."""
-    if not parents:
-        return tuple(kind.model_fields)
-    if kind is PersonaFile:
-        return tuple(Attribute.model_fields)
-    if parents[0] == "correlations":
-        return tuple(Correlation.model_fields)
-    laws = ATTRIBUTE_LAWS if parents[0] == "attributes" else TRAIT_LAWS
-    return tuple(laws[str(parents[-1])].model_fields)

@@ -161,10 +161,14 @@ def render(persona: Persona) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def _rendered(one: _Same) -> str:
-    persona = one.persona
-    sentences = [_identity(persona), _sentence(persona.biography)]
-    sentences += [trait_sentence(persona, name) for name in _told_order(persona)]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(sentences(one.persona))
+
+
+def sentences(persona: Persona) -> list[str]:
+    """What `render` joins: who you are, the biography if there is one, and a sentence for each declared trait."""
+    told = [_identity(persona), _sentence(persona.biography)]
+    told += [trait_sentence(persona, name) for name in _told_order(persona)]
+    return [sentence for sentence in told if sentence]
 
 
 def _told_order(persona: Persona) -> list[str]:

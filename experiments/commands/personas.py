@@ -1,4 +1,4 @@
-"""`solon personas list | show | validate | sample | diff`."""
+"""`solon personas list | show | validate | sample | diff`, and where the other commands on people are gathered."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.commands import persona_editing, persona_exchange
 from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from personas.inspect import Validation
     from personas.summary import Spread, Summary
 
-app = typer.Typer(help="The people: list, show, check, sample and compare them.", no_args_is_help=True)
+app = typer.Typer(help="The people: show, check, write, exchange, sample and compare them.", no_args_is_help=True)
+app.command()(persona_editing.new)
+app.command()(persona_editing.edit)
+app.command()(persona_editing.sweep)
+app.command("import")(persona_exchange.import_)
+app.command()(persona_exchange.export)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SMALL_MODEL = "agents/embedded/model"
