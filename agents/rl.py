@@ -68,9 +68,14 @@ class Policy(nn.Module):
                 f"these RL people were trained in {s.society} on views of {s.view} numbers and see {view.shape[-1]} "
                 "here: train them for this society and this many people"
             )
-        date = view.new_full(view.shape[:-1], step / s.steps)
-        known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits), date]
-        return torch.cat([view, logarithm(view), torch.stack(known, -1)], -1)
+        known = [*(people.attribute(a) for a in s.attributes), *map(people.trait, s.traits)]
+        own = torch.stack(known, -1) if known else view[..., :0]
+        return self.inputs(view, own, view.new_full((*view.shape[:-1], 1), step / s.steps))
+
+    def inputs(self, view: Tensor, own: Tensor, date: Tensor) -> Tensor:
+        """[..., X] from views [..., O], own attributes and traits [..., A + Z], and how far it has come [..., 1]."""
+        attributes, traits = own.split([len(self.sizes.attributes), len(self.sizes.traits)], -1)
+        return torch.cat([view, logarithm(view), logarithm(attributes), traits, date], -1)
 
     def log_probs(self, inputs: Tensor, open_: Tensor) -> Tensor:
         """[..., K] of the choices that are open, [..., K] bool; SHUT for the others."""
