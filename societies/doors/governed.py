@@ -111,6 +111,15 @@ class Governed:
         fallbacks = [f.world for f in last.decisions.fallbacks]
         return {**info, "fallbacks": np.bincount(np.array(fallbacks, np.int64), minlength=self.worlds)}
 
+    def action_masks(self) -> Numbers:
+        """[B, M + 1] bool: the open options, as sb3-contrib's MaskablePPO asks for them.
+
+        ValueError where rules are numbers.
+        """
+        if not isinstance(self.society.mechanism, Options):
+            raise ValueError(f"{self.society.name}: its rules are numbers, so no action is shut")
+        return self.open_options().astype(bool)
+
     def open_options(self) -> Numbers:
         """[B, M + 1] int8: which options may be taken now; the last, to take none, always may."""
         return np.concatenate([self._may_set(), np.ones((self.worlds, 1))], -1).astype(np.int8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.base import Population
-from societies.base import Options, Society
+from societies.base import Society
 from societies.doors.governed import Governed
 from societies.doors.spaces import Numbers, batch_of, first, rules_space, to_actions
 from societies.stage import Rosters
@@ -56,13 +56,8 @@ class PrincipalEnv(gymnasium.Env[dict[str, Numbers], Any]):
         return first(self._worlds.observed()), float(self._worlds.reward()[0]), over, False, self._info()
 
     def action_masks(self) -> NDArray[Any]:
-        """[M + 1] bool: the options that are open now, as sb3-contrib's MaskablePPO asks for them.
-
-        ValueError where rules are numbers.
-        """
-        if not isinstance(self.society.mechanism, Options):
-            raise ValueError(f"{self.society.name}: its rules are numbers, so no action is shut")
-        return self._worlds.open_options()[0].astype(bool)
+        """[M + 1] bool: see `Governed.action_masks`."""
+        return self._worlds.action_masks()[0]
 
     def action_of(self, rules: Tensor) -> Any:
         """The action that stands for rules [M]."""

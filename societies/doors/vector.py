@@ -61,6 +61,10 @@ class PrincipalVectorEnv(VectorEnv[dict[str, Numbers], Any, Numbers]):
             observed, infos = self._worlds.observed(), {**final, **self._infos()}
         return observed, reward, over, np.zeros_like(over), infos
 
+    def action_masks(self) -> Numbers:
+        """[B, M + 1] bool: see `Governed.action_masks`."""
+        return self._worlds.action_masks()
+
     def _infos(self) -> dict[str, Any]:
         told = self._worlds.told()
         return {**told, **{f"_{name}": np.ones(self.num_envs, bool) for name in told}}

@@ -11,29 +11,22 @@ from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
 from mechanism.explore import VariedRules
 from personas.people import People
-from personas.rosters import open_rosters
 from societies.base import Society
 from societies.best_response import BestResponseSettings, train
 from societies.library.income_tax import IncomeTax
 from societies.line import FacilityLine
 from societies.play import Fixed, play
-from tests.towns import POPULATIONS, home_of, town
+from tests.towns import rosters, town
 from world_model.fit import quiet
 
 
 def taught(society: Society, settings: BestResponseSettings, fixed: bool = False) -> RLPopulation:
     """RL people of small rosters, under the default rules or under many."""
-    rosters = open_rosters(
-        POPULATIONS / home_of(society),
-        society.agents,
-        attributes=society.attributes_used,
-        traits=society.traits_used,
-    )
 
     def rules(draws: Draws) -> VariedRules | Fixed:
         return Fixed(society.default_mechanism()) if fixed else VariedRules(society, draws)
 
-    return RLPopulation(train(society, rosters, rules, settings, 0, quiet))
+    return RLPopulation(train(society, rosters(society), rules, settings, 0, quiet))
 
 
 def test_they_exaggerate_to_the_mean() -> None:
