@@ -236,7 +236,9 @@ def test_fallbacks_are_counted() -> None:
 
 def test_without_sb3_the_fix_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     society = catalog.load("income_tax")
-    monkeypatch.delitem(sys.modules, "societies.doors.sb3", raising=False)
+    loaded = [name for name in sys.modules if name.startswith(("societies.doors.sb3", "stable_baselines3"))]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     with pytest.raises(ModuleNotFoundError, match=r"needs Stable-Baselines3, which is not installed; run: pip install"):
         doors.sb3_env(society, ScriptedPopulation(), rosters(society, 3), 2)
