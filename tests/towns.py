@@ -15,6 +15,8 @@ from societies.catalog import library
 from societies.mechanisms import bounds, size
 from societies.stage import Stage
 
+POPULATIONS = Path(__file__).parent.parent / "personas" / "populations"
+
 
 def town(society: Society, start: int, worlds: int, agents: int | None = None, seed: int = 1) -> People:
     """Rosters of episodes start .. start + worlds - 1: of whom the society is made for."""
