@@ -109,8 +109,7 @@ class PopulationConfig(Strict):
     @field_validator("kind")
     @classmethod
     def _known_kind(cls, kind: str) -> str:
-        if kind not in OWN_KINDS:
-            check_kind(kind)
+        check_kind(kind)
         return kind
 
     @field_validator("mind", "words")

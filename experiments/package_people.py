@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agents.base import Decisions, Population, Round
-from agents.packages import POPULATIONS, offered, origin, population
+from agents.llm.redact import refuse_secret_values
+from agents.packages import OWN_KINDS, POPULATIONS, offered, origin, population
 from experiments.errors import UserError
 from learning.draws import Draws
 from personas.people import People
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def check_kind(kind: str) -> None:
-    """ValueError where no package offers people of that kind, or not as it should."""
-    if kind not in offered(POPULATIONS):
-        others = ", ".join(offered(POPULATIONS)) or "there is none"
+    """ValueError where no package offers people of that kind, or not as it should, or under the name of Solon's own."""
+    known = offered(POPULATIONS)
+    if kind in OWN_KINDS and kind not in known:
+        return
+    if kind not in known:
+        others = ", ".join(known) or "there is none"
         raise ValueError(
             f"found {kind!r}; write 'llm', 'scripted' or 'rl', or what an installed package offers: {others}"
         )
@@ -28,6 +32,7 @@ def check_kind(kind: str) -> None:
 
 def check_settings(kind: str, settings: Mapping[str, Any]) -> None:
     """ValueError where those people do not take such settings."""
+    refuse_secret_values(settings)
     try:
         inspect.signature(population(kind)).bind(None, **settings)
     except TypeError as error:

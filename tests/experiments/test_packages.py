@@ -139,6 +139,11 @@ def test_two_packages_with_one_name_are_both_told(tmp_path: Path, monkeypatch: p
             "the people 'sullen' of my-village 0.1 do not take them: got an unexpected keyword argument 'mod'",
         ),
         ("sullen = houses:sullen", ["population.kind=sullen", "population.checkpoint=x"], "write kind: rl"),
+        (
+            "rl = houses:sullen",
+            ["population.kind=rl"],
+            "'rl' in solon.populations is offered by Solon and my-village 0.1",
+        ),
     ],
 )
 def test_wrong_people_are_refused_with_the_place(

@@ -1,6 +1,7 @@
 """The principal's door: what comes through it is what `play` plays, in one world and in many."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,12 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from agents.base import Decisions, Fallback, Round
+from agents.llm.journal import Journal
+from agents.llm.mind import Mind
+from agents.llm.mindful import MindfulPopulation
+from agents.llm.mock import ALL_WAYS, MockEngine
+from agents.llm.population import LanguagePopulation
+from agents.llm.wording import wording
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
 from mechanism.explore import VariedRules
@@ -19,7 +26,7 @@ from societies.base import Episode, Options, Society
 from societies.doors.principal import PrincipalEnv
 from societies.doors.spaces import to_actions, to_rules
 from societies.mechanisms import size
-from societies.play import play
+from societies.play import Fixed, play
 from societies.stage import Stage
 from tests.towns import crowd, rosters, some_rules
 
@@ -67,6 +74,23 @@ def test_an_episode_is_the_one_that_play_gives(name: str) -> None:
         assert (over, cut) == (t == society.steps - 1, False)
         returned, before = returned + reward, e.mechanism[0, t]
     assert returned / float(e.counted.sum()) == pytest.approx(float(e.returns()[0]), rel=1e-4, abs=1e-5)
+
+
+def test_people_with_a_memory_of_their_own_are_asked_as_in_play(tmp_path: Path) -> None:
+    town, home = catalog.load("income_tax", talk="town_hall"), rosters(catalog.load("income_tax"), 3)
+    rules = Fixed(town.default_mechanism())
+    engine = MockEngine(lambda request: "Work!" if request.way == "words" else 3, ways=ALL_WAYS)
+    with Journal(tmp_path / "journal.sqlite") as journal, torch.no_grad():
+        asked = LanguagePopulation(engine, journal, way="sample")
+        people = MindfulPopulation(asked, Mind(last=2), wording(None))
+        e = Stage(town, people, home, SEED).play(rules, 0, 1)
+        env = doors.principal_env(town, people, home, SEED)
+        env.reset()
+        for _ in range(town.steps):
+            seen, *_ = env.step(env.action_of(rules.mechanism))
+    assert len(engine.batches) > 0
+    assert any(e.messages)
+    torch.testing.assert_close(torch.tensor(seen["features"]), e.features[0, -1])
 
 
 @pytest.mark.parametrize("name", ["income_tax", "facility8", "one_step"])
