@@ -74,11 +74,18 @@ class Policy(nn.Module):
                 f"these RL people were trained in {s.society} on views of {s.view} numbers and see {view.shape[-1]} "
                 "here: train them for this society and this many people"
             )
-        date = view.new_full(view.shape[:-1], step / s.steps)
-        known = [*(logarithm(people.attribute(a)) for a in s.attributes), *map(people.trait, s.traits), date]
-        if s.seats:
-            known.append(self._seats(people))
-        return torch.cat([view, logarithm(view), torch.stack(known, -1)], -1)
+        known = [*(people.attribute(a) for a in s.attributes), *map(people.trait, s.traits)]
+        own = torch.stack(known, -1) if known else view[..., :0]
+        seats = self._seats(people)[..., None] if s.seats else None
+        return self.inputs(view, own, view.new_full((*view.shape[:-1], 1), step / s.steps), seats)
+
+    def inputs(self, view: Tensor, own: Tensor, date: Tensor, seats: Tensor | None = None) -> Tensor:
+        """[..., X] from views [..., O], own attributes and traits [..., A + Z], how far it has come [..., 1], and where
+        each seat has a network of its own the places in the roster [..., 1].
+        """
+        attributes, traits = own.split([len(self.sizes.attributes), len(self.sizes.traits)], -1)
+        known = [view, logarithm(view), logarithm(attributes), traits, date]
+        return torch.cat(known if seats is None else [*known, seats], -1)
 
     def _seats(self, people: People) -> Tensor:
         """[B, N] places in the roster. ValueError for a roster of another size."""

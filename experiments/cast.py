@@ -17,6 +17,7 @@ from experiments.errors import UserError
 from experiments.live import Counted, Live, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
 from experiments.models import check_named, engines_of, kind_of
+from experiments.package_people import package_people
 from experiments.rl_people import rl_people
 from experiments.run_baselines import check_baselines, check_method
 from experiments.runs import Run
@@ -51,11 +52,7 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     check(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     if config.population.kind != "llm":
-        way = config.population.way == "distribution"
-        rl = config.population.kind == "rl"
-        unpaid = Counted(
-            rl_people(config, run, live, society, rosters) if rl else ScriptedPopulation(way), live.decided
-        )
+        unpaid = Counted(_unpaid(config, run, live, society, rosters), live.decided)
         yield Cast(society, rosters, lambda purpose: unpaid)
         return
     check_named(config, rosters)
@@ -69,6 +66,15 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
         parts = _parts(config, budget, live, journal, engines)
         asked = tuple(engine.model for engine in engines)
         yield Cast(society, rosters, _by_purpose(parts, config, run, society), lambda: _notes(parts), asked)
+
+
+def _unpaid(config: Config, run: Run, live: Live, society: Society, rosters: Sampler | Village) -> Population:
+    """People whose decisions cost nothing that is accounted for."""
+    if config.population.kind == "scripted":
+        return ScriptedPopulation(config.population.way == "distribution")
+    if config.population.kind == "rl":
+        return rl_people(config, run, live, society, rosters)
+    return package_people(config, society)
 
 
 def _parts(

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import claims, headroom, personas, prompt, run, serve, sweep, tools
+from experiments.commands import claims, conformance, headroom, personas, prompt, run, serve, sweep, tools
 from experiments.errors import is_users, of_the_disk, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -47,6 +47,7 @@ app.command()(sweep.sweep)
 app.command()(claims.claim)
 app.command()(claims.claims)
 app.command()(headroom.headroom)
+app.command()(conformance.conformance)
 app.command()(serve.serve)
 app.command()(prompt.prompt)
 app.command()(tools.doctor)

@@ -12,6 +12,8 @@ from agents.llm.engine import Setting
 from agents.llm.mind import Mind, Reasoning
 from agents.llm.outcomes import FallbackName
 from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
+from agents.packages import OWN_KINDS
+from experiments.package_people import check_kind, check_settings
 from experiments.rl_people import learner_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
@@ -89,7 +91,7 @@ class PartConfig(Strict):
 
 
 class PopulationConfig(Strict):
-    kind: Literal["llm", "scripted", "rl"] = "llm"
+    kind: str = "llm"  # one of OWN_KINDS, or what another installed package offers
     model: str = "embedded"  # embedded, mock, or provider:model
     base_url: str | list[str] | None = None  # of an OpenAI-compatible server; of vLLM's, one or several
     people: str  # a population file or a folder of persons
@@ -103,6 +105,13 @@ class PopulationConfig(Strict):
     checkpoint: str | None = None  # a file of RL people who were trained before, instead of training some
     settings: dict[str, Setting] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
     # ... or, of RL people, of their training: iterations, decisions, hidden, care, discount, ...
+    # ... or, of another package's people, whatever their function takes
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        check_kind(kind)
+        return kind
 
     @model_validator(mode="before")
     @classmethod
@@ -134,6 +143,9 @@ class PopulationConfig(Strict):
             if settings and info.data.get("checkpoint"):
                 raise ValueError("people read from a checkpoint are not trained; take the settings or checkpoint out")
             learner_settings(settings)
+            return settings
+        if info.data.get("kind", "llm") not in OWN_KINDS:
+            check_settings(info.data["kind"], settings)
             return settings
         return _of_the_provider(settings)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from agents.embedded.vocabulary import vocabulary
+from agents.packages import OWN_KINDS, POPULATIONS, origin
 from experiments.asking_findings import asked, ledger
 from experiments.config import SMOKE, Config, dump_config
 from experiments.config_sections import PartConfig
@@ -129,6 +130,8 @@ def _people(config: Config) -> str:
         return "scripted, each with the traits that were declared"
     if config.population.kind == "rl":
         return "RL agents, each told its own declared traits, who learned by PPO what pays for themselves"
+    if config.population.kind not in OWN_KINDS:
+        return f"{config.population.kind}, people of the package {origin(POPULATIONS, config.population.kind)}"
     asked = {"distribution": "the probability of every choice", "sample": "one choice"}[config.population.way]
     others = [_part(part) for part in config.population.others]
     models = f"the language model {config.population.model}" + "".join(f", {one}" for one in others)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live as Screen
@@ -198,21 +199,22 @@ def summed(told: Callable[[Progress], None], parts: int) -> list[Callable[[Progr
 
 @dataclass
 class Counted:
-    """Scripted or RL people, with their decisions told to a display as a language model's are."""
+    """People who are no language models, with their decisions told to a display as a language model's are."""
 
-    people: Population  # who keep no memory
+    people: Population
     told: Callable[[Progress], None]
     decided: int = 0
 
-    def start(self, people: People) -> None:
-        """They keep no memory."""
+    def start(self, people: People) -> Any:
+        """Their own memory."""
+        return self.people.start(people)
 
-    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+    def decide(self, memory: Any, round: Round, draws: Draws) -> tuple[Any, Decisions]:
         """What the people decide."""
-        _, found = self.people.decide(memory, round, draws)
+        memory, found = self.people.decide(memory, round, draws)
         self.decided += int((found.action >= 0).sum())
         self.told(replace(NOTHING, decided=self.decided))
-        return None, found
+        return memory, found
 
 
 def clock(seconds: float) -> str:

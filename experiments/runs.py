@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from agents.llm.storage import Lock
+from agents.packages import POPULATIONS, origin
 from experiments.config import SMOKE, Config, differences, dump_config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json, write_json, write_text
@@ -26,6 +27,7 @@ from experiments.people_files import files_of, keep_people, people_file, people_
 from experiments.provenance import commit, hardware, versions
 from experiments.stages import Stages
 from experiments.tables import counted
+from societies.catalog import GROUP as SOCIETIES
 
 FORMAT = 1
 RUNS = Path(os.environ.get("SOLON_RUNS", ROOT / "runs"))
@@ -189,7 +191,7 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
         "seed": config.seed,
         "people": people_hash(people),
         "rosters": {},
-        "sessions": [_session()],
+        "sessions": [_session(config)],
     }
     write_json(folder / "manifest.json", manifest)  # last: a folder with a manifest is a whole one
     return ()
@@ -206,7 +208,7 @@ def _continue(folder: Path, config: Config) -> tuple[str, ...]:
             where=str(folder),
             fix=f"give the new run its own name (name={another(config)}), or put back what is in {folder / 'people'}",
         )
-    before, now = manifest["sessions"][-1], _session()
+    before, now = manifest["sessions"][-1], _session(config)
     write_json(folder / "manifest.json", {**manifest, "sessions": [*manifest["sessions"], now]})
     changed = tuple(
         f"{what} was {before[what]} when this run was last worked on, and is {now[what]} now"
@@ -264,9 +266,16 @@ def note_roster(run: Run, split: str, digest: str) -> None:
     write_json(run.folder / "manifest.json", manifest)
 
 
-def _session() -> Mapping[str, Any]:
+def _session(config: Config) -> Mapping[str, Any]:
+    made = {**versions(), **_from_packages(config)}
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"started": started, "commit": commit(), "versions": versions(), "hardware": hardware()}
+    return {"started": started, "commit": commit(), "versions": made, "hardware": hardware()}
+
+
+def _from_packages(config: Config) -> Mapping[str, str]:
+    """The versions of what other packages bring to this run: "society pot" -> "my-pot 1.2"."""
+    used = (("society", SOCIETIES, config.society.name), ("population", POPULATIONS, config.population.kind))
+    return {f"{what} {name}": package for what, group, name in used if (package := origin(group, name))}
 
 
 def _made(folder: Path) -> Path:

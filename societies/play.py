@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Population
+from agents.base import Population
 from learning.draws import Draws
 from personas.people import People
-from societies.base import Episode, Principal, PublicStep, Sealed, Society, State, Transition
-from societies.mechanisms import check, in_force
-from societies.rounds import round_of
+from societies.base import Episode, Principal, PublicStep, Sealed, Society, State
+from societies.moment import Moment, Step
 
 
 @dataclass(frozen=True)
@@ -21,57 +20,24 @@ class Played:
     sealed: Sealed
 
 
-@dataclass(frozen=True)
-class _Step:
-    state: State  # before the step
-    mechanism: Tensor  # [B, M]
-    decisions: Decisions
-    choice: Tensor  # [B, N, K]
-    transition: Transition
-
-
 def play(society: Society, population: Population, people: People, principal: Principal, draws: Draws) -> Played:
     """One whole episode in each of the B worlds of `people`, under `principal`. `draws.episodes` names the worlds.
 
     ValueError where the principal proposes rules that are not [B, M] or [M], or lie outside what is allowed.
     """
-    state, record = society.reset(people), list[_Step]()
+    moment, record = Moment(society, society.reset(people)), list[Step]()
     mind, memory = principal.start(people.worlds), population.start(people)
-    for _ in range(society.steps):
-        mind, proposed = principal.propose(mind, _seen(state, record))
-        check(society, state.step, proposed, people.worlds)
-        mechanism = in_force(society, state.step, state.features, proposed)
-        said = record[-1].decisions.messages if record else ()
-        memory, decisions = population.decide(memory, round_of(society, state, mechanism, said, draws), draws)
-        choice = _told_choice(decisions, len(society.choice_names))
-        transition = society.step(state, mechanism, decisions.action)
-        record.append(_Step(state, mechanism, decisions, choice, transition))
-        state = transition.state
-    return _sealed(society, record, state, draws.episodes)
+    while not moment.over:
+        mind, proposed = principal.propose(mind, moment.seen())
+        mechanism = moment.under(proposed)
+        memory, decisions = population.decide(memory, moment.asks(mechanism, draws), draws)
+        moment = moment.after(mechanism, decisions)
+        assert moment.last is not None
+        record.append(moment.last)
+    return _sealed(society, record, moment.state, draws.episodes)
 
 
-def _seen(state: State, record: list[_Step]) -> PublicStep:
-    if not record:
-        return PublicStep(state.step, state.features, None, None, None, None)
-    last = record[-1]
-    return PublicStep(
-        state.step, state.features, last.state.features, last.mechanism, last.transition.response, last.choice
-    )
-
-
-def _told_choice(decisions: Decisions, size: int) -> Tensor:
-    """[B, N, K] what the people said; zeros of those who were not asked, or said nothing that could be used."""
-    if decisions.log_probs is not None:
-        told = decisions.log_probs.exp()
-    else:
-        one_hot = torch.nn.functional.one_hot(decisions.action.clamp_min(0), size).float()
-        told = one_hot * (decisions.action >= 0)[..., None]
-    for fallback in decisions.fallbacks:
-        told[fallback.world, fallback.agent] = 0.0
-    return told
-
-
-def _sealed(society: Society, record: list[_Step], last: State, ids: Tensor) -> Played:
+def _sealed(society: Society, record: list[Step], last: State, ids: Tensor) -> Played:
     def along(tensors: list[Tensor]) -> Tensor:
         return torch.stack(tensors, 1)
 

@@ -1,11 +1,14 @@
-"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen; --regold."""
+"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen; options."""
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from tests.towns import WANTED
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)
@@ -15,6 +18,20 @@ _HERE = {"127.0.0.1", "::1", "localhost"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regold", action="store_true", help="rewrite the golden files; review the diff")
+    parser.addoption("--society", action="append", help="for tests/conformance: this one, instead of the whole library")
+    parser.addoption("--people", type=Path, help="for tests/conformance: a population file or a folder of persons")
+    parser.addoption("--agents", type=int, help="for tests/conformance: how many people")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    WANTED.societies = tuple(config.getoption("--society") or ())
+    WANTED.people, WANTED.agents = config.getoption("--people"), config.getoption("--agents")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where a society is named, only what is checked of it."""
+    if WANTED.societies:
+        items[:] = [item for item in items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
 
 
 @pytest.fixture

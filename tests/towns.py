@@ -6,10 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from experiments.usual_people import usual_people
 from learning.draws import draws
 from personas.people import People, Persona, gather
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Options, Society
+from societies.catalog import library
 from societies.mechanisms import bounds, size
 from societies.stage import Stage
 
@@ -18,37 +20,40 @@ POPULATIONS = Path(__file__).parent.parent / "personas" / "populations"
 
 def town(society: Society, start: int, worlds: int, agents: int | None = None, seed: int = 1) -> People:
     """Rosters of episodes start .. start + worlds - 1: of whom the society is made for."""
-    return rosters_of(society, agents).people(draws(seed, start, worlds))
+    return rosters(society, agents).people(draws(seed, start, worlds))
 
 
-def rosters_of(society: Society, agents: int | None = None) -> Sampler | Village:
-    """Where its people come from."""
-    return open_rosters(
-        POPULATIONS / home_of(society),
-        agents or society.agents,
-        attributes=society.attributes_used,
-        traits=society.traits_used,
-    )
+def rosters(society: Society, agents: int | None = None) -> Sampler | Village:
+    """Of whom the society is made for."""
+    size, used = agents or society.agents, society.attributes_used
+    return open_rosters(home_of(society), size, attributes=used, traits=society.traits_used)
 
 
-def home_of(society: Society) -> str:
+@dataclass
+class Wanted:
+    """What the command line asks for instead: see tests/conftest.py."""
+
+    societies: tuple[str, ...] = ()  # for tests/conformance
+    people: Path | None = None
+    agents: int | None = None
+
+
+WANTED = Wanted()
+
+
+def societies_to_check() -> tuple[str, ...]:
+    """The library, unless others are named."""
+    return WANTED.societies or library()
+
+
+def home_of(society: Society) -> Path:
     """The population file whose people have what the society reads."""
-    if "home_x" in society.attributes_used:
-        return "visitors.yaml"
-    if "position" in society.traits_used:
-        return "street.yaml"
-    if "patience" in society.traits_used:
-        return "drivers.yaml"
-    if "altruism" in society.traits_used:
-        return "players.yaml"
-    if "arrival" in society.attributes_used:
-        return "gatherers.yaml"
-    return "communities.yaml" if society.traits_used else "us_incomes.yaml"
+    return WANTED.people or usual_people(society)
 
 
 def crowd(society: Society, usual: int = 7) -> int:
     """How many people to test it with: not the standard roster, unless it seats no other number."""
-    return society.agents if "arrival" in society.attributes_used else usual
+    return WANTED.agents or (society.agents if "arrival" in society.attributes_used else usual)
 
 
 def some_rules(society: Society, worlds: int, seed: int = 0) -> Tensor:

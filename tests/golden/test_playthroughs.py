@@ -95,7 +95,7 @@ def _step(society: Society, played: Played, t: int) -> list[str]:
     return [*lines, f"  {accounts}; welfare {e.welfare[0, t]:.3f}"]
 
 
-@pytest.mark.parametrize("name", catalog.names())
+@pytest.mark.parametrize("name", catalog.library())
 def test_playthrough(name: str, regold: bool) -> None:
     path, now = HERE / f"{name}.txt", _playthrough(catalog.load(name))
     if regold:
@@ -105,4 +105,4 @@ def test_playthrough(name: str, regold: bool) -> None:
 
 
 def test_no_golden_file_without_its_society() -> None:
-    assert {path.stem for path in HERE.glob("*.txt")} == set(catalog.names())
+    assert {path.stem for path in HERE.glob("*.txt")} == set(catalog.library())

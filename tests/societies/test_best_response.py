@@ -19,7 +19,7 @@ from societies.library.matrix_game import society as matrix_game
 from societies.line import FacilityLine
 from societies.people_ppo import BestResponseSettings
 from societies.play import Fixed, play
-from tests.towns import rosters_of, town
+from tests.towns import rosters, town
 from world_model.fit import quiet
 
 
@@ -29,7 +29,7 @@ def taught(society: Society, settings: BestResponseSettings, fixed: bool = False
     def rules(draws: Draws) -> VariedRules | Fixed:
         return Fixed(society.default_mechanism()) if fixed else VariedRules(society, draws)
 
-    return RLPopulation(train(society, rosters_of(society), rules, settings, 0, quiet))
+    return RLPopulation(train(society, rosters(society), rules, settings, 0, quiet))
 
 
 def test_they_exaggerate_to_the_mean() -> None:
@@ -135,10 +135,10 @@ class _Always:
 def test_whoever_leaves_the_helpful_gains_what_the_dilemma_says() -> None:
     """Where all help, not to brings 5 instead of 3, and those who are met 0 instead of 3."""
     game = matrix_game()
-    rosters = rosters_of(game)
+    home = rosters(game)
     rules = Fixed(game.default_mechanism())
     settings = BestResponseSettings(iterations=40, decisions=6000, hidden=32, discount=0.0)
-    found = exploitability(game, _Always(), rosters, lambda draws: rules, settings, 0, quiet)
+    found = exploitability(game, _Always(), home, lambda draws: rules, settings, 0, quiet)
     altruism = town(game, 0, 500).trait("altruism")
     known = float((2 - 3 * altruism).relu().mean())
     assert found.gain == pytest.approx(known, abs=0.05 + 3 * found.error)
@@ -146,22 +146,22 @@ def test_whoever_leaves_the_helpful_gains_what_the_dilemma_says() -> None:
 
 def test_learning_under_rules_that_stay_ends_where_nobody_gains() -> None:
     game = matrix_game()
-    rosters = rosters_of(game)
+    home = rosters(game)
     rules = Fixed(game.default_mechanism())
     settings = BestResponseSettings(iterations=15, decisions=4000, hidden=32, discount=0.0)
-    found = best_response(game, rosters, lambda draws: rules, settings, 0, quiet)
+    found = best_response(game, home, lambda draws: rules, settings, 0, quiet)
     assert found.settled
     assert 2 < len(found.payoff) < 11
     people = RLPopulation(found.policy)
-    left = exploitability(game, people, rosters, lambda draws: rules, replace(settings, iterations=40), 1, quiet)
+    left = exploitability(game, people, home, lambda draws: rules, replace(settings, iterations=40), 1, quiet)
     assert left.gain < 0.03 + 2 * left.error  # of some 2 points that it takes to leave the first choice
 
 
 def test_each_seat_may_have_a_network_of_its_own() -> None:
     street = FacilityLine("street", 3, points=5)
-    rosters = rosters_of(street)
+    home = rosters(street)
     rules, settings = Fixed(street.default_mechanism()), BestResponseSettings(iterations=2, decisions=60, hidden=4)
-    policy = train(street, rosters, lambda draws: rules, settings, 0, quiet, shared=False)
+    policy = train(street, home, lambda draws: rules, settings, 0, quiet, shared=False)
     assert policy.sizes.seats == 3
     here = town(street, 0, 1)
     inputs = policy.read(street.look(street.reset(here), rules.mechanism[None]), here, 0)

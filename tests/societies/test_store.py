@@ -38,7 +38,7 @@ def _same(a: Episode, b: Episode) -> None:
         assert torch.equal(mine, theirs)
 
 
-@pytest.mark.parametrize("name", catalog.names())
+@pytest.mark.parametrize("name", catalog.library())
 def test_round_trip_is_exact(name: str, tmp_path: Path) -> None:
     played = _played(name)
     save(tmp_path, 7, played)

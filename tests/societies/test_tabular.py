@@ -13,13 +13,13 @@ from societies.base import Society
 from societies.library.matrix_game import society
 from societies.play import Fixed, play
 from societies.tabular import QSettings, train_table
-from tests.towns import rosters_of, town
+from tests.towns import rosters, town
 from world_model.fit import quiet
 
 
 def taught(game: Society, settings: QSettings, rules: Fixed | None = None) -> Table:
     fixed = rules or Fixed(game.default_mechanism())
-    return train_table(game, rosters_of(game), lambda draws: fixed, settings, 0, quiet)
+    return train_table(game, rosters(game), lambda draws: fixed, settings, 0, quiet)
 
 
 def test_in_a_dilemma_only_the_altruistic_help() -> None:
@@ -63,7 +63,7 @@ class _Seen:
 def test_the_same_seed_teaches_the_same_and_every_batch_is_new() -> None:
     game, seen = society(), _Seen()
     settings = QSettings(iterations=3, worlds=4)
-    first, again = (train_table(game, rosters_of(game), seen, settings, 0, quiet).worth for _ in range(2))
+    first, again = (train_table(game, rosters(game), seen, settings, 0, quiet).worth for _ in range(2))
     assert torch.equal(first, again)
     assert seen.starts == [0, 4, 8, 0, 4, 8]
 

@@ -1,0 +1,29 @@
+"""`solon conformance`."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def conformance(
+    name: Annotated[str, typer.Argument(help="A society, of this library or of another installed package.")],
+    people: Annotated[
+        Path | None, typer.Option(help="A population file or a folder of persons to play it with.")
+    ] = None,
+    agents: Annotated[int, typer.Option(help="How many people; some checks need four, and any number should do.")] = 7,
+) -> None:
+    """Hold a society to what every society must be: its rules, all kinds of people, and both doors."""
+    from experiments.errors import ROOT, UserError
+    from societies.catalog import load
+
+    checks = ROOT / "tests" / "conformance"
+    if not checks.is_dir():
+        raise UserError("the checks are not here", where=str(checks), fix="run it from a clone of the repository")
+    load(name)  # so that what cannot be loaded is told once, and not by every check
+    chosen = [f"--society={name}", f"--agents={agents}", *([f"--people={people}"] if people else [])]
+    quiet = ["-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    done = subprocess.run([sys.executable, "-m", "pytest", "-vv", *quiet, str(checks), *chosen], check=False)
+    raise typer.Exit(done.returncode)

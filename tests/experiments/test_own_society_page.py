@@ -1,0 +1,108 @@
+"""The page "Bring your own society", done as it says: its package is installed, its commands and its code are run."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import runs
+from experiments.doors_conform import SUITES, warnings_fail
+from experiments.errors import ROOT
+from experiments.files import read_json
+from societies import catalog
+from societies.base import Society
+from tests.conformance import test_population_conformance as by_people
+from tests.conformance import test_society_conformance as conformance
+from tests.experiments.tiny import solon
+from tests.packaged import installed
+from tests.towns import rosters, some_rules
+
+PAGE = (ROOT / "docs" / "your-own-society.md").read_text(encoding="utf-8")
+BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+CODE = [text for language, text in BLOCKS if language == "python"]
+POND, FISHERS, PLAY, OPEN = CODE
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the page's package is installed, and its config lies."""
+    folder = tmp_path_factory.mktemp("pond")
+    project: dict[str, Any] = tomllib.loads(next(text for language, text in BLOCKS if language == "toml"))["project"]
+    points = {g: "\n".join(f"{n} = {o}" for n, o in own.items()) for g, own in project["entry-points"].items()}
+    installed(folder, project["name"], {"pond.py": POND, "fishers.py": FISHERS}, points)
+    (folder / "pond.yaml").write_text(next(text for language, text in BLOCKS if language == "yaml"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setattr(runs, "RUNS", folder / "runs")
+        patch.chdir(ROOT)
+        yield folder
+
+
+@pytest.fixture
+def pond(folder: Path) -> Society:
+    return catalog.load("pond")
+
+
+def test_the_pond_is_found(pond: Society) -> None:
+    assert (pond.name, type(pond).__module__) == ("pond", "pond")
+    assert "pond" in catalog.names()
+
+
+def checks(taking: str) -> list[Callable[..., None]]:
+    """The conformance checks of that one argument."""
+    found = [check for name, check in vars(conformance).items() if name.startswith("test_")]
+    return [check for check in found if check.__code__.co_varnames[: check.__code__.co_argcount] == (taking,)]
+
+
+@pytest.mark.parametrize("check", checks("society"), ids=lambda check: check.__name__)
+def test_it_is_a_society(pond: Society, check: Callable[[Society], None]) -> None:
+    check(pond)
+
+
+@pytest.mark.parametrize("check", checks("made"), ids=lambda check: check.__name__)
+def test_it_is_one_some_steps_in(pond: Society, check: Callable[[conformance.Made], None]) -> None:
+    check((pond, conformance._advanced(pond), some_rules(pond, conformance.WORLDS)))
+
+
+def test_the_checks_are_all_there() -> None:
+    assert len(checks("society")) >= 9
+    assert len(checks("made")) >= 13
+
+
+@pytest.mark.parametrize("kind", [kind for kind in by_people.KINDS if kind != "embedded"])
+def test_all_kinds_of_people_play_it(pond: Society, kind: str, tmp_path: Path) -> None:
+    by_people.test_people_of_every_kind_play_by_the_rules("pond", kind, tmp_path)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_its_doors_conform(pond: Society, suite: str) -> None:
+    with warnings_fail():
+        SUITES[suite](pond, rosters(pond))
+
+
+def test_its_code_runs_and_says_what_the_page_says(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = dict[str, Any]()
+    exec(PLAY, names)
+    shorter = OPEN.replace("learn(20_000)", "learn(6_000)")
+    assert shorter != OPEN
+    exec(shorter, names)
+    none, _, most, _, ppo = (float(x) for x in re.findall(r": (\d\.\d\d) fish", capsys.readouterr().out))
+    assert most > none + 0.1
+    assert ppo > most + 0.1
+
+
+def test_its_commands_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = re.findall(r"^    solon (run|prompt) (.*)$", PAGE, re.MULTILINE)
+    assert len(commands) == 3
+    for command, words in commands:
+        smoke = ["--smoke"] if command == "run" else []
+        done = solon(command, *words.replace("pond.yaml", str(folder / "pond.yaml")).split(), *smoke)
+        assert done.exit_code == 0, done.output
+    versions: dict[str, str] = read_json(folder / "runs/greedy-smoke/manifest.json")["sessions"][-1]["versions"]
+    assert versions["society pond"] == versions["population greedy"] == "my-pond 0.1"
+    report = (folder / "runs/greedy-smoke/report.html").read_text(encoding="utf-8")
+    assert "greedy, people of the package my-pond 0.1" in report
+    assert {run.name for run in (folder / "runs").iterdir()} == {"pond-smoke", "greedy-smoke"}
