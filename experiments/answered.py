@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.counterfactual import Forecast, Worth
-from experiments.inequality import Incomes, equality_estimates
+from experiments.inequality import equality_estimates
 from experiments.prediction_powered import Design, Estimate, Floats, Ints, design, mean_estimate
 from experiments.whom_to_ask import expected_error, together
 
 EXACT, ASYMPTOTIC, NONE = "unbiased", "asymptotic", "none"
+EQUALITY, WELFARE = "equality", "equality x productivity"
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,7 @@ class Figure:
     name: str
     unit: str
     estimate: Estimate
-    alone: float  # by the world model alone
     guarantee: str
-
-
-def means(of: Worth) -> dict[str, tuple[str, Floats]]:
-    """The quantities that are means of one number a person: name -> unit, and what each choice [N, K] counts for."""
-    everyone = len(of.full), 1
-    return {
-        "hours": ("h/week", np.tile(of.hours, everyone)),
-        "income": ("$/year", of.gross),
-        "tax": ("$/year", of.owed),
-        "productivity": ("", of.gross / of.town[:, None]),
-    }
 
 
 def plan_of(told: Forecast, of: Worth, calls: int) -> Design:
@@ -47,15 +36,18 @@ def plan_of(told: Forecast, of: Worth, calls: int) -> Design:
 def figures(said: Floats, asked: Ints, plan: Design, told: Forecast, of: Worth) -> list[Figure]:
     """Everything that is estimated, from the chances that were said [n, K] by those asked [n]."""
     found = list[Figure]()
-    for name, (unit, each) in means(of).items():
-        y, f = (said * each[asked]).sum(1), (told.chances * each).sum(1)
-        found.append(Figure(name, unit, mean_estimate(y, f, asked, plan), float(f.mean()), EXACT))
-    incomes = Incomes(of.gross, of.gross - of.owed, float(of.full.mean()))
-    equal, welfare = equality_estimates(said, told.chances, asked, plan, incomes)
-    alone = incomes.unequal(told.chances / plan.people)
-    found.append(Figure("equality", "", equal, alone.equality, ASYMPTOTIC))
-    found.append(Figure("equality x productivity", "", welfare, alone.equality * alone.productivity, ASYMPTOTIC))
-    return found
+    for name, (unit, each) in of.means.items():
+        y, f = np.einsum("nk,nk->n", said, each[asked]), np.einsum("nk,nk->n", told.chances, each)
+        found.append(Figure(name, unit, mean_estimate(y, f, asked, plan), EXACT))
+    equal, welfare = equality_estimates(said, told.chances, asked, plan, of.incomes)
+    return [*found, Figure(EQUALITY, "", equal, ASYMPTOTIC), Figure(WELFARE, "", welfare, ASYMPTOTIC)]
+
+
+def of_everyone(chances: Floats, of: Worth) -> dict[str, float]:
+    """The same figures where the chances [N, K] of everyone are given: those that were forecast, or the truth."""
+    whole = of.incomes.unequal(chances / len(chances))
+    means = {name: float(np.vdot(chances, each)) / len(chances) for name, (_, each) in of.means.items()}
+    return {**means, EQUALITY: whole.equality, WELFARE: whole.equality * whole.productivity}
 
 
 def without(plan: Design, asked: Ints, usable: NDArray[np.bool_]) -> tuple[Design, Ints]:

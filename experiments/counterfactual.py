@@ -4,6 +4,7 @@ Shapes: B towns of A people, N = B A people in all, town by town; n of them are 
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.base import Decisions, Population
+from experiments.inequality import Incomes
 from experiments.prediction_powered import Floats, Ints
 from experiments.whom_to_ask import Past
 from learning.draws import Draws
@@ -23,7 +25,7 @@ from world_model.expect import Expected, expected
 from world_model.model import WorldModel
 from world_model.records import Records, personal, records
 
-SAMPLES = 16  # draws of z, each of which every member of the ensemble is asked about
+SAMPLES = 32  # draws of z, each of which every member of the ensemble is asked about
 
 
 @runtime_checkable
@@ -154,6 +156,21 @@ class Worth:
     owed: Floats  # [N, K] tax, dollars a year
     full: Floats  # [N] income at full time, dollars a year
     town: Floats  # [N] mean of that in the own town
+
+    @cached_property
+    def means(self) -> dict[str, tuple[str, Floats]]:
+        """What is a mean of one number a person: name -> unit, and what each choice counts for [N, K]."""
+        return {
+            "hours": ("h/week", np.broadcast_to(self.hours, self.gross.shape)),
+            "income": ("$/year", self.gross),
+            "tax": ("$/year", self.owed),
+            "productivity": ("", self.gross / self.town[:, None]),
+        }
+
+    @cached_property
+    def incomes(self) -> Incomes:
+        """For the measures of equality."""
+        return Incomes(self.gross, self.gross - self.owed, float(self.full.mean()))
 
 
 def worth(market: LabourMarket, at: Standing, mechanism: Tensor) -> Worth:

@@ -124,7 +124,11 @@ def _tensors(of: Cell) -> dict[str, Tensor]:
     """Named, for a file."""
     past = {f"{name} {i}": part for i, step in enumerate(of.told.past) for name, part in vars(step).items()}
     parts = {"truth": of.truth, "public": of.public, "chances": of.told.chances, "doubt": of.told.doubt, **past}
-    return {name: torch.from_numpy(part) for name, part in {**parts, **vars(of.of)}.items()}
+    return {name: torch.from_numpy(part) for name, part in (parts | _worth(of.of)).items()}
+
+
+def _worth(of: Worth) -> dict[str, Floats]:
+    return {f.name: getattr(of, f.name) for f in fields(Worth)}
 
 
 def _read(kept: Mapping[str, Tensor]) -> Cell:

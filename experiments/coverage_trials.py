@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.answered import figures, means, plan_of
+from experiments.answered import figures, of_everyone, plan_of
 from experiments.coverage_cells import Cell
-from experiments.inequality import Incomes
 from experiments.prediction_powered import Estimate, Floats, drawn, even
 from experiments.rival_estimates import adjusted, by_prototypes, of_wage, plain_average, prototypes, standard, typical
 from learning.draws import child_seed, draws
@@ -56,10 +55,7 @@ Scores = dict[str, dict[str, Score]]
 
 def truths(of: Cell) -> dict[str, float]:
     """What the estimates are compared with: the figures if everybody were asked."""
-    found = {name: float((of.truth * each).sum(1).mean()) for name, (_, each) in means(of.of).items()}
-    incomes = Incomes(of.of.gross, of.of.gross - of.of.owed, float(of.of.full.mean()))
-    whole = incomes.unequal(of.truth / len(of.truth))
-    return {**found, "equality": whole.equality, "equality x productivity": whole.equality * whole.productivity}
+    return of_everyone(of.truth, of.of)
 
 
 def ours(of: Cell, calls: int, repetitions: int, seed: int) -> dict[str, Score]:
@@ -112,14 +108,14 @@ def by_types(of: Cell, calls: int, repetitions: int, seed: int) -> Scores:
 
 def alone(of: Cell) -> Scores:
     """The world model's own figures, which no call corrects."""
-    y, each = _compared(of), means(of.of)
-    off = {name: float((of.told.chances * each[name][1]).sum(1).mean() - y[name].mean()) for name in COMPARED}
+    guess, true = of_everyone(of.told.chances, of.of), truths(of)
+    off = {name: guess[name] - true[name] for name in COMPARED}
     return {ALONE: {name: Score(None, None, abs(o), o, 1) for name, o in off.items()}}
 
 
 def _compared(of: Cell) -> Mapping[str, Floats]:
     """[N] what everybody would work and earn."""
-    each = means(of.of)
+    each = of.of.means
     return {name: (of.truth * each[name][1]).sum(1) for name in COMPARED}
 
 

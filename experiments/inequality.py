@@ -41,10 +41,10 @@ class Incomes:
         below, sums = held.cumsum(), (held * kept).cumsum()
         away = np.empty(kept.size)
         away[self._rank] = kept * (2 * below - below[-1]) + sums[-1] - 2 * sums  # E|c - X| at each c
-        mean = float((mass * self.gross).sum())
+        mean = float(np.vdot(mass, self.gross))
         if not mean > 0:
             raise ValueError("nobody earns anything, so that there is nothing to share evenly or not")
-        return Unequal(self, away.reshape(mass.shape), float((mass.ravel() * away).sum()), mean)
+        return Unequal(self, away.reshape(mass.shape), float(np.vdot(mass, away)), mean)
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Unequal:
 
     def influence(self, chances: Floats, who: Ints | slice) -> tuple[Floats, Floats]:
         """Of answers [n, K] of some people on equality, and on equality times productivity: [n] each."""
-        away = (chances * self.away[who]).sum(-1)
-        earned = (chances * self.of.gross[who]).sum(-1)
+        away = np.einsum("nk,nk->n", chances, self.away[who])
+        earned = np.einsum("nk,nk->n", chances, self.of.gross[who])
         gini = self.difference / (2 * self.mean)
         equal = -self._sample * ((away - self.difference) - gini * (earned - self.mean)) / self.mean
         return equal, equal * self.productivity + self.equality * (earned - self.mean) / self.of.full

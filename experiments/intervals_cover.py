@@ -49,7 +49,7 @@ class Scale:
     """How large the run is."""
 
     towns: int = 200  # of 32 people, in each state
-    episodes: int = 14  # real ones that the world model is fitted to, as in the demo
+    episodes: int = 20  # real ones that the world model is fitted to
     calls: tuple[int, ...] = (100, 200, 500)
     repetitions: int = 1000
     clusterings: int = 10  # repetitions of the methods that ask typical people
