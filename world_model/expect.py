@@ -28,11 +28,11 @@ def expected(
     step = seen.features.shape[1]
     open_ = society.choices(step, features, mechanism)
     facts = (society.prospects(features, mechanism), features)
-    belief, levels = _belief(model, society, seen, features), _levels(society)
+    belief, levels = believed(model, society, seen, features), _levels(society)
     total = torch.zeros(*open_.shape)
     mean, square = (torch.zeros(*open_.shape[:2], levels.shape[-1], dtype=torch.float64) for _ in range(2))
     for i in range(samples):
-        z = _drawn(model, belief, draws, i)
+        z = drawn(model, belief, draws, i)
         spread = [x.expand(model.members, *x.shape) for x in (*facts, z, open_)]
         with torch.no_grad():
             chances = model.log_probs(*spread).exp()  # [S, B, N, K]
@@ -42,7 +42,7 @@ def expected(
     return Expected(total / samples, variance.clamp_min(0).sqrt().float())
 
 
-def _belief(model: WorldModel, society: Society, seen: Records, features: Tensor) -> Believed:
+def believed(model: WorldModel, society: Society, seen: Records, features: Tensor) -> Believed:
     """[B, N, Z] after the last step that was seen, or before the first."""
     covariates = personal(society, features)
     with torch.no_grad():
@@ -52,8 +52,8 @@ def _belief(model: WorldModel, society: Society, seen: Records, features: Tensor
         return model.tracker.beliefs(evidence, covariates)
 
 
-def _drawn(model: WorldModel, belief: Believed, draws: Draws, sample: int) -> Tensor:
-    """z [B, N, Z]"""
+def drawn(model: WorldModel, belief: Believed, draws: Draws, sample: int) -> Tensor:
+    """z [B, N, Z] of people of whom that is believed."""
     common = draws.normal("belief of the community", sample, model.prior.community)
     if belief.mean.dim() == 3:  # before the first step
         return belief.draw(common, draws.normal("belief", sample, *belief.mean.shape[1:]))
