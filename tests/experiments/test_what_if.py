@@ -11,10 +11,14 @@ from agents.llm.mock import MockEngine
 from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.answered import figures, of_everyone, plan_of, without
+from experiments.config import load_config
 from experiments.counterfactual import ask, forecast, hours_of, newcomers, standing, worth
 from experiments.errors import ROOT
+from experiments.live import Live
 from experiments.named_rules import in_place
+from experiments.pipeline import execute, plan
 from experiments.prediction_powered import Design, drawn
+from experiments.runs import open_run
 from experiments.states_of_runs import Placed
 from experiments.years_ahead import years_ahead
 from learning.draws import draws
@@ -145,9 +149,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("what-if")
     file = folder / "tiny.yaml"
     file.write_text(TINY.replace("[us_federal, saez]", "[us_federal]"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "RUNS", folder / "runs")
-        assert solon("run", file).exit_code == 0
+    config = load_config(file)
+    with open_run(config, folder / "runs") as run, Live("tiny", plan(config)) as live:
+        execute(config, run, live)
     return folder / "runs"
 
 
