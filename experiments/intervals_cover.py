@@ -75,6 +75,10 @@ class Row:
         width, theirs = (self.scores[method][quantity]["width"] for method in (OURS, WAGE))
         return same_width(self.calls, self.people, width, theirs)
 
+    def open(self, quantity: str) -> bool:
+        """Is there anything to estimate? Where nothing is taxed, everybody is known to pay nothing."""
+        return self.scores[OURS][quantity]["width"] > 0
+
     def error(self, method: str, quantity: str) -> float:
         """Root mean square error as a share of the plain average's."""
         return self.scores[method][quantity]["rmse"] / self.scores[PLAIN][quantity]["rmse"]
@@ -110,7 +114,12 @@ def verdict(rows: Sequence[Row], scale: Scale, smoke: bool) -> Outcome:
     """Against the bars."""
     known = [row for row in rows if row.state != NEWCOMERS]
     coverage = {f"{name}, {n} calls": _coverage(rows, name, n) for name in rows[0].truth for n in scale.calls}
-    strayed = [f"{r.state}, {r.mechanism}, {r.calls}: {q}" for r in rows for q in r.truth if _astray(r, q, len(rows))]
+    strayed = [
+        f"{r.state}, {r.mechanism}, {r.calls}: {q}"
+        for r in rows
+        for q in r.truth
+        if r.open(q) and _astray(r, q, len(rows))
+    ]
     shares = {name: max(row.share(name) for row in known) for name in COMPARED}
     errors = {f"{name}, {n} calls": _errors(known, name, n) for name in COMPARED for n in scale.calls}
     holds = all(LOW <= share[0] <= HIGH for share in coverage.values()) and not strayed
@@ -153,7 +162,7 @@ def _covered(row: Row, quantity: str) -> tuple[int, int]:
 
 def _coverage(rows: Sequence[Row], quantity: str, calls: int) -> list[float]:
     """Over all states and rules, with the 95% interval of what so many repetitions can tell (Wilson 1927)."""
-    pairs = [_covered(row, quantity) for row in rows if row.calls == calls]
+    pairs = [_covered(row, quantity) for row in rows if row.calls == calls and row.open(quantity)]
     held, of = sum(a for a, _ in pairs), sum(b for _, b in pairs)
     low, high = binomtest(held, of).proportion_ci(method="wilson")
     return [held / of, low, high]
@@ -168,7 +177,7 @@ def _astray(row: Row, quantity: str, cells: int) -> bool:
 
 def _range(rows: Sequence[Row]) -> dict[str, list[float]]:
     """The lowest and the highest coverage of one cell."""
-    found = {name: [row.scores[OURS][name]["covered"] for row in rows] for name in rows[0].truth}
+    found = {name: [row.scores[OURS][name]["covered"] for row in rows if row.open(name)] for name in rows[0].truth}
     return {name: [min(each), max(each)] for name, each in found.items()}
 
 

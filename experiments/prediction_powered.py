@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FEWEST = 4  # calls: two strata of two
-MOST_WEIGHT = 4.0  # how many times rarer than on average anybody may be asked
+FLOOR = 0.25  # of the mean doubt: whoever is thought to be known better is asked as if by that much
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Design:
 
 
 def design(doubt: ArrayLike, calls: int, lean: ArrayLike | None = None) -> Design:
-    """Chances in proportion to `doubt` [N], the expected size of the forecast's error, which is floored so that no
-    weight is more than MOST_WEIGHT times the average one. Those whose chance would be 1 or more are asked for sure.
+    """Chances in proportion to `doubt` [N], the expected size of the forecast's error, which is floored at
+    FLOOR of its mean, so that no answer weighs too much. Those whose chance would be 1 or more are asked for sure.
     lean [N]: what may tell which way the forecast errs. People of like doubt are put beside those of like lean.
 
     ValueError: a doubt that is negative or not finite, or fewer calls than FEWEST that are not enough for everyone.
@@ -62,7 +62,7 @@ def design(doubt: ArrayLike, calls: int, lean: ArrayLike | None = None) -> Desig
         raise ValueError(f"{calls} calls are too few for an interval; give at least {FEWEST}")
     if calls >= len(size):
         return _of_strata(np.zeros(len(size), dtype=np.int64), sure=True)
-    floored = np.maximum(size, size.mean() / MOST_WEIGHT) if size.any() else np.ones_like(size)
+    floored = np.maximum(size, FLOOR * size.mean()) if size.any() else np.ones_like(size)
     order = np.argsort(-floored, kind="stable")
     sure = _sure(floored[order], calls)
     stratum = np.empty(len(size), dtype=np.int64)

@@ -87,5 +87,7 @@ def test_the_bars_are_kept(rows: list[Row]) -> None:
         assert not verdict(bad, SCALE, smoke=True).passed
     wide = [good[0], edited(good[1], OURS, "hours", width=2.0)]  # of theirs no width is claimed
     assert verdict(wide, SCALE, smoke=True).passed
+    untaxed = [good[0], edited(good[1], OURS, "tax", covered=1.0, width=0.0)]  # nothing to estimate, so nothing to miss
+    assert verdict(untaxed, SCALE, smoke=True).passed
     assert verdict([good[0]], SCALE, smoke=True).figures["cells_astray"] == []
     assert PLAIN in verdict(good, SCALE, smoke=True).figures["errors_over_plain_average"]["hours, 40 calls"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from experiments.prediction_powered import Design, Estimate, Floats, Ints, design, drawn, even, mean_estimate
+from experiments.prediction_powered import FLOOR, Design, Estimate, Floats, Ints, design, drawn, even, mean_estimate
 
 SMALL = Design(np.array([0, 1, 1, 1, 2, 2, 2, 2]), np.array([1, 3, 4]), np.array([1, 2, 2]))  # one for sure
 THREE = Design(np.array([0, 0, 0, 0, 0]), np.array([5]), np.array([3]))
@@ -146,7 +146,7 @@ def test_a_design_asks_exactly_as_many_as_it_may(doubt: Floats, calls: int) -> N
 def test_chances_follow_the_doubt(seed: int) -> None:
     doubt = np.exp(np.random.default_rng(seed).normal(size=400))
     plan = design(doubt, 60)
-    floored = np.maximum(doubt, doubt.mean() / 4)
+    floored = np.maximum(doubt, FLOOR * doubt.mean())
     open_ = plan.chances < 1
     ratio = (plan.chances / floored)[open_]
     assert ratio.max() / ratio.min() < 4  # strata are steps
