@@ -44,14 +44,14 @@ def check_baselines(names: Sequence[str], society: Society) -> None:
     for name in names:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
-    possible = _possible(society)
-    elsewhere = [name for name in names if name not in possible]
+    known = possible(society)
+    elsewhere = [name for name in names if name not in known]
     if elsewhere:
         where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
         raise UserError(
             f"{' and '.join(elsewhere)}: known for {where}, this is {society.name}",
             where="baselines",
-            fix=f"take it out, as in baselines=[{possible[0]}]",
+            fix=f"take it out, as in baselines=[{known[0]}]",
         )
     if "best_fixed" in names:
         best_fixed_rates()
@@ -78,7 +78,7 @@ def check_method(settings: SWMSettings, baselines: Sequence[str], society: Socie
         )
 
 
-def _possible(society: Society) -> tuple[str, ...]:
+def possible(society: Society) -> tuple[str, ...]:
     """Those that can play it; planning needs options that each open one more choice."""
     if isinstance(society.mechanism, Options):
         return OF_OPTIONS if isinstance(society, Counted) else OF_OPTIONS[:1]

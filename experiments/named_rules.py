@@ -1,0 +1,80 @@
+"""Rules as a user names them: a baseline, what a run learned, or a file of numbers."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from torch import Tensor
+
+from experiments.counterfactual import Standing
+from experiments.errors import UserError
+from experiments.run_baselines import BASELINES, Spent, check_baselines, possible, principal_of
+from mechanism.swm_ap import Outcome
+from personas.spelling import suggest
+from societies.base import Principal, PublicStep, Society
+from societies.mechanisms import check
+from societies.play import Fixed
+
+LEARNED = "swm_ap"
+LONGEST = 10_000  # bytes of a file of rates that are read
+
+
+def rules_named(name: str, society: Society, outcome: Outcome, seed: int) -> Principal:
+    """`name`: a baseline, LEARNED, or a file. UserError: there are no such rules, or they are not allowed."""
+    if name == LEARNED or name in BASELINES:
+        check_baselines([] if name == LEARNED else [name], society)
+        return principal_of(name, society, outcome, Spent(seed, 0, 0))[0]
+    if Path(name).is_file():
+        return Fixed(_of_file(Path(name), society))
+    known = (LEARNED, *possible(society))
+    fix = f"name a file of {len(society.default_mechanism())} rates, or one of: {', '.join(known)}"
+    raise UserError(f"there are no rules {name!r}{suggest(name, known)}", where="MECHANISM", fix=fix)
+
+
+def _of_file(file: Path, society: Society) -> Tensor:
+    """[M] a YAML or JSON list of numbers. UserError naming file and line."""
+    size = len(society.default_mechanism())
+    fix = f"write a list of {size} numbers, as in [{', '.join(f'{x:g}' for x in society.default_mechanism().tolist())}]"
+    try:
+        found: object = YAML(typ="safe", pure=True).load(file.read_bytes()[:LONGEST])
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        raise UserError("it is no YAML", where=f"{file}:{mark.line + 1 if mark else 1}", fix=fix) from None
+    if not isinstance(found, list) or not _are_numbers(rates := cast(list[object], found)):
+        raise UserError("it is no list of numbers", where=str(file), fix=fix)
+    if len(rates) != size:
+        raise UserError(f"it has {len(rates)} numbers; {society.name} has {size} rates", where=str(file), fix=fix)
+    return _allowed(torch.tensor(rates, dtype=torch.float32), society, file, fix)
+
+
+def _are_numbers(values: list[object]) -> bool:
+    return all(isinstance(x, int | float) and not isinstance(x, bool) for x in values)
+
+
+def _allowed(rates: Tensor, society: Society, file: Path, fix: str) -> Tensor:
+    try:
+        check(society, 0, rates, 1)
+    except ValueError as error:
+        raise UserError(str(error), where=str(file), fix=fix) from None
+    return rates
+
+
+def in_place(principal: Principal, at: Standing) -> Tensor:
+    """[B, M] its rules for the next step, after it has watched the steps before, whoever made the rules then."""
+    memory, rules = principal.start(at.people.worlds), at.society.default_mechanism()
+    for t in range(at.step + 1):
+        with torch.no_grad():
+            memory, rules = principal.propose(memory, _shown(at, t))
+    return rules.expand(at.people.worlds, -1)
+
+
+def _shown(at: Standing, t: int) -> PublicStep:
+    """What a principal is shown before step t."""
+    past = at.seen
+    features = at.features if t == at.step else past.features[:, t]
+    if t == 0:
+        return PublicStep(0, features, None, None, None, None)
+    last = (part[:, t - 1] for part in (past.features, past.mechanism, past.response, past.choice))
+    return PublicStep(t, features, *last)
