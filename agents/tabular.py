@@ -61,8 +61,8 @@ class Table:
         seats, choices = round.choices.shape[1:]
         if self.form.seats not in (1, seats) or choices != self.form.choices or int(row.max()) >= self.form.rows:
             raise ValueError(
-                f"these people learned in {self.form.society} with {self.form.seats} seats and {self.form.choices} "
-                "choices; this is another society, or another number of people"
+                f"these people learned in {self.form.society}, {self.form.seats} to a world (1 = any number) and with "
+                f"{self.form.choices} choices; this is another society, or another number of people"
             )
         return row + self.form.rows * torch.arange(self.form.seats)
 

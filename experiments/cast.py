@@ -114,7 +114,8 @@ def society_of(config: Config) -> Society:
         raise UserError(
             str(error),
             where="society",
-            fix="name one that there is, in the file or as society.name=... (objective, talk, payoffs likewise)",
+            fix="name one that there is, in the file or as society.name=... (or society.objective, society.talk, "
+            "society.payoffs)",
         ) from None
 
 

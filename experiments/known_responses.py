@@ -189,15 +189,15 @@ def _against_the_mean(game: MatrixGame, e: Episode, people: People, step: int) -
 
 
 def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
-    """One driver among the scripted ones of a town that stays, under tolls that differ between worlds.
+    """One driver among the scripted ones of a town that stays, under tolls that stay.
 
     What the others do is known on the mean from the scripted people's own chances, and minutes are linear in it.
     """
     game, others = congestion_game(), ScriptedPopulation()
-    rosters = _OneTown(_rosters(game, "drivers"))
+    rosters, tolls = _OneTown(_rosters(game, "drivers")), Fixed(Stays(game, draws(seed, 0, 1)).start(1)[0])
 
     def rules(d: Draws) -> Principal:
-        return Stays(game, d)
+        return tolls
 
     trainer = _alone(School(game, rosters, settings, seed, others), rules)
     d = _held_out(seed, worlds)

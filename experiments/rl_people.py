@@ -78,12 +78,19 @@ def learner_settings(told: Mapping[str, Setting]) -> Any:
             raise ValueError(
                 f"{name!r} is no setting of {learner}{suggest(name, defaults)}; allowed: learner, {', '.join(defaults)}"
             )
-        whole = isinstance(defaults[name], int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            raise ValueError(f"{name} is {value!r}; it should be a {'whole ' if whole else ''}number")
+        _check_kind(name, value, type(defaults[name]))
     settings = TypeAdapter(kind).validate_python(given)
     _check(settings)
     return settings
+
+
+def _check_kind(name: str, value: Setting, kind: type) -> None:
+    """ValueError where a setting is no number, or not true or false."""
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}; it should be true or false")
+    elif isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        raise ValueError(f"{name} is {value!r}; it should be a {'whole ' if kind is int else ''}number")
 
 
 def _check(settings: Any) -> None:

@@ -24,7 +24,7 @@ from societies.stage import Rosters
 
 Rules = Callable[[Draws], Principal]
 """The rules of some episodes, from their draws."""
-MINIBATCH = 1024  # decisions a gradient step sees, about
+MINIBATCH, FEW = 1024, 64  # decisions a gradient step sees, about; where but one seat of each world learns
 SMALLEST = 1e-3  # that anybody's stakes count for, in shares of the mean ones
 SLOWLY = 0.2  # how much of its newest measure a moving one takes over
 FARTHEST = 4.0  # that returns and advantages count for, in robust standard deviations: one ruin must not drown the rest
@@ -45,8 +45,7 @@ class BestResponseSettings:
     @property
     def ppo(self) -> PPOSettings:
         """For the core."""
-        parts = max(1, self.decisions // MINIBATCH)
-        return PPOSettings(self.learning_rate, minibatches=parts, entropy=self.entropy, discount=self.discount, lam=0.9)
+        return PPOSettings(self.learning_rate, entropy=self.entropy, discount=self.discount, lam=0.9)
 
 
 def check(settings: BestResponseSettings) -> None:
@@ -220,7 +219,8 @@ class Trainer:
         batch = _laid_out(self.learner, self.units, _facts(self.policy, people), taken, payoff, told.ppo)
         for group in self.optimizer.param_groups:
             group["lr"] = told.learning_rate * max(0.05, left)
-        ppo = replace(told.ppo, entropy=told.entropy * left**2)
+        parts = max(1, len(batch) // (MINIBATCH if self.school.others is None else FEW))
+        ppo = replace(told.ppo, entropy=told.entropy * left**2, minibatches=parts)
         ppo_update(self.learner, self.optimizer, batch, ppo, self.generator)
         self.policy.normaliser.update(torch.stack(taken.inputs))
         return float(payoff.mean())

@@ -99,6 +99,33 @@ def test_people_of_another_society_are_refused(straight: tuple[Path, str], tmp_p
         table(made(tmp_path, *words, f"population.checkpoint={tmp_path / 'no.safetensors'}"), tmp_path)
 
 
+def test_a_file_of_people_is_a_kind(straight: tuple[Path, str], tmp_path: Path):
+    kept = straight[0] / "tiny" / KEPT
+    short = made(tmp_path, "population.settings={}", f"population.kind=rl:{kept}")
+    assert short == made(tmp_path, "population.settings={}", f"population.checkpoint={kept}")
+
+
+SMALL = {
+    "independent_ppo": "{learner: independent_ppo, iterations: 1, decisions: 100, hidden: 4}",
+    "tabular_q": "{learner: tabular_q, iterations: 2, worlds: 2, own_table: true}",
+    "mirror_descent": "{learner: mirror_descent, temperature: 0.5}",
+}
+ROADS = ("society.name=congestion_game", "population.people=personas/populations/drivers.yaml", "baselines=[no_toll]")
+
+
+@pytest.mark.parametrize("learner", SMALL)
+def test_every_way_to_learn_plays_a_run_and_goes_on_with_it(learner: str, tmp_path: Path):
+    config = made(tmp_path, f"population.settings={SMALL[learner]}", *ROADS)
+    first = table(config, tmp_path)
+    assert (tmp_path / "tiny" / KEPT).exists() == (learner != "mirror_descent")
+    assert table(config, tmp_path) == first
+
+
+def test_a_table_is_refused_where_there_are_too_many_situations(tmp_path: Path):
+    with pytest.raises(UserError, match="income_tax has too many situations for a table"):
+        table(made(tmp_path, f"population.settings={SMALL['tabular_q']}"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -108,7 +135,12 @@ def test_people_of_another_society_are_refused(straight: tuple[Path, str], tmp_p
         (["population.settings.hidden=0"], "hidden is 0; it must be at least 1"),
         (["population.settings.care=much"], "care is 'much'; it should be a number"),
         (["population.checkpoint=x"], "take the settings or checkpoint out"),
+        (["population.kind=rl:x"], "take the settings or checkpoint out"),
         (["population.kind=scripted", "population.checkpoint=x"], "write kind: rl"),
+        (["population.settings.learner=tabular"], "did you mean 'tabular_q'?"),
+        (["population.settings={learner: tabular_q, hidden: 3}"], "'hidden' is no setting of tabular_q"),
+        (["population.settings={learner: tabular_q, own_table: 1}"], "own_table is 1; it should be true or false"),
+        (["population.settings={learner: mirror_descent, step: 0}"], "must be above 0 and finite"),
         (["population.kind=rll"], "'llm', 'scripted' or 'rl'"),
     ],
 )

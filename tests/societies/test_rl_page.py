@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.mirror import MirrorSettings
 from societies.people_ppo import BestResponseSettings
+from societies.tabular import QSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "rl-people.md").read_text(encoding="utf-8")
@@ -21,4 +23,5 @@ def test_the_example_lies_to_the_mean_only(capsys: pytest.CaptureFixture[str], m
 
 
 def test_every_setting_is_explained() -> None:
-    assert all(f"`{field.name}`" in PAGE for field in fields(BestResponseSettings))
+    for settings in (BestResponseSettings, QSettings, MirrorSettings):
+        assert all(f"`{field.name}" in PAGE for field in fields(settings))

