@@ -142,9 +142,9 @@ def verdict(rows: Sequence[Row], scale: Scale, smoke: bool) -> Outcome:
     return Outcome(
         claim="a few answers and a world model give means under other rules, with intervals that hold",
         passed=holds and narrow and best,
-        figure=f"{min(covered):.1%} to {max(covered):.1%} covered; at most {_part(shares['hours'])} of the calls for "
-        f"hours and {_part(shares['income'])} for income; {smaller} error than every rival over all states and rules (a "
-        f"rival was closer in {ahead})",
+        figure=f"{min(covered):.1%} to {max(covered):.1%} covered; at most {_part(shares['hours'])} of the calls "
+        f"for hours and {_part(shares['income'])} for income; {smaller} error than every rival over all states and "
+        f"rules (a rival was closer in {ahead})",
         bar="93% to 97%; 1/2 and 1/5 of the calls of the wage-adjusted average; smaller root mean square error than "
         "every rival over all states and rules, at each number of calls",
         figures=figures,

@@ -106,7 +106,7 @@ def _show(found: "WhatIf") -> None:
 def _asked(found: "WhatIf") -> str:
     told = f"asked: {found.asked:,} of them"
     if found.fresh is not None:
-        told += f"; {counted(found.fresh, 'new call')} and every other answer was known already"
+        told += f"; new calls to the model{', the rivals included' if found.rivals else ''}: {found.fresh:,}"
     if found.unusable:
         told += f"; {found.unusable:,} gave no usable answer and count as not drawn, which no guarantee covers"
     return told
