@@ -15,9 +15,9 @@ def evaluate(  # noqa: PLR0913  (each is an option of the command line)
     mechanism: Annotated[str, typer.Argument(help="A baseline (flat_50), swm_ap, or a file with a list of rates.")],
     run: Annotated[str, typer.Option(help="The finished run whose people and world model these are.")] = "demo",
     calls: Annotated[int, typer.Option(help="How many people are asked.")] = 500,
-    population: Annotated[str | None, typer.Option(help="llm or scripted [default: as in the run].")] = None,
+    population: Annotated[str | None, typer.Option(help="llm or scripted; left out: as in the run.")] = None,
     after: Annotated[str, typer.Option(help="Whose rules they lived under before.")] = "swm_ap",
-    years: Annotated[int | None, typer.Option(help="Counted years of that [default: half of them].")] = None,
+    years: Annotated[int | None, typer.Option(help="Counted years of that; left out: half of them.")] = None,
     newcomers: Annotated[int | None, typer.Option(help="So many towns of new people instead.")] = None,
     ahead: Annotated[int, typer.Option(help="Also imagine so many years; nothing is guaranteed of that.")] = 0,
     rivals: Annotated[bool, typer.Option(help="Also by other methods, each asking as many again.")] = False,
@@ -106,7 +106,7 @@ def _show(found: "WhatIf") -> None:
 def _asked(found: "WhatIf") -> str:
     told = f"asked: {found.asked:,} of them"
     if found.fresh is not None:
-        told += f"; {counted(found.fresh, 'new call')} and every other answer was known already"
+        told += f"; new calls to the model{', the rivals included' if found.rivals else ''}: {found.fresh:,}"
     if found.unusable:
         told += f"; {found.unusable:,} gave no usable answer and count as not drawn, which no guarantee covers"
     return told

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from agents.llm.engine import Request
+from agents.llm.journal import Journal
 from agents.llm.mock import MockEngine
+from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.answered import figures, of_everyone, plan_of, without
@@ -67,6 +70,19 @@ def test_only_those_who_were_drawn_are_asked(place: Placed) -> None:
     assert said.chances == pytest.approx(everyone.chances[who])
     assert said.usable.all()
     assert said.chances.sum(1) == pytest.approx(1)
+
+
+def test_replies_of_no_use_are_known_as_such(place: Placed, tmp_path: Path) -> None:
+    who = np.arange(0, 40, 2)
+
+    def answer(request: Request) -> str | int:
+        return "I would rather not say." if len(request.question.user + request.question.system) % 3 == 0 else 8
+
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        people = LanguagePopulation(MockEngine(answer), journal, retries=1, max_fallback_share=1.0)
+        said = ask(people, place.at, RULES, who)
+    assert 0 < said.usable.sum() < len(who)
+    assert (said.chances[said.usable].argmax(1) == 8).all()
 
 
 def test_asking_everybody_leaves_no_doubt(place: Placed, model: WorldModel) -> None:
