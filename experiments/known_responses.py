@@ -27,7 +27,7 @@ from societies.library.llm_economist_v1 import LLMEconomist, effort
 from societies.library.matrix_game import society as matrix_game
 from societies.matrix import MatrixGame
 from societies.mechanisms import bounds
-from societies.people_ppo import BestResponseSettings, Deviating, Rules, School, Trainer, deviators
+from societies.people_ppo import BestResponseSettings, Deviating, School, Trainer, deviators
 from societies.play import Fixed, play
 from societies.roads import CongestionGame
 from societies.stage import Rosters
@@ -97,11 +97,11 @@ def dynamic_programming(settings: BestResponseSettings, seed: int, worlds: int) 
     def rules(d: Draws) -> Principal:
         return Stays(town, d)
 
-    trainer = _alone(School(town, rosters, replace(settings, discount=1.0), seed, others), rules)
+    policy = Trainer(School(town, rosters, replace(settings, discount=1.0), seed, others), rules).taught(rules, quiet)
     d = _held_out(seed, worlds)
     people = rosters.people(d)
     mine = deviators(d, people)
-    played = play(town, Deviating(trainer.policy, others), people, rules(d), d)
+    played = play(town, Deviating(policy, others), people, rules(d), d)
     learned = played.sealed.payoff.transpose(1, 2)[mine].mean()
     random, best = (_by_hours(town, people, played.episode.mechanism, mine, over) for over in (_mean, _most))
     return Gained(random, float(learned), best)
@@ -185,7 +185,7 @@ def _against_the_mean(game: MatrixGame, e: Episode, people: People, step: int) -
     features, groups = e.features[:, step].clone(), e.features[:, step, :, : game.groups]
     shares = groups.transpose(1, 2) @ e.choice[:, step] / groups.sum(1)[..., None]  # [B, n, K]
     features[..., -game.groups * game.size :] = shares.flatten(1)[:, None]
-    return game.values(State(step, features, people), e.mechanism[:, step])
+    return game.utilities(State(step, features, people), e.mechanism[:, step])
 
 
 def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
@@ -199,11 +199,11 @@ def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
     def rules(d: Draws) -> Principal:
         return tolls
 
-    trainer = _alone(School(game, rosters, settings, seed, others), rules)
+    policy = Trainer(School(game, rosters, settings, seed, others), rules).taught(rules, quiet)
     d = _held_out(seed, worlds)
     people = rosters.people(d)
     mine = deviators(d, people)
-    e = play(game, Deviating(trainer.policy, others), people, rules(d), d).episode
+    e = play(game, Deviating(policy, others), people, rules(d), d).episode
     worth = torch.stack([_on_each_road(game, e, people, mine, t) for t in range(game.steps)], 1)  # [B, T, K]
     taken = torch.nn.functional.one_hot(e.action.transpose(1, 2)[mine], worth.shape[-1])  # [B, T, K]
     return _gained(worth, taken)
@@ -226,14 +226,6 @@ class _OneTown:
 
     def people(self, draws: Draws) -> People:
         return self.rosters.people(replace(draws, episodes=torch.zeros_like(draws.episodes)))
-
-
-def _alone(school: School, rules: Rules) -> Trainer:
-    """One person who has learned in each world, among others who do not."""
-    trainer, iterations = Trainer(school, rules), school.settings.iterations
-    for i in range(iterations):
-        trainer.learn(rules, 1 - i / iterations)
-    return trainer
 
 
 def pennies(settings: BestResponseSettings, seed: int) -> Exploitability:

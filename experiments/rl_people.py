@@ -18,8 +18,8 @@ from learning.draws import Draws, child_seed
 from mechanism.explore import VariedRules
 from personas.spelling import suggest
 from societies.base import Principal, Society
-from societies.best_response import Progress, train
-from societies.people_ppo import BestResponseSettings, check
+from societies.best_response import train
+from societies.people_ppo import TRAINING, BestResponseSettings, Progress, check
 from societies.stage import Rosters
 from societies.tabular import QSettings, check_table, train_table
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from experiments.live import Live
     from experiments.runs import Run
 
-TRAINING = "training RL people"
 STAGE = "rl-people"
 LEARNERS: dict[str, type[Any]] = {
     "shared_ppo": BestResponseSettings,

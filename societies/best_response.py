@@ -7,7 +7,6 @@ rules that stay, and goes on until nobody gets better at it. `exploitability` sa
 gain: in a Nash equilibrium nothing.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,13 +15,10 @@ from agents.base import Population
 from agents.rl import Policy, RLPopulation
 from learning.draws import child_seed, draws
 from societies.base import Society
-from societies.people_ppo import BestResponseSettings, Deviating, Rules, School, Trainer, deviators
+from societies.people_ppo import BestResponseSettings, Deviating, Progress, Rules, School, Trainer, deviators
 from societies.play import play
 from societies.stage import Rosters
 
-Progress = Callable[[str, int, int, float], None]
-"""(what, done, of, mean payoff of a decision)"""
-TRAINING = "training RL people"
 HELD_OUT = 200  # worlds in which payoffs are measured
 NOTICED = 0.01  # of what was gained so far: less is no improvement
 
@@ -40,8 +36,7 @@ def train(
 
     ValueError for settings that make no sense.
     """
-    trainer = Trainer(School(society, rosters, settings, seed, shared=shared), rules)
-    return _trained(trainer, rules, progress)
+    return Trainer(School(society, rosters, settings, seed, shared=shared), rules).taught(rules, progress)
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def best_response(
     held_out = child_seed(seed, "held out")
     payoff = [_paid(society, RLPopulation(trainer.policy), rosters, rules, held_out)]
     while len(payoff) <= rounds:
-        policy = _trained(trainer, rules, progress)
+        policy = trainer.taught(rules, progress)
         payoff.append(_paid(society, RLPopulation(policy), rosters, rules, held_out))
         if payoff[-1] - max(payoff[:-1]) < NOTICED * abs(payoff[-1] - payoff[0]):
             return Response(policy, tuple(payoff), True)
@@ -98,8 +93,7 @@ def exploitability(
     Measured on worlds in which it did not learn, against the same seat of the same worlds left to the population; so a
     deviator that learned badly shows as a loss, and the figure is a lower bound. ValueError as for `train`.
     """
-    trainer = Trainer(School(society, rosters, settings, seed, population), rules)
-    policy = _trained(trainer, rules, progress)
+    policy = Trainer(School(society, rosters, settings, seed, population), rules).taught(rules, progress)
     d = draws(child_seed(seed, "held out"), 0, HELD_OUT)
     people = rosters.people(d)
     mine = deviators(d, people)  # [B, N]
@@ -110,15 +104,6 @@ def exploitability(
 
     gain = paid(Deviating(policy, population)) - paid(population)
     return Exploitability(float(gain.mean()), float(gain.std() / HELD_OUT**0.5))
-
-
-def _trained(trainer: Trainer, rules: Rules, progress: Progress) -> Policy:
-    iterations = trainer.school.settings.iterations
-    for i in range(iterations):
-        payoff = trainer.learn(rules, 1 - i / iterations)
-        progress(TRAINING, i + 1, iterations, payoff)
-    trainer.policy.normaliser.freeze()
-    return trainer.policy
 
 
 def _paid(society: Society, population: Population, rosters: Rosters, rules: Rules, seed: int) -> float:

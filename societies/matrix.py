@@ -144,7 +144,7 @@ class MatrixGame:
         brought = torch.stack([mine - self.least, theirs - self.least, reward], -1) / self.spread
         return brought * self.choices(0, features, mechanism)[..., None]
 
-    def values(self, state: State, mechanism: Tensor) -> Tensor:
+    def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K] what each choice is worth to everyone, in points, if the others choose as usual."""
         mine, theirs, reward = self.prospects(state.features, mechanism).unbind(-1)
         altruism = natural("altruism", state.people.trait("altruism"))[..., None]
@@ -152,7 +152,7 @@ class MatrixGame:
         return self.spread * (mine + altruism * theirs + reward + shut)
 
     def teacher(self, state: State, mechanism: Tensor) -> Tensor:
-        return quantal_response(self.values(state, mechanism), TEMPERATURE * self.spread)
+        return quantal_response(self.utilities(state, mechanism), TEMPERATURE * self.spread)
 
     def respond(self, action: Tensor) -> Tensor:
         """[B, N, K] 1 for the choice that was made."""

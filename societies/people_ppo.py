@@ -24,6 +24,9 @@ from societies.stage import Rosters
 
 Rules = Callable[[Draws], Principal]
 """The rules of some episodes, from their draws."""
+Progress = Callable[[str, int, int, float], None]
+"""(what, done, of, mean payoff of a decision)"""
+TRAINING = "training RL people"
 MINIBATCH, FEW = 1024, 64  # decisions a gradient step sees, about; where but one seat of each world learns
 SMALLEST = 1e-3  # that anybody's stakes count for, in shares of the mean ones
 SLOWLY = 0.2  # how much of its newest measure a moving one takes over
@@ -224,6 +227,14 @@ class Trainer:
         ppo_update(self.learner, self.optimizer, batch, ppo, self.generator)
         self.policy.normaliser.update(torch.stack(taken.inputs))
         return float(payoff.mean())
+
+    def taught(self, rules: Rules, progress: Progress) -> Policy:
+        """After as many batches as the settings say; what inputs look like is fixed from then on."""
+        iterations = self.school.settings.iterations
+        for i in range(iterations):
+            progress(TRAINING, i + 1, iterations, self.learn(rules, 1 - i / iterations))
+        self.policy.normaliser.freeze()
+        return self.policy
 
 
 def _sizes(school: School) -> Sizes:

@@ -14,8 +14,7 @@ from agents.base import Decisions, Round
 from agents.tabular import Form, Table, TabularPopulation
 from learning.draws import Draws, draws
 from societies.base import Society, Tabular
-from societies.best_response import Progress
-from societies.people_ppo import Rules
+from societies.people_ppo import Progress, Rules
 from societies.play import play
 from societies.stage import Rosters
 
