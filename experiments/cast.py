@@ -18,7 +18,7 @@ from experiments.live import Counted, Live, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
 from experiments.models import check_named, engines_of, kind_of
 from experiments.package_people import package_people
-from experiments.rl_people import rl_people
+from experiments.rl_people import learns_beside_a_principal, rl_people
 from experiments.run_baselines import check_baselines, check_method
 from experiments.runs import Run
 from learning.draws import child_seed
@@ -128,7 +128,7 @@ def check(config: Config, society: Society) -> None:
             where="population.fallback",
             fix="write repeat_last, uniform or abort",
         )
-    check_baselines(config.baselines, society)
+    check_baselines(config.baselines, society, learns_beside_a_principal(config))
     check_method(config.method.settings, config.baselines, society)
     episode, calls = round(society.steps * society.agents * calls_each(config, society)), config.budget.calls
     if talks(society) and config.population.kind != "llm":

@@ -56,6 +56,7 @@ LABELS = {
     "random": "options at random",
     "k_median": "greedy k-median on homes",
     "planning": "planning in the learned model",
+    "two_level": "two-level PPO",
     "median": "median",
     "uniform_phantom": "Uniform Phantom",
     "constrained_median": "constrained median",

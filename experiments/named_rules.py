@@ -24,7 +24,7 @@ LONGEST = 10_000  # bytes of a file of rates that are read
 def rules_named(name: str, society: Society, outcome: Outcome, seed: int) -> Principal:
     """`name`: a baseline, LEARNED, or a file. UserError: there are no such rules, or they are not allowed."""
     if name == LEARNED or name in BASELINES:
-        check_baselines([] if name == LEARNED else [name], society)
+        check_baselines([] if name == LEARNED else [name], society, False)
         return principal_of(name, society, outcome, Spent(seed, 0, 0))[0]
     if Path(name).is_file():
         return Fixed(_of_file(Path(name), society))

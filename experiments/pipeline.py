@@ -17,7 +17,7 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Live
 from experiments.metrics import Point
-from experiments.rl_people import TRAINING
+from experiments.rl_people import TRAINING, taught_rules
 from experiments.run_baselines import Spent, principal_of, under
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
@@ -139,9 +139,10 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
     """Every method on the same held-out communities."""
     communities, per_episode = config.evaluation.communities, cast.society.steps * cast.society.agents
     spent = outcome.real_episodes * per_episode
+    of = Spent(config.seed, spent, communities, taught_rules(run, cast.society))
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
-        principal, cost = principal_of(name, cast.society, outcome, Spent(config.seed, spent, communities))
+        principal, cost = principal_of(name, cast.society, outcome, of)
         stage = replace(cast.stage(config.seed, "held-out", purpose), society=under(name, cast.society))
         with live.stage(purpose, communities * per_episode), torch.no_grad():
             played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
