@@ -19,7 +19,7 @@ from experiments.compared_cells import Part, part_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.config import Config
 from experiments.config_sections import CompareConfig, MindConfig
-from experiments.live import Live
+from experiments.live import NOTHING, Counted, Live, summed
 from experiments.pipeline import once
 from experiments.rl_people import STAGE, TRAINING, checkpoint_of, rl_people
 from experiments.runs import Run, note_roster
@@ -143,8 +143,9 @@ def _populations(config: Config, kind: str, run: Run, live: Live, cast: Cast) ->
 
     def trained(seed: int) -> Population:
         told = own.model_copy(update={"seed": _seed(config, seed)})
-        return rl_people(told, run, live, society, rosters, f"{STAGE}-{seed}")
+        return Counted(rl_people(told, run, live, society, rosters, f"{STAGE}-{seed}"), shown[seed])
 
+    shown = summed(live.decided, config.compare.seeds)
     everyone = [trained(seed) for seed in range(config.compare.seeds)]
     return lambda seed: everyone[seed]
 
@@ -167,6 +168,7 @@ class _Stage:
         """One of each seed."""
         if kind == AGAIN:
             return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
+        self.live.decided(NOTHING)  # each kind counts its own
         count = decisions(self.config)[label_of(kind)]
         with self.live.stage(label_of(kind), count), torch.no_grad():
             return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]

@@ -48,7 +48,7 @@ def rank_agreement(a: Part, b: Part) -> Cell:
     """1 = the rules stand in the same order, -1 = in the opposite one."""
     names = list(a.cells["welfare"])
     levels = [[part.cells["welfare"][name] for name in names] for part in (a, b)]
-    tau = float(kendalltau(*levels)[0])
+    tau = float(np.asarray(kendalltau(*levels))[0])
     return tau if np.isfinite(tau) else "the rules do equally well"
 
 
