@@ -4,11 +4,13 @@ What scripted people do is drawn in grey behind the others, so that each column 
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from experiments.compared_tables import Tables
@@ -91,7 +93,7 @@ def price_curve(tables: Tables, naming: Naming, price: str, answer: str) -> Figu
                 _curve(ax, *_by_price(tables, BEHIND), GHOST, "-", band=False)
             _curve(ax, *_by_price(tables, kind), tone(kind, tables.kinds), "-")
             ax.xaxis.set_major_locator(MaxNLocator(5))
-        axes[0].set_ylabel(answer)
+        axes[0].set_ylabel(fill(answer, 30))
         figure.supxlabel(price, fontsize=10, color=INK)
         return figure
 
@@ -134,12 +136,13 @@ def trait_curves(tables: Tables, naming: Naming, answer: str) -> Figure:
         for ax, kind in zip(axes, tables.kinds, strict=True):
             for name, line in zip(names, LINES, strict=False):
                 _curve(ax, *_by_trait(tables, kind, name), tone(kind, tables.kinds), line)
-        for name, line in zip(names, LINES, strict=False):
-            axes[0].plot([], [], line, color=INK, label=name.replace("_", " "))
         axes[0].set_xlim(-0.05, 1.05)
-        axes[0].set_ylabel(answer)
-        figure.legend(loc="outside lower center", ncols=len(names), fontsize=9)
-        figure.supxlabel("trait, 0 to 1", fontsize=10, color=INK)
+        axes[0].set_ylabel(fill(answer, 30))
+        told = [name.replace("_", " ") for name in names]
+        if len(told) > 1:
+            lines = [Line2D([], [], ls=line, color=INK) for line in LINES[: len(told)]]
+            figure.legend(lines, told, loc="outside upper right", ncols=len(told), fontsize=9)
+        figure.supxlabel(f"{told[0] if len(told) == 1 else 'trait'}, 0 to 1", fontsize=10, color=INK)
         return figure
 
 

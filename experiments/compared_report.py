@@ -19,8 +19,9 @@ from experiments.report import TEMPLATES, Picture, picture
 from experiments.runs import Run
 from experiments.statistics import Floats, Interval
 from learning.draws import draws
+from societies.base import Restful
 from societies.play import Fixed
-from societies.scales import scale_of
+from societies.scales import embedded, scale_of
 
 KEPT = "comparison.json"
 SHOWN = ("signature", "part", "elasticity", "trait", "recovery")  # tables that are printed below the figures
@@ -188,7 +189,7 @@ def _drawn(found: Found) -> list[tuple[str, Figure, str]]:
         curve = figures.trait_curves(tables, naming, f"{scale.answer}, mean")
         drawn.append(("Answers by trait", curve, f"From trait 0 to 1, all else equal: {says('trait')}"))
     names = found.of.society.choice_names
-    bars = figures.choices(tables, naming, _chosen(found), names, "choice")
+    bars = figures.choices(tables, naming, _chosen(found), names, _choice(found))
     drawn.append(("What is chosen", bars, words.on_distances(tables, naming)))
     welfare = figures.dots(tables, "welfare", naming, f"welfare ({found.of.society.objective.replace('_', ' ')}), mean")
     drawn.append(("Welfare", welfare, f"{says('welfare')} {words.on_order(tables, naming)}"))
@@ -200,6 +201,15 @@ def _drawn(found: Found) -> list[tuple[str, Figure, str]]:
         if figures.rows_with(tables, table):
             drawn.append((words.TITLES[table], figures.dots(tables, table, naming, label, zero), says(table)))
     return drawn
+
+
+def _choice(found: Found) -> str:
+    """What the bars are of."""
+    society, scale = found.of.society, scale_of(found.of.society)
+    if embedded(scale.amounts()).shape[1] == 1:
+        return scale.answer
+    idle = f"; {society.choice_names[society.idle]} = does nothing" if isinstance(society, Restful) else ""
+    return f"choice{idle}"
 
 
 def _chosen(found: Found) -> dict[str, Floats]:
