@@ -10,14 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agents.embedded.engine import STAND_IN
 from experiments import compared_figures as figures
 from experiments import compared_words as words
-from experiments.compared_tables import Known, Pair, Tables, tables_of
+from experiments.compared_json import tables_json
+from experiments.compared_tables import Tables, tables_of
 from experiments.comparison import AGAIN, Comparison, label_of
 from experiments.config import SMOKE, dump_config
 from experiments.figures import Figure
 from experiments.files import write_json, write_text
 from experiments.report import TEMPLATES, Picture, picture
 from experiments.runs import Run
-from experiments.statistics import Floats, Interval
+from experiments.statistics import Floats
 from learning.draws import draws
 from societies.base import Restful
 from societies.play import Fixed
@@ -60,44 +61,15 @@ def found_in(comparison: Comparison) -> Found:
 
 def as_json(found: Found) -> dict[str, Any]:
     """Every number, and the findings."""
-    tables = found.tables
-    told = [*tables.pairs, *([tables.chance] if tables.chance else [])]
     return {
         "society": found.of.society.name,
-        "kinds": list(tables.kinds),
-        "seeds": tables.seeds,
-        "rosters": found.of.config.compare.rosters,
         "answer": scale_of(found.of.society).answer,
+        "rosters": found.of.config.compare.rosters,
         "mechanisms": {rule.name: rule.label for rule in found.of.rules},
-        "cells": {kind: _nested({key: _known(k) for key, k in tables.cells[kind].items()}) for kind in tables.kinds},
-        "pairs": [_pair(pair) for pair in told],
-        "findings": words.findings(tables, found.naming),
+        **tables_json(found.tables),
+        "findings": words.findings(found.tables, found.naming),
         "notes": list(found.notes),
     }
-
-
-def interval_json(of: Interval) -> dict[str, float]:
-    """{mean, low, high}"""
-    return {"mean": of.value, "low": of.low, "high": of.high}
-
-
-def _known(of: Known) -> dict[str, Any]:
-    return interval_json(of.interval) if of.interval else {"not_applicable": of.why_not}
-
-
-def _nested(flat: Mapping[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
-    nested: dict[str, dict[str, Any]] = {}
-    for (table, row), value in flat.items():
-        nested.setdefault(table, {})[row] = value
-    return nested
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    differences = {
-        key: {**interval_json(d.interval), "p": d.p, "p_holm": d.adjusted} for key, d in pair.differences.items()
-    }
-    distances = {name: _known(known) for name, known in pair.distances.items()}
-    return {"kinds": [pair.first, pair.second], "differences": _nested(differences), "distances": distances}
 
 
 def write(found: Found, run: Run) -> None:
