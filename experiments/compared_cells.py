@@ -96,7 +96,7 @@ def _by_price(lived: Lived, answers: Tensor) -> Cells:
         at: float(answers[inside].mean()) if int(inside.sum()) >= FEW else f"fewer than {FEW} decisions"
         for at, inside in bins.items()
     }
-    return {"price": curve, "elasticity": {"price": _elasticity(prices, answers)}}
+    return {"price": curve, "elasticity": {"price": elasticity(prices, answers)}}
 
 
 def _middle(ends: tuple[float, float], place: int) -> float:
@@ -111,7 +111,8 @@ def _faced(society: Society, episode: Episode) -> Tensor:
     return torch.stack([scale.faced(episode.features[:, t], episode.mechanism[:, t]) for t in steps], 1)
 
 
-def _elasticity(prices: Tensor, answers: Tensor) -> Cell:
+def elasticity(prices: Tensor, answers: Tensor) -> Cell:
+    """Of answers to prices, [M, B, T, N] each, NaN where there is none: see the module."""
     known = ~prices.isnan()
     x, y = (torch.where(known, values, torch.nan).double() for values in (prices, answers))
     level = float(x.nanmean()), float(y.nanmean())
