@@ -50,6 +50,14 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
     """Opens society, rosters, journal and models. Errors name what is wrong before anything is spent."""
     society = society_of(config)
     check(config, society)
+    with players(config, run, live, society) as cast:
+        yield cast
+
+
+@contextmanager
+def players(config: Config, run: Run, live: Live, society: Society) -> Generator[Cast]:
+    """The same where nothing is to be learned of the people. Errors as there."""
+    check_people(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     if config.population.kind != "llm":
         unpaid = Counted(_unpaid(config, run, live, society, rosters), live.decided)
@@ -122,14 +130,19 @@ def society_of(config: Config) -> Society:
 def check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     _check_learnable(society)
+    check_people(config, society)
+    check_baselines(config.baselines, society, learns_beside_a_principal(config))
+    check_method(config.method.settings, config.baselines, society)
+
+
+def check_people(config: Config, society: Society) -> None:
+    """Refuses people who could not play it, and a budget that does not pay for an episode."""
     if config.population.kind == "llm" and config.population.fallback == "skip" and not isinstance(society, Restful):
         raise UserError(
             f"people of {society.name} cannot do nothing, so no decision can be skipped",
             where="population.fallback",
             fix="write repeat_last, uniform or abort",
         )
-    check_baselines(config.baselines, society, learns_beside_a_principal(config))
-    check_method(config.method.settings, config.baselines, society)
     episode, calls = round(society.steps * society.agents * calls_each(config, society)), config.budget.calls
     if talks(society) and config.population.kind != "llm":
         raise UserError(

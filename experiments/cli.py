@@ -7,7 +7,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import claims, conformance, evaluate, headroom, personas, prompt, run, serve, sweep, tools
+from experiments.commands import (
+    claims,
+    compare_populations,
+    conformance,
+    evaluate,
+    headroom,
+    personas,
+    prompt,
+    run,
+    serve,
+    sweep,
+    tools,
+)
 from experiments.errors import is_users, of_the_disk, show
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -45,6 +57,7 @@ app.command()(run.run)
 app.command()(run.report)
 app.command()(sweep.sweep)
 app.command()(evaluate.evaluate)
+app.command("compare-populations")(compare_populations.compare_populations)
 app.command()(claims.claim)
 app.command()(claims.claims)
 app.command()(headroom.headroom)

@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from experiments.config_sections import (
     BudgetConfig,
+    CompareConfig,
     EvaluationConfig,
     MethodConfig,
     Name,
@@ -42,6 +43,7 @@ FREE = (
     "population.others.settings.max_in_flight",
     "population.others.settings.timeout",
     "population.others.settings.patience",
+    "compare.seeds",  # more of them leave those that are there as they are
 )
 
 
@@ -54,6 +56,7 @@ class Config(Strict):
     method: MethodConfig = MethodConfig()
     baselines: list[str] = Field(default_factory=list[str])
     evaluation: EvaluationConfig = EvaluationConfig()
+    compare: CompareConfig = CompareConfig()
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
     @field_validator("baselines")

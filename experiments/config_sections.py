@@ -240,3 +240,41 @@ def _numbers(settings: Any, at: Place = ()) -> Iterator[tuple[Place, int | float
 
 class EvaluationConfig(Strict):
     communities: Annotated[int, Field(ge=2, le=MOST)] = 24  # held out; an interval needs two
+
+
+class CompareConfig(Strict):
+    """What `solon compare-populations` compares."""
+
+    populations: list[str] = ["llm", "rl", "scripted"]  # the columns; rl:FILE = RL people who were trained before
+    mechanisms: list[str] = []  # by name; [] = those that are usual for the society
+    random: Annotated[int, Field(ge=0, le=100)] = 3  # more of them, drawn at random once
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 10  # each with rosters, draws and RL people of its own
+    rosters: Annotated[int, Field(ge=1, le=MOST)] = 4  # of each seed
+    rl: dict[str, Setting] = {}  # of the training of RL people
+
+    @field_validator("populations")
+    @classmethod
+    def _known_kinds(cls, populations: list[str]) -> list[str]:
+        kinds = [name.partition(":")[0] if name.startswith("rl:") else name for name in populations]
+        for kind in kinds:
+            check_kind(kind)
+        if twice := [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]:
+            raise ValueError(f"{twice[0]} people are named twice; name each kind once")
+        if len(kinds) < 2:
+            raise ValueError("name two kinds of people at least, as in [llm, rl, scripted]")
+        return populations
+
+    @field_validator("mechanisms")
+    @classmethod
+    def _each_once(cls, mechanisms: list[str]) -> list[str]:
+        if twice := [name for name in dict.fromkeys(mechanisms) if mechanisms.count(name) > 1]:
+            raise ValueError(f"{twice[0]} is named twice; name each mechanism once")
+        return mechanisms
+
+    @field_validator("rl")
+    @classmethod
+    def _of_training(cls, rl: dict[str, Setting], info: ValidationInfo) -> dict[str, Setting]:
+        if rl and any(name.startswith("rl:") for name in info.data.get("populations", ())):
+            raise ValueError("people read from a checkpoint are not trained; take rl out, or write rl for rl:FILE")
+        learner_settings(rl)
+        return rl

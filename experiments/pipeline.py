@@ -145,11 +145,11 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
         principal, cost = principal_of(name, cast.society, outcome, of)
         stage = replace(cast.stage(config.seed, "held-out", purpose), society=under(name, cast.society))
         with live.stage(purpose, communities * per_episode), torch.no_grad():
-            played = _once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
+            played = once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))
         yield Evaluated(name, played.episode, played.sealed if name == "swm_ap" else None, cost)
 
 
-def _once(folder: Path, play: Callable[[], Played]) -> Played:
+def once(folder: Path, play: Callable[[], Played]) -> Played:
     """What was played: read if it is all there, else played and kept."""
     if not (episode_path(folder, 0).exists() and sealed_path(folder, 0).exists()):
         save(folder, 0, play())

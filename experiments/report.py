@@ -51,29 +51,29 @@ def pictures(data: ReportData) -> list[Picture]:
     if data.curves:
         reference = next((m.welfare.value for m in data.methods if m.label == data.reference), None)
         image = figures.learning(data.curves, reference, data.reference)
-        found.append(_picture("Welfare against real decisions", image, conclusions.on_learning(data.curves)))
+        found.append(picture("Welfare against real decisions", image, conclusions.on_learning(data.curves)))
     if data.schedules:
         found += _schedule_pictures(data)
     if data.responses:
         text = conclusions.on_responses(data.responses)
-        found.append(_picture("How people respond", figures.responses(data.responses), text))
+        found.append(picture("How people respond", figures.responses(data.responses), text))
     if data.places:
-        found.append(_picture("Where it is built", town_report.map_of(data.places), town_report.on_map(data.places)))
+        found.append(picture("Where it is built", town_report.map_of(data.places), town_report.on_map(data.places)))
     if data.outings:
         text = town_report.on_outings(data.outings)
-        found.append(_picture("How far people go", town_report.outings(data.outings), text))
+        found.append(picture("How far people go", town_report.outings(data.outings), text))
     if data.paths or data.gates:
         image = figures.dream_and_life(data.paths, data.gates, data.period)
         text = conclusions.on_dreams(data.paths, data.gates, data.period)
-        found.append(_picture("Imagined against real", image, text))
+        found.append(picture("Imagined against real", image, text))
     if data.courses:
         found.append(
-            _picture("How the learning went", figures.courses(data.courses), conclusions.on_courses(data.courses))
+            picture("How the learning went", figures.courses(data.courses), conclusions.on_courses(data.courses))
         )
     if data.recovery:
         image = figures.recovery(data.recovery, data.period)
         text = conclusions.on_recovery(data.recovery, data.period)
-        found.append(_picture("Inferred traits against declared ones", image, text))
+        found.append(picture("Inferred traits against declared ones", image, text))
     return found
 
 
@@ -83,11 +83,12 @@ def _schedule_pictures(data: ReportData) -> list[Picture]:
     text = conclusions.on_schedules(data.brackets, data.schedules, data.reference)
     by_year = figures.rates_by_year(data.brackets, learned)
     return [
-        _picture("The schedules", side_by_side, text),
-        _picture(f"{learned.label}, year by year", by_year, conclusions.on_years(learned)),
+        picture("The schedules", side_by_side, text),
+        picture(f"{learned.label}, year by year", by_year, conclusions.on_years(learned)),
     ]
 
 
-def _picture(title: str, figure: figures.Figure, caption: str) -> Picture:
+def picture(title: str, figure: figures.Figure, caption: str) -> Picture:
+    """A figure as an image that needs no file."""
     name = "".join(c if c.isalnum() else "-" for c in title.lower())
     return Picture(name, title, figures.data_uri(figure), caption)

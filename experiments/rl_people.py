@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from agents.base import Population
 from agents.llm.engine import Setting
 from agents.mirror import MirrorPopulation, MirrorSettings
-from agents.rl import Policy, RLPopulation, load_policy, save_policy
+from agents.rl import Policy, RLPopulation, Sizes, load_policy, save_policy
 from agents.tabular import Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
@@ -22,7 +22,7 @@ from mechanism.policy import untrained
 from personas.spelling import suggest
 from societies.base import Principal, Society
 from societies.best_response import train
-from societies.people_ppo import TRAINING, BestResponseSettings, Progress, check
+from societies.people_ppo import TRAINING, BestResponseSettings, Progress, check, sizes_of
 from societies.stage import Rosters
 from societies.tabular import QSettings, check_table, train_table
 
@@ -108,8 +108,11 @@ def _check(settings: Any) -> None:
         MirrorPopulation(settings)
 
 
-def rl_people(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> Population:
+def rl_people(
+    config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters, stage: str = STAGE
+) -> Population:
     """The people of this run. They learn in episodes of their own, which nobody else sees, under rules of all kinds.
+    stage: the name that they are kept under.
 
     UserError where a checkpoint is none, or of another society, or where the society is not for such learners.
     """
@@ -118,13 +121,12 @@ def rl_people(config: "Config", run: "Run", live: "Live", society: Society, rost
         return MirrorPopulation(learner_settings(told.settings), whole)
     form = LearnedForm()
     with live.stage(TRAINING):
-        if told.checkpoint is not None and not run.stages.finished(STAGE, form):
-            taken_over = _checkpoint(
-                told.checkpoint, society
-            )  # outside of the stage: a wrong one leaves no trace there
-            learned = run.stages.get(STAGE, form, lambda: taken_over)
+        if told.checkpoint is not None and not run.stages.finished(stage, form):
+            # outside of the stage: a wrong one leaves no trace there
+            taken_over = checkpoint_of(told.checkpoint, society, rosters)
+            learned = run.stages.get(stage, form, lambda: taken_over)
         else:
-            learned = run.stages.get(STAGE, form, lambda: _trained(config, run, live, society, rosters))
+            learned = run.stages.get(stage, form, lambda: _trained(config, run, live, society, rosters, stage))
     return people_of(learned, whole)
 
 
@@ -135,15 +137,15 @@ def people_of(learned: Learned, tells_distribution: bool = True) -> Population:
     return RLPopulation(learned, tells_distribution)
 
 
-def _trained(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters) -> Learned:
+def _trained(config: "Config", run: "Run", live: "Live", society: Society, rosters: Rosters, stage: str) -> Learned:
     def rules(draws: Draws) -> Principal:
         return VariedRules(society, draws)
 
     def told(what: str, done: int, of: int, payoff: float) -> None:
         live.step(what, done, of)
-        run.metrics.add(Point(STAGE, what, done, payoff), of)
+        run.metrics.add(Point(stage, what, done, payoff), of)
 
-    run.metrics.begin(STAGE)
+    run.metrics.begin(stage)
     settings, seed = learner_settings(config.population.settings), child_seed(config.seed, TRAINING)
     if isinstance(settings, QSettings):
         return _with_a_table(society, rosters, settings, seed, told)
@@ -192,7 +194,8 @@ def _with_a_table(society: Society, rosters: Rosters, settings: QSettings, seed:
         raise UserError(str(error), where="population.settings.learner", fix="write shared_ppo") from None
 
 
-def _checkpoint(given: str, society: Society) -> Learned:
+def checkpoint_of(given: str, society: Society, rosters: Rosters) -> Learned:
+    """The people of a file. UserError where there is none, or they are of another society or another size of it."""
     where, fix = "population.checkpoint", f"name runs/RUN/stages/{STAGE}.safetensors of a run with {society.name}"
     path = next((p for p in (Path(given), ROOT / given) if p.is_file()), None)
     if path is None:
@@ -204,4 +207,20 @@ def _checkpoint(given: str, society: Society) -> Learned:
     there = learned.form.society if isinstance(learned, Table) else learned.sizes.society
     if there != society.name:
         raise UserError(f"{given}: its people learned in {there}", where=where, fix=fix)
+    if isinstance(learned, Policy) and (wrong := _misfit(learned.sizes, society, rosters)):
+        raise UserError(f"{given}: {wrong}", where=where, fix=fix)
     return learned
+
+
+def _misfit(sizes: Sizes, society: Society, rosters: Rosters) -> str:
+    """Why they cannot play this size of the society; "" where they can."""
+    here = sizes_of(society, rosters, sizes.hidden, sizes.seats > 0)
+    for what, mine, theirs in (
+        ("choices", here.choices, sizes.choices),
+        ("numbers in a view", here.view, sizes.view),
+        ("steps", here.steps, sizes.steps),
+        ("seats with a network each", here.seats, sizes.seats),
+    ):
+        if mine != theirs:
+            return f"its people learned a {society.name} with {theirs} {what}; this one has {mine}"
+    return ""

@@ -170,6 +170,36 @@ class Tabular(Protocol):
 
 
 @runtime_checkable
+class Scaled(Protocol):
+    """A society that says how its people's choices are put on one scale, so that kinds of people can be compared.
+
+    A name that is "" says that there is no such thing here; what goes with it is not asked then.
+    """
+
+    answer: str  # what a choice comes to as one number, with its unit: "hours a week"
+    price: str  # what people face and may answer to, with its unit: "share of the next dollar kept"
+    prices: tuple[float, float]  # from where to where a price can lie
+    lot: str  # what a step came to for each person, for all to see and never below 0: "net income, dollars a year"
+    takes_home: str  # what a choice brings to oneself, for all to see: "net income"
+
+    def amounts(self) -> Tensor:
+        """[K] what each choice comes to. Where two of them come to the same, choices are names and have no order."""
+        ...
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N] everyone's price; NaN for whom there is none."""
+        ...
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        """[B, N] everyone's lot, from the public state after the step."""
+        ...
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N, K] how much more each choice would bring home by the public rules than the last step did."""
+        ...
+
+
+@runtime_checkable
 class Talkative(Protocol):
     """A society in which each person may say something in every step, and hears some of the others in the next."""
 

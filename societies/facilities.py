@@ -63,6 +63,10 @@ class Facilities:
     welfare_is_public = True
     response_is_choice = True
     idle = 0  # to stay at home
+    answer = "share of steps in which one goes out"
+    price = "blocks to the nearest place"
+    lot = "share of steps in which one goes out"
+    takes_home = ""  # nothing is brought home
 
     def __init__(self, name: str, agents: int, side: int, tastes: Tastes, objective: str, sites: int = 5) -> None:
         known_name(name, "objective", objective, OBJECTIVES)
@@ -161,6 +165,25 @@ class Facilities:
         site = torch.cat([site[..., :CROWD], crowd[..., None]], -1)
         after = torch.cat([features[..., :2], site.flatten(-2), response], -1)
         return Settled(after, {"visits": self.welfare_of(response.mean(1))})
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        return 0.0, float(self.farthest)
+
+    def amounts(self) -> Tensor:
+        return (torch.arange(len(self.choice_names)) != self.idle).float()
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """NaN where nothing stands."""
+        site, distance = self.seen(features, mechanism)
+        nearest = torch.where(site[..., PRESENT] > 0.5, distance, torch.inf).amin(-1)
+        return torch.where(nearest.isfinite(), nearest, torch.nan)
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return self._last(features)[..., 1:].sum(-1)
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full((*features.shape[:2], len(self.choice_names)), torch.nan)
 
     def offers(self, features: Tensor) -> Tensor:
         """[B, N, M, D] what `prospects` says of the new choice, under each option: how far it is, and new."""

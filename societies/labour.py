@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from societies.base import Settled
-from societies.taxes import tax
+from societies.taxes import marginal_rate, tax
 from societies.welfare import equality
 
 FULL_TIME = 40  # hours a week
@@ -47,6 +47,10 @@ class LabourMarket:
         """[B, N] the last step's lump sum in money, which is what people reckon with."""
         return features[..., LUMP_SUM] * self.income(features).mean(1, keepdim=True)
 
+    def kept(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """[B, N] the share of the next unit of money that everyone keeps at full time."""
+        return 1 - marginal_rate(self.income(features), mechanism, self.brackets)
+
     def money(self, features: Tensor, mechanism: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, N, K] at every choice: gross income and tax in money, net income in shares of own full-time income.
 
@@ -77,3 +81,28 @@ class LabourMarket:
         hours = FULL_TIME * response[..., 0].mean(1)
         accounts = {"equality": equal, "productivity": product, "hours": hours, "lump_sum": lump[:, 0]}
         return Settled(torch.stack(columns, -1), accounts)
+
+
+class HoursScaled:
+    """What societies with a labour market say as `societies.base.Scaled`."""
+
+    market: LabourMarket
+    choice_names: tuple[str, ...]  # hours
+    answer = "hours a week"
+    price = "share of the next dollar kept at full time"
+    prices = (0.0, 1.0)
+    lot = "net income, dollars a year"
+    takes_home = "net income"
+
+    def amounts(self) -> Tensor:
+        return torch.tensor([float(hours) for hours in self.choice_names])
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return self.market.kept(features, mechanism)
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return features[..., NET] * self.market.income(features)
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """In shares of own full-time income."""
+        return self.market.money(features, mechanism)[2] - features[..., NET, None]

@@ -45,6 +45,10 @@ class FacilityLine:
     own: tuple[str, ...] = ("report", "reported", "usual")
     welfare_is_public = False
     response_is_choice = True
+    answer = "report, in widths of the street"
+    price, prices = "", (0.0, 0.0)  # a rule is not more or less of one thing
+    lot = ""  # how far it is for whom is hidden
+    takes_home = ""
     steps = 6
 
     def __init__(
@@ -98,6 +102,18 @@ class FacilityLine:
 
     def choices(self, step: int, features: Tensor, mechanism: Tensor) -> Tensor:
         return torch.ones(*features.shape[:2], len(self.grid), dtype=torch.bool)
+
+    def amounts(self) -> Tensor:
+        return self.grid
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full(features.shape[:2], torch.nan)
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return torch.full(features.shape[:2], torch.nan)
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full((*features.shape[:2], len(self.choice_names)), torch.nan)
 
     def place(self, mechanism: Tensor, reports: Tensor) -> Tensor:
         """[B, K] where the facilities go by rules [B, M] and reports [B, N]: pure, and all that `regret` needs.

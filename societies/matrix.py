@@ -52,6 +52,10 @@ class MatrixGame:
     response_is_choice = True
     welfare_is_public = True
     outcome = "points, rewards and levy counted,"
+    answer = "share that makes choice 1"
+    price = "reward for choice 1 over the mean of the others, points"
+    lot = "points above the least that there can be"
+    takes_home = "points"
     steps = 8
 
     def __init__(self, name: str, agents: int, payoffs: str | Nested, objective: str = OBJECTIVES[0]) -> None:
@@ -143,6 +147,27 @@ class MatrixGame:
         reward = self._of_group(features, self._rewards(mechanism))
         brought = torch.stack([mine - self.least, theirs - self.least, reward], -1) / self.spread
         return brought * self.choices(0, features, mechanism)[..., None]
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        return -self.spread, self.spread
+
+    def amounts(self) -> Tensor:
+        return torch.eye(self.size)[0]
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        reward = self._of_group(features, self._rewards(mechanism))  # [B, N, K]
+        others = self.choices(0, features, mechanism)[..., 1:].float()
+        return reward[..., 0] - (reward[..., 1:] * others).sum(-1) / others.sum(-1)
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return self.spread * features[..., self.groups + 1]
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        """In spreads of the table, rewards counted, if the others choose as usual; NaN before the first round."""
+        points, _, reward = self.prospects(features, mechanism).unbind(-1)
+        last = features[..., self.groups + 1] + features[..., self.groups + 2]
+        return points + reward - torch.where(features[..., self.groups] > 0, last, torch.nan)[..., None]
 
     def utilities(self, state: State, mechanism: Tensor) -> Tensor:
         """[B, N, K] what each choice is worth to everyone, in points, if the others choose as usual."""

@@ -208,7 +208,8 @@ class Trainer:
         """ValueError for settings that make no sense."""
         check(school.settings)
         self.school, self.lived, self.units = school, 0, _Units()
-        self.policy = Policy(_sizes(school), child_seed(school.seed, "policy"))
+        sizes = sizes_of(school.society, school.rosters, school.settings.hidden, not school.shared)
+        self.policy = Policy(sizes, child_seed(school.seed, "policy"))
         self.policy.normaliser.update(torch.stack(school.live(self.policy, rules, 0)[0].inputs))
         self.learner = _Learner(self.policy, child_seed(school.seed, "critic"))
         rate = school.settings.learning_rate
@@ -238,10 +239,11 @@ class Trainer:
         return self.policy
 
 
-def _sizes(school: School) -> Sizes:
-    """From the society, and from one look at it for the length of a view."""
-    society, d = school.society, draws(school.seed, 0, 1)
-    people = school.rosters.people(d)
+def sizes_of(society: Society, rosters: Rosters, hidden: int, seats: bool) -> Sizes:
+    """What a policy of people of `society` is made for: from one look at it for the length of a view. seats: has each
+    seat a network of its own?
+    """
+    people = rosters.people(draws(0, 0, 1))
     view = society.look(society.reset(people), society.default_mechanism()[None]).shape[-1]
     return Sizes(
         society.name,
@@ -250,8 +252,8 @@ def _sizes(school: School) -> Sizes:
         len(society.choice_names),
         society.attributes_used,
         society.traits_used,
-        school.settings.hidden,
-        0 if school.shared else people.agents,
+        hidden,
+        people.agents if seats else 0,
     )
 
 

@@ -53,6 +53,11 @@ class CongestionGame:
     own: tuple[str, ...] = ("driven", "time", "toll")
     response_is_choice = True
     outcome = "balance in coins, lost time counted,"
+    answer = "share on road 1"
+    price = "toll of road 1 over the mean of the others, coins"
+    prices = (-HIGHEST_TOLL, HIGHEST_TOLL)
+    lot = "minutes on the road"
+    takes_home = ""  # minutes and coins are worth something else to each
     steps = 8
 
     def __init__(
@@ -134,6 +139,18 @@ class CongestionGame:
         time = self.minutes(features[..., SHARES:]) / HOUR
         toll = (mechanism / HIGHEST_TOLL)[:, None].expand_as(time)
         return torch.stack([time, toll], -1)
+
+    def amounts(self) -> Tensor:
+        return torch.eye(len(self.free))[0]
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return (mechanism[:, :1] - mechanism[:, 1:].mean(-1, keepdim=True)).expand(features.shape[:2])
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return HOUR * features[..., TIME]
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full((*features.shape[:2], len(self.choice_names)), torch.nan)
 
     def worth(self, people: People) -> Tensor:
         """[B, N] coins that a minute is worth to everyone."""

@@ -22,7 +22,7 @@ from agents.base import Question
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
-from societies.labour import EQUALITY, FEATURES, HOURS, NET, LabourMarket
+from societies.labour import EQUALITY, FEATURES, HOURS, NET, HoursScaled, LabourMarket
 from societies.library.income_tax_words import RULES, RULES_WITH_TALK, STRETCHES, VIEW, news
 from societies.quantal import quantal_response
 from societies.refusals import check_step, column, known_name
@@ -60,7 +60,7 @@ class Utility:
         )
 
 
-class IncomeTax:
+class IncomeTax(HoursScaled):
     """See the module. `objective` is one of OBJECTIVES, `talk` of TALKS.
 
     "town_hall": each year everyone may say one thing, of which five of the others, drawn at random, hear next year.

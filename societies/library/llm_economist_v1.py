@@ -21,7 +21,7 @@ from personas.incomes import HOURS_PER_YEAR, gb2_quantile
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
-from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
+from societies.labour import FEATURES, FULL_TIME, HOURS, NET, HoursScaled, LabourMarket
 from societies.library.llm_economist_v1_words import VIEW, news, rules
 from societies.quantal import quantal_response
 from societies.refusals import check_step, column, known_name
@@ -36,7 +36,7 @@ LOWEST_SKILL, HIGHEST_SKILL = 1.24, 159.1  # of the uniform law
 TEMPERATURE = 0.1  # dollars: in effect the exact best response, ties split evenly
 
 
-class LLMEconomist:
+class LLMEconomist(HoursScaled):
     """See the module. ValueError for an objective, a skill law or brackets that are not known.
 
     skills: "us_income" (s = yearly income at full time / 40, from everyone's wage) or "uniform" (U(1.24, 159.1), at

@@ -19,7 +19,7 @@ from learning.draws import draws
 from personas.people import People, Persona
 from personas.words import render
 from societies.base import Settled, State, Transition
-from societies.labour import FEATURES, FULL_TIME, HOURS, NET, LabourMarket
+from societies.labour import FEATURES, FULL_TIME, HOURS, NET, HoursScaled, LabourMarket
 from societies.library.one_step_words import news, rules
 from societies.quantal import quantal_response
 from societies.refusals import check_step, column, known_name
@@ -32,7 +32,7 @@ TEMPERATURE = 0.001  # coins: in effect the exact best response, ties split even
 PARETO, HIGHEST_SKILL = 4.0, 3.0
 
 
-class OneStep:
+class OneStep(HoursScaled):
     """See the module. Skills go by rank in public wage. ValueError for an objective that is not known or a labour
     cost or power with which nobody would stop working (cost <= 0, power <= 1).
     """
@@ -49,6 +49,7 @@ class OneStep:
     traits_used: tuple[str, ...] = ()
     welfare_is_public = True
     response_is_choice = True
+    answer, price, lot = "hours", "share of the next coin kept at full time", "net income, coins"
 
     def __init__(self, objective: str = OBJECTIVES[0], labour_cost: float = 1.0, labour_power: float = 2.0) -> None:
         known_name(self.name, "objective", objective, OBJECTIVES)

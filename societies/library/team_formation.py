@@ -24,6 +24,7 @@ from societies.refusals import check_step, column, known_name
 from societies.team_features import (
     NAMES,
     PERSONAL,
+    WORTH,
     by_roster,
     by_seat,
     features_of,
@@ -71,6 +72,10 @@ class TeamFormation:
     welfare_is_public = True
     response_is_choice = False
     idle = STAY
+    answer = "share of steps in which one walks"
+    price, prices = "", (0.0, 0.0)  # teams are not more or less of one thing
+    lot = "worth of what one made so far"
+    takes_home = ""  # what a move brings hangs on hidden roles
 
     def __init__(self, name: str = "team_formation", objective: str = OBJECTIVES[0], roles: str = ROLES[0]) -> None:
         known_name(name, "objective", objective, OBJECTIVES)
@@ -154,6 +159,18 @@ class TeamFormation:
         after = State(state.step + 1, settled.features, state.people)
         payoff = by_roster(earned - upkeep, seats)
         return Transition(after, response, payoff, settled.accounts, self.public_welfare(settled.accounts))
+
+    def amounts(self) -> Tensor:
+        return (torch.arange(len(MOVES)) != STAY).float()
+
+    def faced(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full(features.shape[:2], torch.nan)
+
+    def lot_of(self, features: Tensor) -> Tensor:
+        return features[..., NAMES.index("earnings")] * WORTH
+
+    def changes(self, features: Tensor, mechanism: Tensor) -> Tensor:
+        return torch.full((*features.shape[:2], len(self.choice_names)), torch.nan)
 
     def roles_of(self, people: People) -> Tensor:
         """[B, N] int64: everyone's hidden role, in the order of the roster."""

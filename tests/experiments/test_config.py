@@ -107,7 +107,7 @@ def test_an_unknown_key_is_told_with_file_line_and_the_likely_word(file: Path):
 def test_an_unknown_word_is_told_as_a_word(file: Path):
     message = refusal(file, "populaton.model=x")
     assert "the command line, populaton.model=x: unknown key 'populaton' (did you mean 'population'?)" in message
-    keys = "name, seed, society, population, budget, method, baselines, evaluation, threads"
+    keys = "name, seed, society, population, budget, method, baselines, evaluation, compare, threads"
     assert f"allowed here: {keys}\n" in message
 
 

@@ -1,0 +1,60 @@
+"""Cells, differences and distances of a comparison as plain JSON: {mean, low, high}, or why there is no number."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.compared_cells import Part
+from experiments.compared_tables import Known, Pair, Tables
+from experiments.statistics import Interval
+
+JsonDict = dict[str, Any]
+
+
+def tables_json(tables: Tables) -> JsonDict:
+    """Everything but the words."""
+    told = [*tables.pairs, *([tables.chance] if tables.chance else [])]
+    return {
+        "kinds": list(tables.kinds),
+        "seeds": tables.seeds,
+        "cells": {
+            kind: _nested({key: known_json(k) for key, k in tables.cells[kind].items()}) for kind in tables.kinds
+        },
+        "pairs": [_pair(pair) for pair in told],
+    }
+
+
+def interval_json(of: Interval) -> JsonDict:
+    """{mean, low, high}"""
+    return {"mean": of.value, "low": of.low, "high": of.high}
+
+
+def known_json(of: Known) -> JsonDict:
+    """A cell over seeds."""
+    return interval_json(of.interval) if of.interval else {"not_applicable": of.why_not}
+
+
+def _nested(flat: Mapping[tuple[str, str], JsonDict]) -> dict[str, JsonDict]:
+    nested: dict[str, JsonDict] = {}
+    for (table, row), value in flat.items():
+        nested.setdefault(table, {})[row] = value
+    return nested
+
+
+def _pair(pair: Pair) -> JsonDict:
+    differences = {
+        key: {**interval_json(d.interval), "p": d.p, "p_holm": d.adjusted} for key, d in pair.differences.items()
+    }
+    distances = {name: known_json(known) for name, known in pair.distances.items()}
+    return {"kinds": [pair.first, pair.second], "differences": _nested(differences), "distances": distances}
+
+
+def part_json(part: Part) -> JsonDict:
+    """What `part_of_json` reads back."""
+    return {"cells": part.cells, "chosen": part.chosen.tolist(), "people": part.people.tolist()}
+
+
+def part_of_json(told: JsonDict) -> Part:
+    """What `part_json` made."""
+    return Part(told["cells"], np.array(told["chosen"]), np.array(told["people"]))

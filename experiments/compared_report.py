@@ -1,0 +1,189 @@
+"""What a comparison of kinds of people comes to: its tables, a report that reads like a result, and plain numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from agents.embedded.engine import STAND_IN
+from experiments import compared_figures as figures
+from experiments import compared_words as words
+from experiments.compared_json import tables_json
+from experiments.compared_tables import Tables, tables_of
+from experiments.comparison import AGAIN, Comparison, label_of
+from experiments.config import SMOKE, dump_config
+from experiments.figures import Figure
+from experiments.files import write_json, write_text
+from experiments.report import TEMPLATES, Picture, picture
+from experiments.runs import Run
+from experiments.statistics import Floats
+from learning.draws import draws
+from societies.base import Restful
+from societies.play import Fixed
+from societies.scales import embedded, scale_of
+
+KEPT = "comparison.json"
+SHOWN = ("signature", "part", "elasticity", "trait", "recovery")  # tables that are printed below the figures
+
+
+@dataclass(frozen=True)
+class Found:
+    """A comparison with its tables and names."""
+
+    of: Comparison
+    tables: Tables
+    naming: words.Naming
+
+    @property
+    def stand_in(self) -> bool:
+        """Are language-model people played by the small model that ships?"""
+        return any(model.partition(":")[0] == "embedded" for model in self.of.models)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        who = f"LLM people {STAND_IN}"
+        smoke = "this was a smoke run: its figures mean nothing"
+        told = ((who,) if self.stand_in else ()) + ((smoke,) if self.of.config.name.endswith(SMOKE) else ())
+        return (*told, *self.of.notes)
+
+
+def found_in(comparison: Comparison) -> Found:
+    """The tables of what was played."""
+    amounts = scale_of(comparison.society).amounts().double().numpy()
+    again = AGAIN if AGAIN in comparison.parts else None
+    tables = tables_of(comparison.kinds, comparison.parts, amounts, again)
+    kinds = {kind: label_of(kind) for kind in comparison.kinds} | {AGAIN: "scripted people, fresh draws"}
+    return Found(comparison, tables, words.Naming(kinds, {rule.name: rule.label for rule in comparison.rules}))
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """Every number, and the findings."""
+    return {
+        "society": found.of.society.name,
+        "answer": scale_of(found.of.society).answer,
+        "rosters": found.of.config.compare.rosters,
+        "mechanisms": {rule.name: rule.label for rule in found.of.rules},
+        **tables_json(found.tables),
+        "findings": words.findings(found.tables, found.naming),
+        "notes": list(found.notes),
+    }
+
+
+def write(found: Found, run: Run) -> None:
+    """The numbers and the report, in the run's folder."""
+    write_json(run.folder / KEPT, as_json(found))
+    write_text(run.report, render(found, run.manifest()))
+
+
+def render(found: Found, manifest: Mapping[str, Any]) -> str:
+    """The report as HTML."""
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    tables, naming = found.tables, found.naming
+    session = manifest["sessions"][-1]
+    return environment.get_template("comparison.html.j2").render(
+        title=f"{_listed([naming.kinds[kind] for kind in tables.kinds])} under the same rules",
+        society=found.of.society,
+        headline=words.headline(tables, naming),
+        order=words.on_order(tables, naming),
+        stand_in=found.stand_in,
+        notes=found.notes,
+        pictures=pictures(found),
+        tables={words.TITLES[name]: _printed(found, name) for name in SHOWN if tables.rows(name)},
+        pairs=tables.pairs,
+        chance=tables.chance,
+        naming=naming,
+        kinds=tables.kinds,
+        spread=words.spread,
+        cell=words.cell,
+        tone=lambda kind: figures.tone(kind, tables.kinds),
+        rules=_rules(found),
+        config=dump_config(found.of.config),
+        made={
+            "commit": session["commit"],
+            "seed": manifest["seed"],
+            "hardware": session["hardware"],
+            "seeds": f"{tables.seeds}, each with {found.of.config.compare.rosters} rosters of "
+            f"{found.of.society.agents} people",
+        },
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _printed(found: Found, table: str) -> list[tuple[str, list[str]]]:
+    """Rows of a table: a name, and a cell for each kind."""
+    tables = found.tables
+    name = scale_of(found.of.society).price if table == "elasticity" else ""
+    return [
+        (name or found.naming.row(table, row), [words.cell(tables.cell(kind, table, row)) for kind in tables.kinds])
+        for row in tables.rows(table)
+        if row
+    ]
+
+
+def _rules(found: Found) -> dict[str, str]:
+    """The numbers of rules that never change, or what else is known of them."""
+    told = dict[str, str]()
+    for rule in found.of.rules:
+        principal = rule.principal(draws(0, 0, 1))
+        told[rule.label] = _numbers(principal.mechanism) if isinstance(principal, Fixed) else "as it says"
+    return told
+
+
+def _numbers(mechanism: Any) -> str:
+    if mechanism.dim() == 1:
+        return ", ".join(words.number(value) for value in mechanism.tolist())
+    return "options " + ", ".join(str(int(one) + 1) for one in mechanism.argmax(-1).tolist())
+
+
+def pictures(found: Found) -> list[Picture]:
+    """Every figure that there are numbers for."""
+    return [picture(title, figure, caption) for title, figure, caption in _drawn(found)]
+
+
+def _drawn(found: Found) -> list[tuple[str, Figure, str]]:
+    tables, naming, scale = found.tables, found.naming, scale_of(found.of.society)
+
+    def says(table: str) -> str:
+        told = (words.on_table(tables, table, naming), words.not_applicable(tables, table, naming))
+        return " ".join(text for text in told if text)
+
+    drawn = [("Answers to the rules", figures.dots(tables, "answer", naming, f"{scale.answer}, mean"), says("answer"))]
+    if figures.rows_with(tables, "price"):
+        curve = figures.price_curve(tables, naming, scale.price, f"{scale.answer}, mean")
+        drawn.append(("Answers to what people face", curve, f"Elasticity at the mean: {says('elasticity')}"))
+    if figures.rows_with(tables, "trait curve"):
+        curve = figures.trait_curves(tables, naming, f"{scale.answer}, mean")
+        drawn.append(("Answers by trait", curve, f"From trait 0 to 1, all else equal: {says('trait')}"))
+    names = found.of.society.choice_names
+    bars = figures.choices(tables, naming, _chosen(found), names, _choice(found))
+    drawn.append(("What is chosen", bars, words.on_distances(tables, naming)))
+    welfare = figures.dots(tables, "welfare", naming, f"welfare ({found.of.society.objective.replace('_', ' ')}), mean")
+    drawn.append(("Welfare", welfare, f"{says('welfare')} {words.on_order(tables, naming)}"))
+    for table, label, zero in (
+        ("inequality", f"Gini of {scale.lot}", False),
+        ("recovery", "R² of the trait, on communities that were held out", True),
+        ("signature", "no unit; 0 = there is nothing of it", True),
+    ):
+        if figures.rows_with(tables, table):
+            drawn.append((words.TITLES[table], figures.dots(tables, table, naming, label, zero), says(table)))
+    return drawn
+
+
+def _choice(found: Found) -> str:
+    """What the bars are of."""
+    society, scale = found.of.society, scale_of(found.of.society)
+    if embedded(scale.amounts()).shape[1] == 1:
+        return scale.answer
+    idle = f"; {society.choice_names[society.idle]} = does nothing" if isinstance(society, Restful) else ""
+    return f"choice{idle}"
+
+
+def _chosen(found: Found) -> dict[str, Floats]:
+    """[S, K] of every kind, mean over the rules."""
+    return {kind: np.stack([part.chosen.mean(0) for part in found.of.parts[kind]]) for kind in found.tables.kinds}

@@ -1,0 +1,168 @@
+"""The rules under which kinds of people are compared: named ones of the society, and a few drawn at random once."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from agents.scripted import ScriptedPopulation
+from experiments.errors import UserError
+from experiments.findings import LABELS
+from experiments.quoted import best_fixed_rates
+from learning.draws import Draws, child_seed, draws
+from mechanism.baselines.fixed import flat
+from mechanism.baselines.k_median import KMedian
+from mechanism.baselines.line import KNOWN, known
+from mechanism.baselines.saez import saez
+from mechanism.baselines.tolls import marginal_cost
+from mechanism.explore import RandomRules
+from mechanism.planning import Counted
+from personas.spelling import suggest
+from societies.base import Episode, Options, Principal, Society
+from societies.labour import LabourMarket
+from societies.line import FacilityLine
+from societies.mechanisms import bounds, size
+from societies.play import Fixed
+from societies.roads import CongestionGame
+from societies.stage import Rosters, Stage
+
+WATCHED = 20  # communities of scripted people under random rules, from which Saez's rates and the like are worked out
+DEFAULTS = {
+    "income_tax": "us_federal",
+    "one_step": "us_federal",
+    "congestion_game": "no_toll",
+    "matrix_game": "no_reward",
+}
+FLAT = re.compile(r"flat_(\d{1,3})")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named way to set the rules. `society`: in which its numbers are rules; it has the same people and choices."""
+
+    name: str
+    label: str
+    society: Society
+    principal: Callable[[Draws], Principal]  # the draws of some episodes -> who sets the rules there
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """Where the rules of one comparison come from. The same for every kind of people."""
+
+    society: Society
+    rosters: Rosters
+    seed: int
+
+    def usual(self) -> tuple[str, ...]:
+        """The names of those that are compared unless others are named."""
+        society = self.society
+        if isinstance(society.mechanism, Options):
+            return ("k_median", "random") if isinstance(society, Counted) else ("random",)
+        if isinstance(society, FacilityLine):
+            return ("median", "uniform_phantom", "mean", "midpoint")
+        if isinstance(society, CongestionGame):
+            return ("default", "marginal_cost")
+        if _taxes(society):
+            return ("default", "flat_25", "flat_50", "flat_75", *self._of_income_tax()[:1])
+        return ("default",)
+
+    def known(self) -> tuple[str, ...]:
+        """Every name that may be given; besides, where rules are numbers, flat_0 to flat_100."""
+        lines = tuple(KNOWN) if isinstance(self.society, FacilityLine) else ()
+        rest = () if isinstance(self.society.mechanism, Options) else ("default",)
+        return tuple(dict.fromkeys((*self.usual(), *rest, *self._of_income_tax(), *lines)))
+
+    def named(self, name: str) -> Rule:
+        """UserError: there are no such rules here."""
+        makers: Mapping[str, Callable[[], Principal]] = {
+            "default": lambda: Fixed(self.society.default_mechanism()),
+            "k_median": lambda: KMedian(self.society),
+            "best_fixed": lambda: Fixed(best_fixed_rates()),
+            "saez": lambda: saez(self._seen, self._incomes()),
+            "marginal_cost": self._tolls,
+        }
+        if name in KNOWN and isinstance(self.society, FacilityLine):
+            street = self.society.under(KNOWN[name][0])
+            return Rule(name, LABELS[name], street, lambda _: known(street, name))
+        if name == "random" and isinstance(self.society.mechanism, Options):
+            return Rule(name, "anew at random", self.society, lambda d: RandomRules(self.society, d))
+        if (told := FLAT.fullmatch(name)) and not isinstance(self.society.mechanism, Options):
+            return self._flat(name, int(told[1]))
+        if name not in self.known():
+            raise self._unknown(name)
+        principal = makers[name]()
+        return Rule(name, self._label(name), self.society, lambda _: principal)
+
+    def drawn(self, count: int) -> list[Rule]:
+        """So many rules that never change, drawn at random: the same ones in every community."""
+        found = [Fixed(self._at_random(i)) for i in range(count)]
+        return [Rule(f"random_{i + 1}", f"drawn {i + 1}", self.society, lambda _, p=p: p) for i, p in enumerate(found)]
+
+    def _at_random(self, number: int) -> Tensor:
+        """[M] numbers, or one path of options [T, M], of which each is taken once where there are enough."""
+        d, m, steps = draws(child_seed(self.seed, "drawn rules"), number, 1), size(self.society), self.society.steps
+        if not isinstance(self.society.mechanism, Options):
+            low, high = bounds(self.society)
+            return low + (high - low) * self._shares(d, m)
+        lots = d.uniform("option", 0, m)[0].argsort() if steps <= m else (m * d.uniform("option", 0, steps)[0]).long()
+        return torch.eye(m)[lots[:steps]]
+
+    def _shares(self, d: Draws, m: int) -> Tensor:
+        """[M] a level for all, and an offset for each with a fifth of the range as its standard deviation."""
+        return (d.uniform("level", 0, 1) + 0.2 * d.normal("offset", 0, m)).clamp(0, 1)[0]
+
+    def _of_income_tax(self) -> tuple[str, ...]:
+        return ("saez", "best_fixed") if self.society.name == "income_tax" else ()
+
+    def _label(self, name: str) -> str:
+        return LABELS.get(DEFAULTS.get(self.society.name, name) if name == "default" else name, name)
+
+    def _flat(self, name: str, percent: int) -> Rule:
+        if percent > 100:
+            raise UserError(f"{name}: more than 100%", where="compare.mechanisms", fix="write flat_0 to flat_100")
+        low, high = bounds(self.society)
+        level = float(low.max()) + percent / 100 * (float(high.min()) - float(low.max()))
+        principal = flat(self.society, level)
+        return Rule(name, f"flat {percent}%", self.society, lambda _: principal)
+
+    def _unknown(self, name: str) -> UserError:
+        there = self.known()
+        numbers = "" if isinstance(self.society.mechanism, Options) else ", and flat_0 to flat_100"
+        return UserError(
+            f"there are no rules {name!r} in {self.society.name}{suggest(name, there)}",
+            where="compare.mechanisms",
+            fix=f"choose from: {', '.join(there)}{numbers}",
+        )
+
+    @cached_property
+    def _seen(self) -> Episode:
+        """Scripted people under random rules."""
+        stage = Stage(self.society, ScriptedPopulation(), self.rosters, child_seed(self.seed, "watched"))
+        return stage.play(RandomRules(self.society, draws(stage.seed, 0, WATCHED)), 0, WATCHED)
+
+    def _incomes(self) -> Tensor:
+        """[B, N] of those people, in dollars a year at full time."""
+        market = getattr(self.society, "market")  # noqa: B009 (only societies with one come here)
+        assert isinstance(market, LabourMarket)
+        return market.income(self._seen.features[:, 0])
+
+    def _tolls(self) -> Principal:
+        assert isinstance(self.society, CongestionGame)
+        return marginal_cost(self.society, self._seen)
+
+
+def rules_for(book: Rulebook, names: list[str], drawn: int) -> list[Rule]:
+    """The named rules (none named: the usual ones) and so many drawn ones. UserError: unknown, or fewer than two."""
+    found = [*(book.named(name) for name in names or book.usual()), *book.drawn(drawn)]
+    if len(found) < 2:
+        fix = "name more of them, or raise compare.random"
+        raise UserError("one set of rules cannot be compared with another", where="compare.mechanisms", fix=fix)
+    return found
+
+
+def _taxes(society: Society) -> bool:
+    return isinstance(getattr(society, "market", None), LabourMarket)

@@ -1,0 +1,169 @@
+"""What a comparison of kinds of people found, in words that are worked out from its intervals."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from experiments.compared_tables import COMPARED, FEW, LEVEL, Difference, Known, Pair, Tables
+from experiments.statistics import Interval
+from experiments.tables import counted
+
+TITLES = {
+    "answer": "Answers to the rules",
+    "elasticity": "Elasticity",
+    "trait": "Answers by trait",
+    "welfare": "Welfare",
+    "part": "Parts of welfare",
+    "inequality": "Inequality",
+    "recovery": "Traits read from behaviour",
+    "signature": "Signatures of behaviour",
+}
+MIXED = ("part", "signature")  # whose rows have units of their own
+MOST = 4  # differences that a sentence lists
+TOO_FEW = f"Fewer than {FEW} seeds are too few to tell: nothing is said of differences."
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What kinds, rules and other rows are called."""
+
+    kinds: Mapping[str, str]
+    rules: Mapping[str, str]
+
+    def row(self, table: str, row: str) -> str:
+        """A row of a table."""
+        if table in ("answer", "welfare", "inequality"):
+            return self.rules.get(row, row)
+        return row.replace("_", " ")
+
+
+def number(value: float) -> str:
+    """Three digits or so, with a true minus: 1,230, 41.9, 3.08, .271."""
+    size = abs(value)
+    places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    text = f"{size:,.{places}f}"
+    text = text[1:] if text.startswith("0.") else text
+    return ("−" if value < 0 and float(text.replace(",", "")) != 0 else "") + text
+
+
+def signed(value: float) -> str:
+    """The same with its sign."""
+    return number(value) if value < 0 else f"+{number(value)}"
+
+
+def spread(of: Interval, sign: bool = False) -> str:
+    """ "41.9 (39.7 to 45.3)"."""
+    told = signed if sign else number
+    return f"{told(of.value)} ({told(of.low)} to {told(of.high)})"
+
+
+def cell(known: Known) -> str:
+    """A cell in words."""
+    return spread(known.interval) if known.interval else f"not applicable: {known.why_not}"
+
+
+def headline(tables: Tables, naming: Naming) -> str:
+    """How much each pair has in common."""
+    if tables.seeds < FEW:
+        return TOO_FEW
+    told = [f"{_names(pair, naming)} differ in {_share(pair)}" for pair in tables.pairs]
+    return (
+        f"Of what was measured, {'; '.join(told)}: beyond chance, in {tables.seeds} paired seeds, whatever else was "
+        f"looked at (Holm, {LEVEL:.0%})."
+    )
+
+
+def _share(pair: Pair) -> str:
+    apart = sum(one.told_apart for one in pair.differences.values())
+    return f"{apart or 'none'} of {counted(len(pair.differences), 'quantity', 'quantities')}"
+
+
+def _names(pair: Pair, naming: Naming) -> str:
+    return f"{naming.kinds[pair.first]} and {naming.kinds[pair.second]}"
+
+
+def findings(tables: Tables, naming: Naming) -> list[str]:
+    """Everything in sentences: the headline, each table pair by pair, distances, and the order of the rules."""
+    if tables.seeds < FEW:
+        return [TOO_FEW]
+    by_table = [f"{TITLES[t]}: {text}" for t in COMPARED if (text := on_table(tables, t, naming))]
+    missing = [f"{TITLES[t]}: {text}" for t in COMPARED if (text := not_applicable(tables, t, naming))]
+    return [headline(tables, naming), *by_table, *missing, on_distances(tables, naming), on_order(tables, naming)]
+
+
+def on_table(tables: Tables, table: str, naming: Naming) -> str:
+    """Where pairs differ in one table, and where they cannot be told apart. "" where nothing was measured."""
+    if tables.seeds < FEW:
+        return TOO_FEW
+    return " ".join(_on_pair(pair, table, naming) for pair in tables.pairs if pair.of(table))
+
+
+def _on_pair(pair: Pair, table: str, naming: Naming) -> str:
+    found, names = pair.of(table), _names(pair, naming)
+    apart = {row: one for row, one in found.items() if one.told_apart}
+    if not apart:
+        return f"{names} cannot be told apart{_within(found, table)}."
+    order = sorted(apart, key=lambda row: apart[row].p if table in MIXED else -abs(apart[row].interval.value))
+    several = len(found) > 1
+    shown = order[:MOST] if table in MIXED else order[:1]
+    listed = "; ".join(f"{_of(table, row, naming)}{spread(apart[row].interval, True)}" for row in shown)
+    share = f" in {len(apart)} of {len(found)}" if several else ""
+    first = "" if len(apart) == 1 or not several else ", first of all" if table in MIXED else ", most"
+    return f"{names} differ{share}{first}: {listed}."
+
+
+def _of(table: str, row: str, naming: Naming) -> str:
+    name = naming.row(table, row)
+    return "" if table == "elasticity" else f"{name} "
+
+
+def _within(found: Mapping[str, Difference], table: str) -> str:
+    """By how much they may still differ."""
+    if table in MIXED:
+        return ""
+    low = min(one.interval.low for one in found.values())
+    high = max(one.interval.high for one in found.values())
+    return f" (differences within {signed(low)} and {signed(high)})"
+
+
+def not_applicable(tables: Tables, table: str, naming: Naming) -> str:
+    """Which rows of a table a society or a kind of people cannot show, and why."""
+    return " ".join(dict.fromkeys(_missing(tables, table, naming)))
+
+
+def _missing(tables: Tables, table: str, naming: Naming) -> Iterator[str]:
+    for row in tables.rows(table):
+        cells = {kind: tables.cell(kind, table, row) for kind in tables.kinds}
+        without = [kind for kind, known in cells.items() if known.interval is None]
+        if not without:
+            continue
+        who = "" if len(without) == len(cells) else f" of {' and '.join(naming.kinds[kind] for kind in without)}"
+        what = f"{naming.row(table, row)} is" if row and table != "elasticity" else "it is"
+        yield f"{_first_upper(what)} not applicable{who}: {cells[without[0]].why_not}."
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def on_distances(tables: Tables, naming: Naming) -> str:
+    """How far apart the laws of choices are, beside what chance alone makes."""
+    name = "choices, Wasserstein"
+    told = [f"{_names(pair, naming)} {cell(pair.distances[name])}" for pair in tables.pairs]
+    chance = _by_chance(tables, name)
+    return f"Wasserstein's distance of what is chosen: {'; '.join(told)}{chance}."
+
+
+def on_order(tables: Tables, naming: Naming) -> str:
+    """Do kinds put the rules in the same order?"""
+    told = [f"{_names(pair, naming)} {cell(pair.distances['rank agreement'])}" for pair in tables.pairs]
+    chance = _by_chance(tables, "rank agreement")
+    return (
+        "Agreement on the order of the rules by welfare (Kendall's tau: 1 = the same order, 0 = none): "
+        f"{'; '.join(told)}{chance}."
+    )
+
+
+def _by_chance(tables: Tables, name: str) -> str:
+    if tables.chance is None:
+        return ""
+    return f"; scripted people and themselves with fresh draws {cell(tables.chance.distances[name])}"

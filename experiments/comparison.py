@@ -1,0 +1,189 @@
+"""`solon compare-populations`: the same people as language models, trained agents and scripts, under the same rules.
+
+A seed has its own rosters, its own draws and its own RL people. Within a seed every kind meets the same rosters under
+the same rules with the same draws, so that what differs between kinds is paired. Everything is kept in the run's folder
+as it is played: trained people in stages/, each kind under each of the rules in episodes/, calls in the journal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from agents.base import Population
+from agents.scripted import ScriptedPopulation
+from experiments.cast import Cast, check_people, players, society_of
+from experiments.compared_cells import Part, part_of
+from experiments.compared_rules import Rule, Rulebook, rules_for
+from experiments.config import Config
+from experiments.config_sections import CompareConfig, MindConfig
+from experiments.live import NOTHING, Counted, Live, summed
+from experiments.pipeline import once
+from experiments.rl_people import STAGE, TRAINING, checkpoint_of, rl_people
+from experiments.runs import Run, note_roster
+from experiments.signatures import Lived
+from learning.draws import child_seed, draws
+from personas.frozen import roster_hash
+from personas.people import People
+from societies.base import Society
+from societies.play import Played, play
+
+LABELS = {"llm": "LLM people", "rl": "RL people", "scripted": "scripted people"}
+AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws: what chance alone makes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was played, as parts by kind and seed."""
+
+    config: Config
+    society: Society
+    kinds: tuple[str, ...]  # in the order of the columns
+    rules: tuple[Rule, ...]
+    parts: Mapping[str, Sequence[Part]]  # by kind; AGAIN too where scripted people are compared
+    models: tuple[str, ...] = ()  # that LLM people were asked of
+    notes: tuple[str, ...] = ()
+
+
+def kinds_of(told: CompareConfig) -> tuple[str, ...]:
+    """The columns: rl for rl:FILE."""
+    return tuple("rl" if name.startswith("rl:") else name for name in told.populations)
+
+
+def label_of(kind: str) -> str:
+    """What a kind of people is called."""
+    return LABELS.get(kind, f"{kind} people")
+
+
+def plan(config: Config) -> tuple[str, ...]:
+    """The stages, as the display names them: what costs nothing first."""
+    kinds = _cheapest_first(kinds_of(config.compare))
+    before = (TRAINING,) if "rl" in kinds else ()
+    return (*before, *map(label_of, kinds))
+
+
+def decisions(config: Config) -> dict[str, int]:
+    """How many each kind makes, by its label. UserError for what cannot be played."""
+    society, told = society_of(config), config.compare
+    rules = len(told.mechanisms or Rulebook(society, _Nobody(), 0).usual()) + told.random
+    count = told.seeds * told.rosters * rules * society.steps * society.agents
+    return {label_of(kind): count for kind in kinds_of(told)}
+
+
+class _Nobody:
+    """Rosters where none are needed."""
+
+    def people(self, draws: object) -> People:
+        raise AssertionError("nobody is asked yet")
+
+
+def compare(config: Config, run: Run, live: Live) -> Comparison:
+    """All of it, or what is left of it. Errors name what is wrong before anything is spent."""
+    torch.set_num_threads(config.threads)
+    society, kinds = society_of(config), kinds_of(config.compare)
+    for kind in kinds:
+        check_people(_as(config, kind), society)
+    parts, models, notes = dict[str, Sequence[Part]](), tuple[str, ...](), tuple[str, ...]()
+    rules = tuple[Rule, ...]()
+    with ExitStack() as open_:
+        casts = {kind: _opened(config, kind, run, live, society, open_) for kind in _cheapest_first(kinds)}
+        rosters = next(iter(casts.values())).rosters
+        book, told = Rulebook(society, rosters, config.seed), config.compare
+        rules = tuple(rules_for(book, told.mechanisms, told.random))
+        for kind, cast in casts.items():
+            stage = _Stage(config, run, live, cast, rules)
+            parts[kind] = stage.parts(kind, _populations(config, kind, run, live, cast))
+            if kind == "scripted":
+                parts[AGAIN] = stage.parts(AGAIN, lambda _: ScriptedPopulation(config.population.way == "distribution"))
+            models, notes = (*models, *cast.models), (*notes, *cast.notes())
+    return Comparison(config, society, kinds, rules, parts, models, notes)
+
+
+def _cheapest_first(kinds: Sequence[str]) -> list[str]:
+    return sorted(kinds, key=lambda kind: {"scripted": 0, "rl": 1, "llm": 3}.get(kind, 2))
+
+
+def _as(config: Config, kind: str) -> Config:
+    """The config with its people of that kind."""
+    who = config.population
+    change: dict[str, object] = {"kind": kind}
+    if kind != who.kind:
+        change |= {"settings": {}, "checkpoint": None}
+    if kind != "llm":
+        change |= {"others": [], "mind": MindConfig(), "words": None}
+    if kind == "rl":
+        file = next((n.removeprefix("rl:") for n in config.compare.populations if n.startswith("rl:")), None)
+        change |= {"settings": config.compare.rl} if config.compare.rl or who.kind != "rl" else {}
+        change |= {"checkpoint": file, "settings": {}} if file else {}
+    return config.model_copy(update={"population": who.model_copy(update=change)})
+
+
+def _opened(config: Config, kind: str, run: Run, live: Live, society: Society, open_: ExitStack) -> Cast:
+    """The people of a kind. RL people are scripted ones here: each seed trains its own. UserError for a wrong file."""
+    own = _as(config, kind)
+    if kind != "rl":
+        return open_.enter_context(players(own, run, live, society))
+    cast = open_.enter_context(players(_as(config, "scripted"), run, live, society))
+    if own.population.checkpoint is not None and not run.replay:
+        checkpoint_of(own.population.checkpoint, society, cast.rosters)
+    return cast
+
+
+def _populations(config: Config, kind: str, run: Run, live: Live, cast: Cast) -> Callable[[int], Population]:
+    """Seed -> the people of that kind. RL people have learned when this returns."""
+    if kind != "rl":
+        people = cast.people(label_of(kind))
+        return lambda _: people
+    own, society, rosters = _as(config, kind), cast.society, cast.rosters
+    if own.population.checkpoint is not None:
+        taken = rl_people(own, run, live, society, rosters)
+        return lambda _: taken
+
+    def trained(seed: int) -> Population:
+        told = own.model_copy(update={"seed": _seed(config, seed)})
+        return Counted(rl_people(told, run, live, society, rosters, f"{STAGE}-{seed}"), shown[seed])
+
+    shown = summed(live.decided, config.compare.seeds)
+    everyone = [trained(seed) for seed in range(config.compare.seeds)]
+    return lambda seed: everyone[seed]
+
+
+def _seed(config: Config, seed: int) -> int:
+    return child_seed(config.seed, f"compared seed {seed}")
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where one kind after the other is played."""
+
+    config: Config
+    run: Run
+    live: Live
+    cast: Cast
+    rules: tuple[Rule, ...]
+
+    def parts(self, kind: str, people: Callable[[int], Population]) -> list[Part]:
+        """One of each seed."""
+        if kind == AGAIN:
+            return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
+        self.live.decided(NOTHING)  # each kind counts its own
+        count = decisions(self.config)[label_of(kind)]
+        with self.live.stage(label_of(kind), count), torch.no_grad():
+            return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
+
+    def _part(self, kind: str, seed: int, who: Population) -> Part:
+        number, rosters = _seed(self.config, seed), self.config.compare.rosters
+        people = self.cast.rosters.people(draws(number, 0, rosters))
+        note_roster(self.run, f"seed {seed}", roster_hash(people))
+        played = dict(self._played(kind, seed, who, people))
+        return part_of(Lived(people, played, {rule.name: rule.society for rule in self.rules}))
+
+    def _played(self, kind: str, seed: int, who: Population, people: People) -> Iterator[tuple[str, Played]]:
+        number = _seed(self.config, seed)
+        for rule in self.rules:
+            d = draws(number, 0, people.worlds)
+            own = draws(child_seed(number, AGAIN), 0, people.worlds) if kind == AGAIN else d
+            make = partial(play, rule.society, who, people, rule.principal(d), own)
+            yield rule.name, once(self.run.episodes(f"{kind}-{rule.name}-{seed}"), make)

@@ -1,0 +1,180 @@
+"""`solon compare-populations` from end to end: a report, the same again after a kill, and mistakes told with a fix."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.embedded.engine import EmbeddedEngine
+from experiments import compared_report, comparison, rl_people, runs
+from experiments.errors import ROOT
+from tests.experiments.tiny import solon
+
+TINY = """
+society: {name: facility8}
+population: {people: personas/populations/visitors.yaml}
+compare:
+  mechanisms: [k_median, random]
+  random: 1
+  seeds: 2
+  rosters: 2
+  rl: {iterations: 1, decisions: 200, hidden: 8}
+smoke:
+  compare: {seeds: 1, rosters: 1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As a file, with a place for its runs."""
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    file = tmp_path / "town.yaml"
+    file.write_text(TINY)
+    return file
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the report's figures, which take most of the time."""
+    monkeypatch.setattr(compared_report, "render", lambda *_: "")
+
+
+def told(file: Path, *words: object) -> dict[str, Any]:
+    """What --json prints."""
+    done = solon("compare-populations", file, "--json", *words)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_it_compares_and_goes_on_from_what_is_there(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "runs" / "town-people"
+    with monkeypatch.context() as killed:
+        killed.setattr(EmbeddedEngine, "complete", _stopped)
+        assert solon("compare-populations", config).exit_code == 130
+    policies = {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")}
+    assert len(policies) == 2
+    monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
+    first = told(config)
+    assert {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")} == policies
+    _check_numbers(first)
+    _check_report((folder / "report.html").read_text())
+    monkeypatch.setattr(comparison, "play", lambda *_: pytest.fail("it was played again"))
+    monkeypatch.setattr(compared_report, "render", lambda *_: "drawn anew")
+    assert told(config) == first == json.loads((folder / "comparison.json").read_text())
+    again = solon("report", "town-people")
+    assert again.exit_code == 0, again.output
+    assert "Fewer than 5 seeds" in again.stdout
+    assert (folder / "report.html").read_text() == "drawn anew"
+
+
+def _stopped(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _check_numbers(found: dict[str, Any]) -> None:
+    assert found["kinds"] == ["llm", "rl", "scripted"]
+    assert list(found["mechanisms"]) == ["k_median", "random", "random_1"]
+    assert set(found["cells"]["rl"]["answer"]["k_median"]) == {"mean", "low", "high"}
+    assert [pair["kinds"] for pair in found["pairs"]][-1] == ["scripted", "again"]
+    assert "a stand-in for a real language model" in found["notes"][0]
+
+
+def _check_report(page: str) -> None:
+    assert page.count("data:image/svg+xml;base64,") == 8
+    assert "The LLM people here are a stand-in." in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = ("compare.populations=[rl, scripted]",)
+    told(config, *two)
+    made = list[int]()
+    play = comparison.play
+    monkeypatch.setattr(comparison, "play", lambda *given: made.append(1) or play(*given))
+    assert told(config, *two, "--seeds", 3)["seeds"] == 3
+    assert len(made) == 3 * 3  # of one seed: three rules by RL people, scripted ones, and these again
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_small_run_has_a_folder_of_its_own_and_says_so(config: Path, tmp_path: Path) -> None:
+    found = told(config, "--smoke", "--name", "small", "compare.populations=[rl, scripted]")
+    assert found["seeds"] == 1
+    assert any("smoke" in note for note in found["notes"])
+    assert (tmp_path / "runs" / "small-smoke" / "report.html").is_file()
+
+
+def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
+    done = solon("compare-populations", config, "--dry-run")
+    assert done.exit_code == 0
+    assert f"{2 * 2 * 3 * 5 * 8}" in done.stdout  # seeds, rosters, rules, steps, people
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_trained_people_of_a_file_are_taken_over(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(config, "compare.populations=[rl, scripted]")
+    file = tmp_path / "runs/town-people/stages/rl-people-0.safetensors"
+    monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
+    words = (f"compare.populations=[scripted, 'rl:{file}']", "compare.rl={}", "--name", "taken")
+    assert told(config, *words)["kinds"] == ["scripted", "rl"]
+    elsewhere = ("society.name=facility32", "compare.mechanisms=[k_median]", "--name", "elsewhere")
+    refused = solon("compare-populations", config, *words[:2], *elsewhere)
+    assert refused.exit_code == 2
+    assert "its people learned in facility8" in refused.output
+    assert "fix: name runs/RUN/stages/" in refused.output
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_people_of_another_size_of_the_society_are_refused(config: Path, tmp_path: Path) -> None:
+    game = ("society={name: matrix_game, payoffs: prisoners_dilemma}", "compare.mechanisms=[]")
+    game += ("population.people=personas/populations/players.yaml",)
+    told(config, *game, "compare.populations=[rl, scripted]")
+    file = tmp_path / "runs/town-people/stages/rl-people-0.safetensors"
+    three = "society.payoffs=[[[0, 0], [1, 2], [2, 1]], [[2, 1], [0, 0], [1, 2]], [[1, 2], [2, 1], [0, 0]]]"
+    words = (f"compare.populations=['rl:{file}', scripted]", "compare.rl={}", "--name", "three")
+    refused = solon("compare-populations", config, *game, three, *words)
+    assert refused.exit_code == 2
+    assert "its people learned a matrix_game with 2 choices; this one has 3" in refused.output
+    assert "population.checkpoint" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["compare.mechanisms=[us_fedral]"], "there are no rules 'us_fedral' in facility8"),
+        (["compare.populations=[llm, rrl]"], "compare.populations: found 'rrl'"),
+        (["compare.populations=[llm]"], "two kinds of people at least"),
+        (["compare.populations=[rl, 'rl:x']"], "rl people are named twice"),
+        (["compare.populations=['rl:nowhere.safetensors', scripted]", "compare.rl={}"], "there is no file nowhere"),
+        (["compare.populations=['rl:x', scripted]"], "take rl out, or write rl for rl:FILE"),
+        (["compare.mechanisms=[random, random]"], "random is named twice"),
+        (["compare.rl.iteratons=3"], "did you mean 'iterations'?"),
+        (["compare.sedes=3"], "did you mean 'seeds'?"),
+        (["society.name=facility9"], "no society 'facility9'"),
+        (["population.people=personas/populations/players.yaml"], "the society needs the public number 'home_x'"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_spent(
+    config: Path, tmp_path: Path, words: list[str], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "play", lambda *_: pytest.fail("somebody was asked"))
+    done = solon("compare-populations", config, *words)
+    assert done.exit_code == 2, done.output
+    assert part in done.output.replace("\n", " ")
+
+
+def test_a_person_who_lacks_a_trait_is_named(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "street"
+    folder.mkdir()
+    source = (ROOT / "personas/village/maria-keller.yaml").read_text()
+    for i in range(8):
+        (folder / f"maria-{i}.yaml").write_text(source.replace("maria-keller", f"maria-{i}"))
+    done = solon("compare-populations", config, f"population.people={folder}")
+    assert done.exit_code == 2
+    assert "Maria Keller does not declare it" in done.output
+    assert "solon personas edit" in done.output
