@@ -18,8 +18,9 @@ from experiments.cast import Cast, check_people, players, society_of
 from experiments.compared_cells import Part, part_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.config import Config
-from experiments.config_sections import CompareConfig, MindConfig
+from experiments.config_sections import CompareConfig
 from experiments.live import NOTHING, Counted, Live, summed
+from experiments.mixed_people import of_kind
 from experiments.pipeline import once
 from experiments.rl_people import STAGE, TRAINING, checkpoint_of, rl_people
 from experiments.runs import Run, note_roster
@@ -107,17 +108,13 @@ def _cheapest_first(kinds: Sequence[str]) -> list[str]:
 
 def _as(config: Config, kind: str) -> Config:
     """The config with its people of that kind."""
-    who = config.population
-    change: dict[str, object] = {"kind": kind}
-    if kind != who.kind:
-        change |= {"settings": {}, "checkpoint": None}
-    if kind != "llm":
-        change |= {"others": [], "mind": MindConfig(), "words": None}
-    if kind == "rl":
-        file = next((n.removeprefix("rl:") for n in config.compare.populations if n.startswith("rl:")), None)
-        change |= {"settings": config.compare.rl} if config.compare.rl or who.kind != "rl" else {}
-        change |= {"checkpoint": file, "settings": {}} if file else {}
-    return config.model_copy(update={"population": who.model_copy(update=change)})
+    own, was_rl = of_kind(config, kind), config.population.kind == "rl"
+    if kind != "rl":
+        return own
+    file = next((n.removeprefix("rl:") for n in config.compare.populations if n.startswith("rl:")), None)
+    change: dict[str, object] = {} if was_rl and not config.compare.rl else {"settings": config.compare.rl}
+    change |= {"checkpoint": file, "settings": {}} if file else {} if was_rl else {"checkpoint": None}
+    return own.model_copy(update={"population": own.population.model_copy(update=change)})
 
 
 def _opened(config: Config, kind: str, run: Run, live: Live, society: Society, open_: ExitStack) -> Cast:

@@ -17,6 +17,7 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Live
 from experiments.metrics import Point
+from experiments.mixed_people import has_rl_people
 from experiments.rl_people import TRAINING, taught_rules
 from experiments.run_baselines import Spent, principal_of, under
 from experiments.runs import Run, note_roster
@@ -35,7 +36,7 @@ LEARNING = "learning"
 
 def plan(config: Config) -> tuple[str, ...]:
     """The stages of a run, as the display names them."""
-    before = (TRAINING,) if config.population.kind == "rl" else ()
+    before = (TRAINING,) if has_rl_people(config) else ()
     return (*before, LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
 
 
