@@ -22,7 +22,7 @@ from societies.labour import LabourMarket
 from world_model.model import WorldModel
 from world_model.records import personal
 
-QUANTITIES = ("hours", "income")  # h/week, $/year
+QUANTITIES = {"hours": "h/week", "income": "$/year"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Move:
 
     before: float
     after: float
-    ensemble: float = 0.0  # standard error of the shift, from how the members of the ensemble differ
+    ensemble: float = 0.0  # standard error of the shift, from how the members of the ensemble differ, stretched
     link: float = 0.0  # and from whom the link was fitted on
 
     @property
@@ -57,6 +57,10 @@ class Move:
     def error(self) -> float:
         """Standard error of the shift."""
         return hypot(self.ensemble, self.link)
+
+
+Moves = Mapping[str, Move]
+"""By the name of the quantity."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,14 @@ class Place:
         return {name: means[name][1][there.who] for name in QUANTITIES}
 
 
-def predicted(model: WorldModel, link: Fitted, edit: Edit, place: Place) -> Mapping[str, Move]:
+def predicted(model: WorldModel, link: Fitted, edit: Edit, place: Place) -> Moves:
     """By the world model, of what the link says of the person. UserError outside the range of the people played."""
     for person in edit.ends:
         link.check(person)
     there = place.seated(edit.person)
     facts = _facts(there, place.rules)
     told = [np.stack([_chances(model, _z(link, each, p, there), facts) for p in edit.ends]) for each in link.links]
-    return {name: _predicted(told, value) for name, value in place.worth(there).items()}
+    return {name: _predicted(told, value, link.stretch) for name, value in place.worth(there).items()}
 
 
 def _facts(there: Seated, rules: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,13 +113,13 @@ def _chances(model: WorldModel, z: Tensor, facts: tuple[Tensor, Tensor, Tensor])
     return log_p.exp().double().numpy()
 
 
-def _predicted(told: Sequence[Floats], value: Floats) -> Move:
+def _predicted(told: Sequence[Floats], value: Floats, stretch: float) -> Move:
     """told: chances [2, S, B, K] at both ends, by every link, the whole one first; value [B, K]."""
     whole, *others = [(chances * value).sum(-1).mean(-1) for chances in told]  # [2, S]
     shifts = whole[1] - whole[0]  # [S]
     left_out = [torch.tensor((each[1] - each[0]).mean()) for each in others]
     before, after = whole.mean(1).tolist()
-    spread = float(shifts.std(ddof=1)) if len(shifts) > 1 else 0.0
+    spread = stretch * float(shifts.std())
     return Move(before, after, spread, float(jackknife(torch.tensor(shifts.mean()), left_out)))
 
 
@@ -123,7 +127,7 @@ def _predicted(told: Sequence[Floats], value: Floats) -> Move:
 class Asked:
     """What people answered about an edit."""
 
-    moves: Mapping[str, Move]
+    moves: Moves
     asked: int
     unusable: int  # towns in which one of the two replies was of no use; they do not count
 

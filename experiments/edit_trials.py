@@ -69,8 +69,7 @@ def _trials(world: World, link: Fitted, rules: tuple[str, ...]) -> Generator[Tri
     for i, person in enumerate(_others(world)):
         lots = draws(child_seed(world.seed, "edits"), i, 1).uniform("edit", 0, 4)[0].tolist()
         trait = link.names[int(lots[0] * len(link.names))]
-        place = link.reach.names.index(trait)
-        low, high = link.reach.low[place], link.reach.high[place]
+        low, high = link.reach.named[trait]
         ends = [low + (high - low) * lot for lot in lots[1:3]]
         edit = Edit(person, trait, *ends)
         if trait_phrase(trait, ends[0]) != trait_phrase(trait, ends[1]) and _within(link, edit):

@@ -16,6 +16,7 @@ from world_model.traits import Tracker
 
 BATCH, SLOTS = 8, 3  # episodes and steps that an optimiser step reads
 LEARNING_RATE = 1e-2
+PULL = 0.001  # how much a belief about somebody counts, against one of their choices
 PARTS = 4  # of the people, each left out once
 
 
@@ -29,6 +30,7 @@ class Watching:
     prospects: Tensor  # [E, T, N, K, 2 D] standardised
     state: Tensor  # [E, T, N, O] likewise
     inferred: Tensor  # [E, N, Z] from their whole histories
+    spread: Tensor  # [E, N, Z] standard deviation of what is believed then
     at_first: Tensor  # [E, N, Z] from the census alone
 
     def log_probs(self, z: Tensor, episodes: Tensor, steps: Tensor) -> Tensor:
@@ -51,7 +53,8 @@ def watching(model: WorldModel, of: Played) -> Watching:
         belief = model.tracker.beliefs(evidence, data.covariates)
         first = model.tracker.at_first(data.covariates)
         scaled = model.scaler.prospects(data.prospects)
-    return Watching(model, of, of.inputs, scaled, model.state(data.features), belief.mean[:, -1], first.mean)
+    known = (belief.mean[:, -1], belief.log_sd[:, -1].exp(), first.mean)
+    return Watching(model, of, of.inputs, scaled, model.state(data.features), *known)
 
 
 def fit_links(of: Watching, form: Form, who: Tensor, soft_weight: float, seed: int) -> list[Link]:
@@ -74,14 +77,17 @@ def fit_links(of: Watching, form: Form, who: Tensor, soft_weight: float, seed: i
 
 
 def _loss(of: Watching, links: Sequence[Link], who: Tensor, soft_weight: float, generator: torch.Generator) -> Tensor:
-    """Minus the mean log-likelihood of some replies of each link's people, summed over the links."""
+    """Minus the mean log-likelihood of some replies of each link's people, summed over the links; and how far z is from
+    what was inferred, so that z stays near it where decisions do not tell.
+    """
     episodes, steps = of.of.data.choice.shape[:2]
     some = torch.randperm(episodes, generator=generator)[:BATCH]
     times = torch.randperm(steps, generator=generator)[:SLOTS]
-    log_p = of.log_probs(torch.stack([link(of.inputs[some]) for link in links]), some, times)
-    replies = weighted(of.of.data.choice[some[:, None], times], soft_weight)  # [E', t, N, K]
-    told = replies * who[:, some, None, :, None]  # [L, E', t, N, K]
-    return -((told * log_p.mean(0)).flatten(1).sum(1) / told.flatten(1).sum(1).clamp_min(1)).sum()
+    z, mask = torch.stack([link(of.inputs[some]) for link in links]), who[:, some]  # [L, E', N, Z], [L, E', N]
+    replies = weighted(of.of.data.choice[some[:, None], times], soft_weight) * mask[:, :, None, :, None]
+    fitness = (replies * of.log_probs(z, some, times).mean(0)).flatten(1).sum(1)  # [L]
+    apart = (((z - of.inferred[some]) / of.spread[some]).square().sum(-1) / 2 * mask).flatten(1).sum(1)  # [L]
+    return (PULL * apart / mask.flatten(1).sum(1).clamp_min(1) - fitness / replies.flatten(1).sum(1).clamp_min(1)).sum()
 
 
 def fitted(model: WorldModel, of: Played, soft_weight: float, seed: int, forms: Sequence[Form] = FORMS) -> Fitted:
@@ -111,17 +117,16 @@ def _each(of: Watching, links: Sequence[Link], parts: Tensor) -> Tensor:
 @torch.no_grad()
 def score(of: Watching, name: str, z: Tensor) -> Score:
     """Of z [E, N, Z], over all decisions of which there is a usable reply."""
-    data = of.of.data
-    lost, missed, count = 0.0, 0.0, 0
-    steps = torch.arange(data.choice.shape[1])
+    data, levels = of.of.data, of.of.levels
+    steps, parts = torch.arange(data.choice.shape[1]), list[Tensor]()
     for episode in torch.arange(len(z)):
-        chances = of.log_probs(z[None, episode[None]], episode[None], steps).exp().mean(0)[0, 0]  # [T, N, K]
-        replies = data.choice[episode]
-        told = replies.sum(-1) > 0
-        apart = replies * (replies.clamp_min(1e-12).log() - chances.clamp_min(1e-12).log())
-        lost, count = lost + float(apart[told].sum()), count + int(told.sum())
-        missed += float((((replies - chances) @ of.of.levels)[told] ** 2).sum())
-    return Score(name, lost / max(count, 1), (missed / max(count, 1)) ** 0.5, _r2(z, of.inferred))
+        chances = of.log_probs(z[None, episode[None]], episode[None], steps).exp()[:, 0, 0]  # [S, T, N, K]
+        mean, replies = chances.mean(0), data.choice[episode]
+        apart = (replies * (replies.clamp_min(1e-12).log() - mean.clamp_min(1e-12).log())).sum(-1)
+        found = (apart, ((replies - mean) @ levels).square(), (chances @ levels).var(0, unbiased=False))
+        parts.append(torch.stack(found)[:, replies.sum(-1) > 0])  # [3, decisions]
+    loss, error, doubt = torch.cat(parts, 1).mean(1).tolist()
+    return Score(name, loss, error**0.5, doubt**0.5, _r2(z, of.inferred))
 
 
 def _r2(z: Tensor, inferred: Tensor) -> tuple[float, ...]:
@@ -144,7 +149,9 @@ def _tensors(of: Fitted) -> dict[str, Tensor]:
         for name, part in link.state_dict().items()
     }
     ends = {"low": of.reach.low, "high": of.reach.high}
-    scores = {f"score {score.name}": (score.loss, score.error, *score.r2) for score in (*of.scores, *of.beside)}
+    scores = {
+        f"score {score.name}": (score.loss, score.error, score.doubt, *score.r2) for score in (*of.scores, *of.beside)
+    }
     words = {"form": of.form.name, "traits": "\n".join(of.names), "names": "\n".join(of.reach.names)}
     texts = {name: torch.tensor(list(text.encode()), dtype=torch.uint8) for name, text in words.items()}
     return (
@@ -164,7 +171,7 @@ def _read(found: Mapping[str, Tensor]) -> Fitted:
         start = f"link {len(links)} "
         links.append(_link(form, {n.removeprefix(start): x for n, x in found.items() if n.startswith(start)}))
     scores = {n.removeprefix("score "): x.tolist() for n, x in found.items() if n.startswith("score ")}
-    made = {name: Score(name, x[0], x[1], tuple(x[2:])) for name, x in scores.items()}
+    made = {name: Score(name, x[0], x[1], x[2], tuple(x[3:])) for name, x in scores.items()}
     of_forms = tuple(made.pop(form.name) for form in FORMS if form.name in made)
     low, high = (tuple(found[name].tolist()) for name in ("low", "high"))
     range_ = Reach(tuple(names.split("\n")), low, high)

@@ -117,6 +117,7 @@ class Score:
     name: str
     loss: float  # nats a decision: how far the likelihood of their replies falls short of the replies' own
     error: float  # of the expected response: root mean square, in its own units (hours / 40)
+    doubt: float  # how far the ensemble disagrees about it, likewise
     r2: tuple[float, ...]  # [Z] of the inferred traits
 
 
@@ -127,6 +128,11 @@ class Reach:
     names: tuple[str, ...]  # traits, then public attributes
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    @property
+    def named(self) -> dict[str, tuple[float, float]]:
+        """name -> lowest and highest value"""
+        return {name: (low, high) for name, low, high in zip(self.names, self.low, self.high, strict=True)}
 
 
 def reach(of: Played) -> Reach:
@@ -156,13 +162,20 @@ class Fitted:
 
     def check(self, person: Persona) -> None:
         """UserError naming the range, where what the person declares is outside of what people declared so far."""
-        for name, low, high in zip(self.reach.names, self.reach.low, self.reach.high, strict=True):
+        for name, (low, high) in self.reach.named.items():
             _check(name, _held({**person.attributes, **person.traits}[name]), low, high, person.id)
 
     @property
     def score(self) -> Score:
         """Of the form that was chosen."""
         return next(score for score in self.scores if score.name == self.form.name)
+
+    @property
+    def stretch(self) -> float:
+        """By how much the ensemble's disagreement is multiplied, so that it is as large as the errors that people left
+        out were predicted with; at least 1.
+        """
+        return max(1.0, self.score.error / max(self.score.doubt, 1e-9))
 
 
 def _held(value: float | str) -> float:
