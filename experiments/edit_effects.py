@@ -84,7 +84,7 @@ class Place:
 def predicted(model: WorldModel, link: Fitted, edit: Edit, place: Place) -> Moves:
     """By the world model, of what the link says of the person. UserError outside the range of the people played."""
     for person in edit.ends:
-        link.check(person)
+        link.reach.check(person)
     there = place.seated(edit.person)
     facts = _facts(there, place.rules)
     told = [np.stack([_chances(model, _z(link, each, p, there), facts) for p in edit.ends]) for each in link.links]

@@ -11,7 +11,7 @@ from experiments.edit_trials import Pair
 from experiments.figures import FAINT, STYLE, canvas
 
 TONES = ("#0b6e75", "#c67f17", "#5865b5", "#b5483c", "#6f8f3a", "#8a5aa3", "#8b9099")
-NEAR = 90  # percentile of the sizes of the shifts, up to which the second panel goes
+NEAR = 75  # percentile of the sizes of the shifts, up to which the second panel goes
 
 
 def shifts(pairs: Sequence[Pair]) -> Figure:

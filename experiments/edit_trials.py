@@ -88,7 +88,7 @@ def _within(link: Fitted, edit: Edit) -> bool:
     """Is everything that the person declares within the range of the people played?"""
     try:
         for person in edit.ends:
-            link.check(person)
+            link.reach.check(person)
     except UserError:
         return False
     return True

@@ -9,7 +9,7 @@ from torch import Tensor
 from experiments.persona_link import FORMS, Fitted, Form, Link, Played, Reach, Score, reach
 from experiments.stages import TENSORS, Stages
 from learning.draws import child_seed
-from world_model.fit import rate, weighted
+from world_model.fit import Progress, quiet, rate, weighted
 from world_model.model import WorldModel
 from world_model.response import Utilities
 from world_model.traits import Tracker
@@ -57,7 +57,9 @@ def watching(model: WorldModel, of: Played) -> Watching:
     return Watching(model, of, of.inputs, scaled, model.state(data.features), *known)
 
 
-def fit_links(of: Watching, form: Form, who: Tensor, soft_weight: float, seed: int) -> list[Link]:
+def fit_links(
+    of: Watching, form: Form, who: Tensor, soft_weight: float, seed: int, progress: Progress = quiet
+) -> list[Link]:
     """A link of that form to each of L masks of people `who` [L, E, N]. ValueError where one is of nobody."""
     if not who.flatten(1).any(1).all():
         raise ValueError("a link needs people already played")
@@ -67,12 +69,13 @@ def fit_links(of: Watching, form: Form, who: Tensor, soft_weight: float, seed: i
     generator = torch.Generator().manual_seed(child_seed(seed, "order"))
     optimizer = torch.optim.Adam([own for link in links for own in link.parameters()], lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / max(form.steps, 1)))
-    for _ in range(form.steps):
+    for i in range(form.steps):
         loss = _loss(of, links, who, soft_weight, generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
+        progress(f"fitting the link: {form.name}", i + 1, form.steps, loss.item())
     return [link.requires_grad_(False) for link in links]
 
 
@@ -90,7 +93,14 @@ def _loss(of: Watching, links: Sequence[Link], who: Tensor, soft_weight: float, 
     return (PULL * apart / mask.flatten(1).sum(1).clamp_min(1) - fitness / replies.flatten(1).sum(1).clamp_min(1)).sum()
 
 
-def fitted(model: WorldModel, of: Played, soft_weight: float, seed: int, forms: Sequence[Form] = FORMS) -> Fitted:
+def fitted(
+    model: WorldModel,
+    of: Played,
+    soft_weight: float,
+    seed: int,
+    forms: Sequence[Form] = FORMS,
+    progress: Progress = quiet,
+) -> Fitted:
     """The form that predicts the decisions of people left out best, fitted on everybody.
 
     ValueError: see `watching`; or fewer people than parts.
@@ -100,7 +110,7 @@ def fitted(model: WorldModel, of: Played, soft_weight: float, seed: int, forms: 
     if len(parts.unique()) < PARTS:
         raise ValueError(f"{len(parts.unique())} different people were played; a link needs at least {PARTS}")
     who = torch.stack([parts != part for part in range(PARTS + 1)])  # nobody is in the last part: all are fitted on
-    tried = {form: fit_links(seen, form, who, soft_weight, seed) for form in forms}
+    tried = {form: fit_links(seen, form, who, soft_weight, seed, progress) for form in forms}
     scores = {form: score(seen, form.name, _each(seen, links, parts)) for form, links in tried.items()}
     best = min(forms, key=lambda form: scores[form].loss)
     beside = (score(seen, "the census alone", seen.at_first), score(seen, "their own decisions", seen.inferred))

@@ -6,6 +6,7 @@ values, and the world model what such a person chooses. Then, where calls are al
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -18,7 +19,7 @@ from experiments.errors import UserError
 from experiments.link_fit import fitted, kept
 from experiments.live import Live
 from experiments.named_rules import LEARNED, in_place, rules_named
-from experiments.persona_link import FORMS, Fitted, played
+from experiments.persona_link import FORMS, Fitted, Played, played, reach
 from experiments.runs import Run, find_run, open_run
 from experiments.states_of_runs import learned_by, market_of, state_of
 from experiments.what_if import asked_of, calls_of
@@ -27,6 +28,7 @@ from mechanism.swm_ap import Outcome
 from personas.rosters import lacking, open_rosters
 from personas.words import trait_sentence
 
+LINK = "the link, once for this run"
 RULES = ("us_federal", "flat_50", LEARNED)
 
 
@@ -137,44 +139,56 @@ def _scene(wanted: Wanted, config: Config, run: Run) -> _Scene:
     ids = outcome.episodes.ids
     people = rosters.people(Draws(child_seed(config.seed, "training"), ids))
     of = played(society, people, outcome.episodes, worded=config.population.kind == "llm")
-    _check(wanted.edit, of.names, of.attribute_names)
-    settings = config.method.settings.fit
-    link = kept(
-        run.stages,
-        "persona-link",
-        lambda: fitted(outcome.model, of, settings.soft_weight, child_seed(config.seed, "persona link"), FORMS),
-    )
+    _check(wanted.edit, of)
     state = state_of(run, config, Cast(society, rosters, _nobody), wanted.after, wanted.years)
-    names = tuple(dict.fromkeys(wanted.rules))
-    at = _few(state.at, wanted.calls, len(names))
-    places = {
-        name: Place(
-            at, market, in_place(rules_named(name, society, outcome, config.seed), state.at)[: at.people.worlds]
-        )
-        for name in names
-    }
-    return _Scene(config, run, outcome, link, people.worlds * people.agents, places, state.words)
+    at = _few(state.at, wanted.calls, len(wanted.rules))
+    principals = {name: rules_named(name, society, outcome, config.seed, "--rules") for name in wanted.rules}
+    rules = {name: in_place(principal, state.at)[: at.people.worlds] for name, principal in principals.items()}
+    places = {name: Place(at, market, each) for name, each in rules.items()}
+    link = _link(wanted, config, run, outcome, of)
+    return _Scene(config, run, outcome, link, int(of.people().max()) + 1, places, state.words)
+
+
+def _link(wanted: Wanted, config: Config, run: Run, outcome: Outcome, of: Played) -> Fitted:
+    """Fitted once for a run, which keeps it."""
+    weight, seed = config.method.settings.fit.soft_weight, child_seed(config.seed, "persona link")
+
+    def made() -> Fitted:
+        with Live(f"solon personas effect {wanted.edit.person.id}", (LINK,)) as live, live.stage(LINK):
+            told = partial(_step, live)
+            return fitted(outcome.model, of, weight, seed, FORMS, told)
+
+    return kept(run.stages, "persona-link", made)
+
+
+def _step(live: Live, what: str, done: int, of: int, value: float) -> None:
+    """As `world_model.fit.Progress`."""
+    live.step(what, done, of)
 
 
 def _nobody(purpose: str) -> Population:
     raise UserError("nobody is asked for a prediction", where=purpose)
 
 
-def _check(edit: Edit, traits: tuple[str, ...], attributes: tuple[str, ...]) -> None:
-    """UserError where the link cannot know the trait, or the person lacks what the people played have."""
-    if edit.trait not in traits:
+def _check(edit: Edit, of: Played) -> None:
+    """UserError where the link cannot know the trait, or the person lacks what the people played have, or declares
+    what none of them did.
+    """
+    if edit.trait not in of.names:
         raise UserError(
             f"the people of this run declared no {edit.trait}, so that nothing is known of what it does",
             where=f"--trait {edit.trait}",
-            fix=f"name one of: {', '.join(traits)}",
+            fix=f"name one of: {', '.join(of.names)}",
         )
-    missing = lacking(edit.ends[0], attributes, traits)
+    missing = lacking(edit.ends[0], of.attribute_names, of.names)
     if missing:
         raise UserError(
             f"the people of this run have {missing[0]}; {edit.person.name} does not declare it",
             where=edit.person.id,
             fix="give it by: solon personas edit FILE --set NAME=VALUE",
         )
+    for person in edit.ends:
+        reach(of).check(person)
 
 
 def _few(at: Standing, calls: int | None, rules: int) -> Standing:

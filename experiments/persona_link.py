@@ -20,7 +20,7 @@ from learning.nets import mlp
 from personas.people import People, Persona
 from personas.traits import midpoints
 from societies.base import Episode, Society
-from world_model.records import Records, records
+from world_model.records import Records, personal, records
 
 RIDGE = 0.1  # added to the diagonal of X'X where a link starts from
 
@@ -59,17 +59,23 @@ class Played:
         """[E, N, X]"""
         return inputs(self.traits, self.data.covariates, self.names, self.worded)
 
-    def folds(self, count: int, generator: torch.Generator) -> Tensor:
-        """[E, N] in which of `count` parts everybody is; whoever declares the same is in the same one."""
+    def people(self) -> Tensor:
+        """[E, N] the number of everybody, from 0 on; whoever declares the same is taken for the same."""
         declared = torch.cat([self.traits, self.data.covariates], -1).flatten(0, 1)
-        _, who = torch.unique(declared, dim=0, return_inverse=True)
-        part = torch.randperm(int(who.max()) + 1, generator=generator) % count
-        return part[who].unflatten(0, self.traits.shape[:2])
+        return torch.unique(declared, dim=0, return_inverse=True)[1].unflatten(0, self.traits.shape[:2])
+
+    def folds(self, count: int, generator: torch.Generator) -> Tensor:
+        """[E, N] in which of `count` parts everybody is."""
+        who = self.people()
+        return (torch.randperm(int(who.max()) + 1, generator=generator) % count)[who]
 
 
 def played(society: Society, people: People, episode: Episode, worded: bool) -> Played:
-    """The people [E] of a batch of episodes, and what they did there."""
+    """The people [E] of a batch of episodes, and what they did there. ValueError: these are others."""
     data, levels = records(society, episode), society.respond(torch.arange(len(society.choice_names))[None])[0, :, 0]
+    census = personal(society, society.census(people.public, people.attribute_names))
+    if census.shape != data.covariates.shape or not torch.allclose(census, data.covariates, atol=1e-4):
+        raise ValueError("the people are not those of the episodes: what is public of them differs")
     return Played(people.trait_names, people.traits, people.attribute_names, people.public, worded, data, levels)
 
 
@@ -134,6 +140,18 @@ class Reach:
         """name -> lowest and highest value"""
         return {name: (low, high) for name, low, high in zip(self.names, self.low, self.high, strict=True)}
 
+    def check(self, person: Persona) -> None:
+        """UserError naming the range, where what the person declares is outside of it."""
+        for name, (low, high) in self.named.items():
+            value = float(torch.tensor(float({**person.attributes, **person.traits}[name])))  # as tensors hold it
+            if not low <= value <= high:
+                raise UserError(
+                    f"{name} {value:.6g} is outside what the people already played declared, {low:.4g} to {high:.4g}: "
+                    "nothing is predicted there",
+                    where=f"{person.id}: {name}",
+                    fix="stay within that range, or name a run in which people declare such values",
+                )
+
 
 def reach(of: Played) -> Reach:
     """Of each trait and public attribute by itself."""
@@ -160,11 +178,6 @@ class Fitted:
         """The whole one first."""
         return (self.link, *self.without)
 
-    def check(self, person: Persona) -> None:
-        """UserError naming the range, where what the person declares is outside of what people declared so far."""
-        for name, (low, high) in self.reach.named.items():
-            _check(name, _held({**person.attributes, **person.traits}[name]), low, high, person.id)
-
     @property
     def score(self) -> Score:
         """Of the form that was chosen."""
@@ -176,21 +189,6 @@ class Fitted:
         out were predicted with; at least 1.
         """
         return max(1.0, self.score.error / max(self.score.doubt, 1e-9))
-
-
-def _held(value: float | str) -> float:
-    """As tensors hold it, so that who was played is within the range of the people played."""
-    return float(torch.tensor(float(value)))
-
-
-def _check(name: str, value: float, low: float, high: float, who: str) -> None:
-    if not low <= value <= high:
-        raise UserError(
-            f"{name} {value:g} is outside what the people already played declared ({low:.4g} to {high:.4g}): "
-            "nothing is predicted there",
-            where=who,
-            fix="stay within that range, or name a run in which people declare such values",
-        )
 
 
 def jackknife(whole: Tensor, without: Sequence[Tensor]) -> Tensor:

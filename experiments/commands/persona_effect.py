@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from experiments.persona_effect import Effect, Wanted
     from experiments.persona_link import Score
 
+DIGITS = {"hours": ".2f", "income": ",.0f"}
+
 
 def effect(  # noqa: PLR0913  (each is an option of the command line)
     person: Annotated[str, typer.Argument(help="A persona file, or the id of somebody in the village.")],
@@ -43,7 +45,7 @@ def effect(  # noqa: PLR0913  (each is an option of the command line)
     if low == high:
         raise UserError(f"an edit from {low:g} to {high:g} changes nothing", where="--to", fix="give another value")
     edit = Edit(load_persona(person_file(person, None)), known(trait), low, high)
-    named = tuple(rules or persona_effect.RULES)
+    named = tuple(dict.fromkeys(rules or persona_effect.RULES))
     wanted = persona_effect.Wanted(edit, run, calls, named, after, years, budget_calls)
     found = persona_effect.effect(wanted)
     if as_json:
@@ -98,7 +100,8 @@ def _show(wanted: "Wanted", found: "Effect") -> None:
     for name, unit in QUANTITIES.items():
         head = (f"{name} ({unit}) under", *ends, "predicted shift", "s.e.")
         head += (f"asked, {ends[0]}", ends[1], "actual shift") if wanted.calls else ()
-        rows = [(row.rules, *_predicted(row.predicted[name]), *_actual(row.asked, name)) for row in found.rows]
+        form = DIGITS[name]
+        rows = [(r.rules, *_predicted(r.predicted[name], form), *_actual(r.asked, name, form)) for r in found.rows]
         print_table(head, rows, numbers=range(1, len(head)))
     if wanted.calls:
         typer.echo(_agreement(found))
@@ -115,15 +118,15 @@ def _tell_words(told: tuple[str, str], low: float, high: float) -> None:
         typer.echo(f"at {low:g}: {told[0]}\nat {high:g}: {told[1]}")
 
 
-def _predicted(of: "Move") -> tuple[str, ...]:
-    return _number(of.before), _number(of.after), _signed(of.shift), _number(of.error)
+def _predicted(of: "Move", form: str) -> tuple[str, ...]:
+    return f"{of.before:{form}}", f"{of.after:{form}}", _signed(of.shift, form), f"{of.error:{form}}"
 
 
-def _actual(asked: "Asked | None", name: str) -> tuple[str, ...]:
+def _actual(asked: "Asked | None", name: str, form: str) -> tuple[str, ...]:
     if asked is None:
         return ()
     move = asked.moves[name]
-    return _number(move.before), _number(move.after), _signed(move.shift)
+    return f"{move.before:{form}}", f"{move.after:{form}}", _signed(move.shift, form)
 
 
 def _agreement(found: "Effect") -> str:
@@ -153,9 +156,5 @@ def _score(of: "Score", chosen: bool) -> tuple[str, ...]:
     return of.name, f"{FULL_TIME * of.error:.2f}", f"{of.loss:.3f}", r2, "used" if chosen else ""
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
-
-
-def _signed(value: float) -> str:
-    return ("+" if value >= 0 else "−") + _number(abs(value))
+def _signed(value: float, form: str) -> str:
+    return ("−" if value < 0 else "+") + f"{abs(value):{form}}"

@@ -106,14 +106,14 @@ def somebody(**declared: float) -> Persona:
 
 
 def test_nothing_is_predicted_outside_the_range_of_the_people_played(link: Fitted) -> None:
-    link.check(somebody())
+    link.reach.check(somebody())
     low, high = link.reach.named["habit"]
-    link.check(somebody(habit=low))
-    link.check(somebody(habit=high))
-    with pytest.raises(UserError, match=rf"habit {high + 0.01:g} is outside .* declared \({low:.4g} to {high:.4g}\)"):
-        link.check(somebody(habit=high + 0.01))
+    link.reach.check(somebody(habit=low))
+    link.reach.check(somebody(habit=high))
+    with pytest.raises(UserError, match=rf"habit {high + 0.01:.6g} is outside .* declared, {low:.4g} to {high:.4g}:"):
+        link.reach.check(somebody(habit=high + 0.01))
     with pytest.raises(UserError, match="wage 90000 is outside"):
-        link.check(somebody(wage=90_000))
+        link.reach.check(somebody(wage=90_000))
 
 
 def test_the_range_is_that_of_everybody_played(of: Played) -> None:
@@ -132,6 +132,16 @@ def test_a_link_is_fitted_once_and_read_back(link: Fitted, of: Played, model: Wo
         assert (again.names, again.worded, again.beside) == (made.names, made.worded, made.beside)
         for one, other in zip(read.links, made.links, strict=True):
             assert torch.equal(one(of.inputs), other(of.inputs))
+
+
+def test_other_people_than_those_of_the_episodes_are_refused(of: Played) -> None:
+    d = draws(7, 0, TOWNS)
+    people = open_rosters(ROOT / "personas/populations/broad.yaml", SOCIETY.agents).people(d)
+    seen = play(SOCIETY, ScriptedPopulation(), people, RandomRules(SOCIETY, d), d).episode
+    others = open_rosters(ROOT / "personas/populations/broad.yaml", SOCIETY.agents).people(draws(7, 1, TOWNS))
+    with pytest.raises(ValueError, match="not those of the episodes"):
+        played(SOCIETY, others, seen, worded=False)
+    assert int(of.people().max()) + 1 == TOWNS * SOCIETY.agents
 
 
 def test_a_world_model_of_kinds_is_refused(of: Played) -> None:
