@@ -15,7 +15,7 @@ NEAR = 75  # percentile of the sizes of the shifts, up to which the second panel
 
 
 def shifts(pairs: Sequence[Pair]) -> Figure:
-    """All edits, and those of small shifts larger; bars are 95% intervals by the ensemble and the link."""
+    """All edits, and those of small shifts larger; bars are 1.96 standard errors, by the ensemble and the link."""
     sizes = np.abs([[p.predicted, p.actual] for p in pairs]).max(1)
     far, near = float(sizes.max()) * 1.08, float(np.percentile(sizes, NEAR))
     with rc_context(STYLE):

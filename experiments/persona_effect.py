@@ -4,7 +4,7 @@ First by prediction, for which nobody is asked: the link says what the world mod
 values, and the world model what such a person chooses. Then, where calls are allowed, the run's own people answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -27,6 +27,7 @@ from learning.draws import Draws, child_seed
 from mechanism.swm_ap import Outcome
 from personas.rosters import lacking, open_rosters
 from personas.words import trait_sentence
+from world_model.model import WorldModel
 
 LINK = "the link, once for this run"
 RULES = ("us_federal", "flat_50", LEARNED)
@@ -75,7 +76,7 @@ class _Scene:
 
     config: Config
     run: Run
-    outcome: Outcome
+    model: WorldModel
     link: Fitted
     people: int
     places: dict[str, Place]  # by the names of the rules
@@ -91,25 +92,24 @@ def effect(wanted: Wanted) -> Effect:
     torch.set_num_threads(config.threads)
     with open_run(config, folder.parent) as run:
         scene = _scene(wanted, config, run)
-        told = {name: predicted(scene.outcome.model, scene.link, wanted.edit, at) for name, at in scene.places.items()}
-        if wanted.calls is None:
-            return _found(wanted, scene, [Row(name, moves, None) for name, moves in told.items()])
-        asked = asked_of(config, None, wanted.budget_calls)
-        title, plan = f"solon personas effect {wanted.edit.person.id}", tuple(map(_stage, scene.places))
-        with (
-            Live(title, plan, asked.budget.calls, asked.budget.tokens) as live,
-            cast_of(asked, run, live) as cast,
-        ):
-            before = calls_of(run)
-            rows = [
-                Row(name, told[name], _asked(wanted.edit, name, at, cast, live)) for name, at in scene.places.items()
-            ]
-            return replace(
-                _found(wanted, scene, rows),
-                fresh=calls_of(run) - before if cast.models else None,
-                models=cast.models,
-                notes=cast.notes(),
-            )
+        told = {name: predicted(scene.model, scene.link, wanted.edit, at) for name, at in scene.places.items()}
+        if wanted.calls is not None:
+            return _with_answers(wanted, scene, told)
+        return _found(wanted, scene, [Row(name, moves, None) for name, moves in told.items()])
+
+
+def _with_answers(wanted: Wanted, scene: _Scene, told: Mapping[str, Moves]) -> Effect:
+    """Asks the run's people under each set of rules."""
+    config, run = asked_of(scene.config, None, wanted.budget_calls), scene.run
+    title, plan = f"solon personas effect {wanted.edit.person.id}", tuple(map(_stage, scene.places))
+    with (
+        Live(title, plan, config.budget.calls, config.budget.tokens) as live,
+        cast_of(config, run, live) as cast,
+    ):
+        before = calls_of(run)
+        rows = [Row(name, told[name], _asked(wanted.edit, name, at, cast, live)) for name, at in scene.places.items()]
+        fresh = calls_of(run) - before if cast.models else None
+        return replace(_found(wanted, scene, rows), fresh=fresh, models=cast.models, notes=cast.notes())
 
 
 def _stage(rules: str) -> str:
@@ -146,7 +146,7 @@ def _scene(wanted: Wanted, config: Config, run: Run) -> _Scene:
     rules = {name: in_place(principal, state.at)[: at.people.worlds] for name, principal in principals.items()}
     places = {name: Place(at, market, each) for name, each in rules.items()}
     link = _link(wanted, config, run, outcome, of)
-    return _Scene(config, run, outcome, link, int(of.people().max()) + 1, places, state.words)
+    return _Scene(config, run, outcome.model, link, int(of.people().max()) + 1, places, state.words)
 
 
 def _link(wanted: Wanted, config: Config, run: Run, outcome: Outcome, of: Played) -> Fitted:
@@ -178,7 +178,7 @@ def _check(edit: Edit, of: Played) -> None:
         raise UserError(
             f"the people of this run declared no {edit.trait}, so that nothing is known of what it does",
             where=f"--trait {edit.trait}",
-            fix=f"name one of: {', '.join(of.names)}",
+            fix=f"name one of: {', '.join(of.names) or 'there are none'}",
         )
     missing = lacking(edit.ends[0], of.attribute_names, of.names)
     if missing:
