@@ -1,6 +1,7 @@
 """The claim about edits, on made-up shifts: what counts, and what it takes to pass."""
 
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 
 from experiments.edit_figures import shifts
 from experiments.edit_trials import Pair
-from experiments.edits_do_what_they_say import SMOKE, summary, verdict
+from experiments.edits_do_what_they_say import FELT, SMOKE, summary, verdict
+from experiments.errors import ROOT
 from experiments.figures import svg
+from experiments.files import read_json
 from experiments.persona_link import LINEAR, Fitted, Link, Reach, Score
 from experiments.statistics import correlation_interval
 
@@ -91,3 +94,35 @@ def test_correlations_are_pearsons_and_their_intervals_widen_with_noise() -> Non
     for bad in ((x, x[:-1]), (x, np.ones(80))):
         with pytest.raises(ValueError, match=r"match one to one|do not vary"):
             correlation_interval(*bad)
+
+
+def test_the_pages_figures_are_the_results() -> None:
+    found = read_json(ROOT / "results" / "edits_do_what_they_say.json")["figures"]
+    page, readme = ((ROOT / file).read_text(encoding="utf-8") for file in ("docs/personas.md", "README.md"))
+    every, milder = found["all"], found["without preferred_hours"]
+    low, high = every["sign_agreement_interval"]
+    sign = f"{every['sign_agreement']:.1%}"
+    assert f"in {sign} of them (95% interval {low:.1%} to {high:.1%}" in page
+    assert f"{sign} move mean hours the way that was predicted" in readme.replace("\n", " ")
+    value, *ends = every["correlation"]
+    assert f"correlate at {_short(value)} ({_short(ends[0])} to {_short(ends[1])})" in page
+    assert f"it is {milder['sign_agreement']:.1%} and {_short(milder['correlation'][0])}" in readme
+    for name, of in found["by_trait"].items():
+        told = [_short(x, 2) for x in (of["correlation"][0], of["mean_shift"], of["mean_error"])]
+        cells = [name, str(of["edits"]), f"{of['sign_agreement']:.0%}", *told, f"{of['within_two_errors']:.0%}"]
+        assert f"| {' | '.join(cells)} |" in page, cells
+    felt = found[f"of {FELT} h/week or more"]["sign_agreement"]
+    assert f"a tenth of an hour or more, in {felt:.1%}" in page
+    for told in (f"{every['within_two_errors']:.0%} of", f"missed by {_miss(found, 'quadratic and a net')} hours"):
+        assert told in page
+    assert f"by {_miss(found, 'least squares on the inferred traits')} by regression" in page
+    assert f"by {_miss(found, 'their own decisions')} by those traits themselves" in page
+
+
+def _short(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def _miss(found: dict[str, Any], name: str) -> str:
+    (score,) = [score for score in found["link"]["held_out"] if score["name"] == name]
+    return _short(score["hours_error"], 2)
