@@ -27,6 +27,7 @@ from experiments import compared_words as words
 from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.compared_cells import Part, part_of
 from experiments.compared_json import part_json, part_of_json, tables_json
+from experiments.compared_report import unit_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.compared_tables import COMPARED, Tables, Verdict, all_together, tables_of
 from experiments.comparison import AGAIN, label_of
@@ -160,7 +161,7 @@ class Town:
         """What rows are called."""
         rules = place(self.society, self.scale.drawn).rules
         kinds = {kind: label_of(kind) for kind in KINDS} | {AGAIN: "scripted people, fresh draws"}
-        return words.Naming(kinds, {rule.name: rule.label for rule in rules})
+        return words.Naming(kinds, {rule.name: rule.label for rule in rules}, unit_of(load(self.society)))
 
     @property
     def whole(self) -> bool:
