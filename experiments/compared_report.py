@@ -168,7 +168,7 @@ def _points(found: Found) -> Iterator[tuple[str, Figure, str]]:
         ("answer", f"{scale.answer}, mean", False),
         ("welfare", f"welfare ({society.objective.replace('_', ' ')}), mean", False),
         ("inequality", f"Gini of {scale.lot}", False),
-        ("recovery", "R² of the trait, on communities that were held out", True),
+        ("recovery", "R² of the trait, on people of seeds that were held out", True),
         ("signature", "no unit; 0 = there is nothing of it", True),
     ):
         if figures.rows_with(found.tables, table):

@@ -25,7 +25,7 @@ from agents.rl import Policy, RLPopulation
 from agents.scripted import ScriptedPopulation
 from experiments import compared_words as words
 from experiments.claims import Json, Outcome, same_settings, workplace
-from experiments.compared_cells import Part, part_of
+from experiments.compared_cells import Part, part_of, with_recovery
 from experiments.compared_json import part_json, part_of_json, tables_json
 from experiments.compared_report import unit_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
@@ -148,7 +148,8 @@ class Town:
     def parts(self, kind: str) -> list[Part]:
         """One of each seed."""
         units = (Work(self.society, seed, self.scale).name for seed in range(self.scale.seeds))
-        return [part_of_json(JSON.read(self.folder / "stages" / unit / f"{kind}.json")) for unit in units]
+        files = (self.folder / "stages" / unit / f"{kind}.json" for unit in units)
+        return with_recovery([part_of_json(JSON.read(file)) for file in files])
 
     @cached_property
     def tables(self) -> Tables:
@@ -194,7 +195,7 @@ def _joined(parts: Sequence[Sequence[Part]], towns: Sequence[Town]) -> list[Part
             }
             for table in COMPARED
         }
-        found.append(Part(cells, np.zeros((0, 0)), np.zeros(0)))
+        found.append(Part(cells, np.zeros((0, 0)), np.zeros(0), np.zeros((0, 0)), ()))
     return found
 
 
