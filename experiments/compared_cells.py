@@ -13,23 +13,24 @@ somebody means in a step (the mean amount of a choice by its chances), over coun
     part          accounts, and people's own payoff, mean over the rules
     inequality    Gini of everyone's mean lot, mean over communities, under each of the rules
     recovery      R^2 of a trait, read by a ridge regression from what somebody did (mean amount under each of the
-                  rules, mean prospects of what was chosen, public facts), on communities that it was not fitted on
+                  rules, mean prospects of what was chosen, public facts), on people of a seed that it was not
+                  fitted on: `experiments.trait_reading`
     signature     see `experiments.signatures`
 
 Shapes: M rules, B worlds, T counted steps, N agents, K choices, D prospects, X facts.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.recovery import cross_fitted_r2
 from experiments.signatures import Cell, Lived, signatures
 from experiments.statistics import Floats
+from experiments.trait_reading import products, recovered
 from societies.base import Episode, Society
 from societies.scales import scale_of
 from societies.welfare import gini
@@ -37,7 +38,6 @@ from societies.welfare import gini
 BINS = 8  # of a price
 FEW = 20  # decisions; a mean of fewer says nothing
 PARTS = 5  # of the people by a trait
-RIDGE, FOLDS = 10.0, 5
 Cells = dict[str, dict[str, Cell]]
 """table -> row -> cell"""
 
@@ -49,6 +49,8 @@ class Part:
     cells: Cells
     chosen: Floats  # [M, K] how often each choice was meant, in shares
     people: Floats  # [B N] everyone's mean answer, over the rules
+    products: Floats  # of what everyone did and their traits: see `experiments.trait_reading`
+    traits: tuple[str, ...]  # that are read
 
 
 def part_of(lived: Lived) -> Part:
@@ -62,11 +64,21 @@ def part_of(lived: Lived) -> Part:
         "welfare": {name: float(own.episode.returns().mean()) for name, own in lived.played.items()},
         "part": dict(_parts(lived)),
         "inequality": dict(_inequality(lived)),
-        "recovery": dict(_recovery(lived)),
         "signature": signatures(lived),
     }
     chosen = torch.stack([_chosen(own.episode) for _, own in lived.each])
-    return Part(cells, chosen.double().numpy(), everyone.flatten().double().numpy())
+    traits = next(lived.each)[0].traits_used
+    return Part(cells, chosen.double().numpy(), everyone.flatten().double().numpy(), _products(lived, traits), traits)
+
+
+def with_recovery(parts: Sequence[Part]) -> list[Part]:
+    """The parts of one kind, one of each seed, with how well traits can be read by what the other seeds show."""
+    traits = parts[0].traits
+    if not traits:
+        found: list[dict[str, Cell]] = [{"": "no trait counts in this society"} for _ in parts]
+    else:
+        found = recovered([part.products for part in parts], traits)
+    return [replace(part, cells={**part.cells, "recovery": own}) for part, own in zip(parts, found, strict=True)]
 
 
 def answer(society: Society, episode: Episode) -> Tensor:
@@ -188,20 +200,12 @@ def _inequality(lived: Lived) -> Iterator[tuple[str, Cell]]:
         yield name, float(gini(scale.lot_of(after).mean(1)).mean())
 
 
-def _recovery(lived: Lived) -> Iterator[tuple[str, Cell]]:
-    society, people = next(lived.each)[0], lived.people
-    if not society.traits_used:
-        yield "", "no trait counts in this society"
-    if people.worlds < 2:
-        yield from ((name, "it takes two communities of a seed") for name in society.traits_used)
-        return
-    known = torch.cat([*(_did(each, own.episode) for each, own in lived.each), _public(lived)], -1)
-    known = (known - known.mean((0, 1))) / known.std((0, 1)).clamp_min(1e-6)
-    for name in society.traits_used:
-        trait = people.trait(name)
-        varied = float(trait.std()) > 1e-6
-        told = cross_fitted_r2(known, trait, min(FOLDS, people.worlds), RIDGE) if varied else "everybody has as much"
-        yield name, told
+def _products(lived: Lived, traits: tuple[str, ...]) -> Floats:
+    """Of what everyone did and their traits."""
+    known = torch.cat([*(_did(society, own.episode) for society, own in lived.each), _public(lived)], -1)
+    values = [lived.people.trait(name) for name in traits]
+    told = torch.stack(values, -1) if values else known[..., :0]
+    return products(known.flatten(0, 1).double().numpy(), told.flatten(0, 1).double().numpy())
 
 
 def _did(society: Society, episode: Episode) -> Tensor:

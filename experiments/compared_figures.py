@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from experiments.compared_tables import Tables
-from experiments.compared_words import Naming
+from experiments.compared_words import Naming, first_upper
 from experiments.figures import FAINT, INK, STYLE, canvas
 from experiments.statistics import Floats, Interval
 
@@ -37,7 +37,7 @@ def _columns(tables: Tables, naming: Naming, height: float) -> tuple[Figure, lis
     figure = canvas(height)
     axes: list[Axes] = list(figure.subplots(1, len(tables.kinds), sharex=True, sharey=True, squeeze=False)[0])
     for ax, kind in zip(axes, tables.kinds, strict=True):
-        ax.set_title(naming.kinds[kind], color=tone(kind, tables.kinds))
+        ax.set_title(first_upper(naming.kinds[kind]), color=tone(kind, tables.kinds))
     return figure, axes
 
 

@@ -52,9 +52,11 @@ def _pair(pair: Pair) -> JsonDict:
 
 def part_json(part: Part) -> JsonDict:
     """What `part_of_json` reads back."""
-    return {"cells": part.cells, "chosen": part.chosen.tolist(), "people": part.people.tolist()}
+    tensors = {name: getattr(part, name).tolist() for name in ("chosen", "people", "products")}
+    return {"cells": part.cells, **tensors, "traits": list(part.traits)}
 
 
 def part_of_json(told: JsonDict) -> Part:
     """What `part_json` made."""
-    return Part(told["cells"], np.array(told["chosen"]), np.array(told["people"]))
+    chosen, people, products = (np.array(told[name]) for name in ("chosen", "people", "products"))
+    return Part(told["cells"], chosen, people, products, tuple(told["traits"]))

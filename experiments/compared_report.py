@@ -1,6 +1,6 @@
 """What a comparison of kinds of people comes to: its tables, a report that reads like a result, and plain numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from experiments.report import TEMPLATES, Picture, picture
 from experiments.runs import Run
 from experiments.statistics import Floats
 from learning.draws import draws
-from societies.base import Restful
+from societies.base import Restful, Society
 from societies.play import Fixed
 from societies.scales import embedded, scale_of
 
@@ -56,7 +56,14 @@ def found_in(comparison: Comparison) -> Found:
     again = AGAIN if AGAIN in comparison.parts else None
     tables = tables_of(comparison.kinds, comparison.parts, amounts, again)
     kinds = {kind: label_of(kind) for kind in comparison.kinds} | {AGAIN: "scripted people, fresh draws"}
-    return Found(comparison, tables, words.Naming(kinds, {rule.name: rule.label for rule in comparison.rules}))
+    rules = {rule.name: rule.label for rule in comparison.rules}
+    return Found(comparison, tables, words.Naming(kinds, rules, unit_of(comparison.society)))
+
+
+def unit_of(society: Society) -> str:
+    """Of answers where choices are amounts; "" where they are names."""
+    scale = scale_of(society)
+    return scale.answer if embedded(scale.amounts()).shape[1] == 1 else ""
 
 
 def as_json(found: Found) -> dict[str, Any]:
@@ -143,43 +150,52 @@ def _numbers(mechanism: Any) -> str:
 
 def pictures(found: Found) -> list[Picture]:
     """Every figure that there are numbers for."""
-    return [picture(title, figure, caption) for title, figure, caption in _drawn(found)]
+    first, *others = _points(found)
+    drawn = [first, *_curves(found), *others]
+    return [picture(title, figure, caption) for title, figure, caption in drawn]
 
 
-def _drawn(found: Found) -> list[tuple[str, Figure, str]]:
-    tables, naming, scale = found.tables, found.naming, scale_of(found.of.society)
+def _says(found: Found, table: str) -> str:
+    """Where kinds differ in a table, and what is missing of it."""
+    told = (f(found.tables, table, found.naming) for f in (words.on_table, words.not_applicable))
+    return " ".join(text for text in told if text)
 
-    def says(table: str) -> str:
-        told = (words.on_table(tables, table, naming), words.not_applicable(tables, table, naming))
-        return " ".join(text for text in told if text)
 
-    drawn = [("Answers to the rules", figures.dots(tables, "answer", naming, f"{scale.answer}, mean"), says("answer"))]
-    if figures.rows_with(tables, "price"):
-        curve = figures.price_curve(tables, naming, scale.price, f"{scale.answer}, mean")
-        drawn.append(("Answers to what people face", curve, f"Elasticity at the mean: {says('elasticity')}"))
-    if figures.rows_with(tables, "trait curve"):
-        curve = figures.trait_curves(tables, naming, f"{scale.answer}, mean")
-        drawn.append(("Answers by trait", curve, f"From trait 0 to 1, all else equal: {says('trait')}"))
-    names = found.of.society.choice_names
-    bars = figures.choices(tables, naming, _chosen(found), names, _choice(found))
-    drawn.append(("What is chosen", bars, words.on_distances(tables, naming)))
-    welfare = figures.dots(tables, "welfare", naming, f"welfare ({found.of.society.objective.replace('_', ' ')}), mean")
-    drawn.append(("Welfare", welfare, f"{says('welfare')} {words.on_order(tables, naming)}"))
+def _points(found: Found) -> Iterator[tuple[str, Figure, str]]:
+    """Tables as points: title, figure, caption."""
+    society, scale = found.of.society, scale_of(found.of.society)
     for table, label, zero in (
+        ("answer", f"{scale.answer}, mean", False),
+        ("welfare", f"welfare ({society.objective.replace('_', ' ')}), mean", False),
         ("inequality", f"Gini of {scale.lot}", False),
-        ("recovery", "R² of the trait, on communities that were held out", True),
+        ("recovery", "R² of the trait, on people of seeds that were held out", True),
         ("signature", "no unit; 0 = there is nothing of it", True),
     ):
-        if figures.rows_with(tables, table):
-            drawn.append((words.TITLES[table], figures.dots(tables, table, naming, label, zero), says(table)))
-    return drawn
+        if figures.rows_with(found.tables, table):
+            order = f" {words.on_order(found.tables, found.naming)}" if table == "welfare" else ""
+            figure = figures.dots(found.tables, table, found.naming, label, zero)
+            yield words.TITLES[table], figure, f"{_says(found, table)}{order}"
+
+
+def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
+    """Answers by price and by trait, and all choices: title, figure, caption."""
+    tables, naming, scale = found.tables, found.naming, scale_of(found.of.society)
+    answer = f"{scale.answer}, mean"
+    if figures.rows_with(tables, "price"):
+        curve = figures.price_curve(tables, naming, scale.price, answer)
+        yield "Answers to what people face", curve, f"Elasticity at the mean: {_says(found, 'elasticity')}"
+    if figures.rows_with(tables, "trait curve"):
+        curve = figures.trait_curves(tables, naming, answer)
+        yield "Answers by trait", curve, f"From trait 0 to 1, all else equal: {_says(found, 'trait')}"
+    bars = figures.choices(tables, naming, _chosen(found), found.of.society.choice_names, _choice(found))
+    yield "What is chosen", bars, words.on_distances(tables, naming)
 
 
 def _choice(found: Found) -> str:
     """What the bars are of."""
-    society, scale = found.of.society, scale_of(found.of.society)
-    if embedded(scale.amounts()).shape[1] == 1:
-        return scale.answer
+    society = found.of.society
+    if unit := unit_of(society):
+        return unit
     idle = f"; {society.choice_names[society.idle]} = does nothing" if isinstance(society, Restful) else ""
     return f"choice{idle}"
 

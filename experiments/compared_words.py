@@ -28,6 +28,7 @@ class Naming:
 
     kinds: Mapping[str, str]
     rules: Mapping[str, str]
+    unit: str = ""  # of answers; "" = choices are names
 
     def row(self, table: str, row: str) -> str:
         """A row of a table."""
@@ -85,7 +86,8 @@ def findings(tables: Tables, naming: Naming) -> list[str]:
     """Everything in sentences: the headline, each table pair by pair, distances, and the order of the rules."""
     if tables.seeds < FEW:
         return [TOO_FEW]
-    by_table = [f"{TITLES[t]}: {text}" for t in COMPARED if (text := on_table(tables, t, naming))]
+    unit = {"answer": f" ({naming.unit})", "trait": f" ({naming.unit})"} if naming.unit else {}
+    by_table = [f"{TITLES[t]}{unit.get(t, '')}: {text}" for t in COMPARED if (text := on_table(tables, t, naming))]
     missing = [f"{TITLES[t]}: {text}" for t in COMPARED if (text := not_applicable(tables, t, naming))]
     return [headline(tables, naming), *by_table, *missing, on_distances(tables, naming), on_order(tables, naming)]
 
@@ -138,10 +140,11 @@ def _missing(tables: Tables, table: str, naming: Naming) -> Iterator[str]:
             continue
         who = "" if len(without) == len(cells) else f" of {' and '.join(naming.kinds[kind] for kind in without)}"
         what = f"{naming.row(table, row)} is" if row and table != "elasticity" else "it is"
-        yield f"{_first_upper(what)} not applicable{who}: {cells[without[0]].why_not}."
+        yield f"{first_upper(what)} not applicable{who}: {cells[without[0]].why_not}."
 
 
-def _first_upper(text: str) -> str:
+def first_upper(text: str) -> str:
+    """The beginning of a sentence."""
     return text[:1].upper() + text[1:]
 
 
@@ -150,7 +153,8 @@ def on_distances(tables: Tables, naming: Naming) -> str:
     name = "choices, Wasserstein"
     told = [f"{_names(pair, naming)} {cell(pair.distances[name])}" for pair in tables.pairs]
     chance = _by_chance(tables, name)
-    return f"Wasserstein's distance of what is chosen: {'; '.join(told)}{chance}."
+    unit = f" ({naming.unit})" if naming.unit else ""
+    return f"Wasserstein's distance of what is chosen{unit}: {'; '.join(told)}{chance}."
 
 
 def on_order(tables: Tables, naming: Naming) -> str:

@@ -86,20 +86,24 @@ def compare(config: Config, run: Run, live: Live) -> Comparison:
     society, kinds = society_of(config), kinds_of(config.compare)
     for kind in kinds:
         check_people(_as(config, kind), society)
-    parts, models, notes = dict[str, Sequence[Part]](), tuple[str, ...](), tuple[str, ...]()
-    rules = tuple[Rule, ...]()
     with ExitStack() as open_:
         casts = {kind: _opened(config, kind, run, live, society, open_) for kind in _cheapest_first(kinds)}
-        rosters = next(iter(casts.values())).rosters
-        book, told = Rulebook(society, rosters, config.seed), config.compare
-        rules = tuple(rules_for(book, told.mechanisms, told.random))
-        for kind, cast in casts.items():
-            stage = _Stage(config, run, live, cast, rules)
-            parts[kind] = stage.parts(kind, _populations(config, kind, run, live, cast))
-            if kind == "scripted":
-                parts[AGAIN] = stage.parts(AGAIN, lambda _: ScriptedPopulation(config.population.way == "distribution"))
-            models, notes = (*models, *cast.models), (*notes, *cast.notes())
+        rules = _rules(config, next(iter(casts.values())))
+        stages = {kind: _Stage(config, run, live, cast, rules) for kind, cast in casts.items()}
+        parts = {
+            kind: stage.parts(kind, _populations(config, kind, run, live, stage.cast)) for kind, stage in stages.items()
+        }
+        if "scripted" in stages:
+            parts[AGAIN] = stages["scripted"].again()
+        models = tuple(model for cast in casts.values() for model in cast.models)
+        notes = tuple(note for cast in casts.values() for note in cast.notes())
     return Comparison(config, society, kinds, rules, parts, models, notes)
+
+
+def _rules(config: Config, cast: Cast) -> tuple[Rule, ...]:
+    """Those that are compared, the same for all."""
+    book, told = Rulebook(cast.society, cast.rosters, config.seed), config.compare
+    return tuple(rules_for(book, told.mechanisms, told.random))
 
 
 def _cheapest_first(kinds: Sequence[str]) -> list[str]:
@@ -162,14 +166,17 @@ class _Stage:
     rules: tuple[Rule, ...]
 
     def parts(self, kind: str, people: Callable[[int], Population]) -> list[Part]:
-        """One of each seed."""
-        if kind == AGAIN:
-            return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
+        """One of each seed, shown as a stage."""
         self.live.decided(NOTHING)  # each kind counts its own
-        count = decisions(self.config)[label_of(kind)]
-        with self.live.stage(label_of(kind), count), torch.no_grad():
+        with self.live.stage(label_of(kind), decisions(self.config)[label_of(kind)]):
             return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
 
+    def again(self) -> list[Part]:
+        """Of scripted people once more, with fresh draws."""
+        scripted = ScriptedPopulation(self.config.population.way == "distribution")
+        return [self._part(AGAIN, seed, scripted) for seed in range(self.config.compare.seeds)]
+
+    @torch.no_grad()
     def _part(self, kind: str, seed: int, who: Population) -> Part:
         number, rosters = _seed(self.config, seed), self.config.compare.rosters
         people = self.cast.rosters.people(draws(number, 0, rosters))

@@ -25,8 +25,9 @@ from agents.rl import Policy, RLPopulation
 from agents.scripted import ScriptedPopulation
 from experiments import compared_words as words
 from experiments.claims import Json, Outcome, same_settings, workplace
-from experiments.compared_cells import Part, part_of
+from experiments.compared_cells import Part, part_of, with_recovery
 from experiments.compared_json import part_json, part_of_json, tables_json
+from experiments.compared_report import unit_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.compared_tables import COMPARED, Tables, Verdict, all_together, tables_of
 from experiments.comparison import AGAIN, label_of
@@ -147,7 +148,8 @@ class Town:
     def parts(self, kind: str) -> list[Part]:
         """One of each seed."""
         units = (Work(self.society, seed, self.scale).name for seed in range(self.scale.seeds))
-        return [part_of_json(JSON.read(self.folder / "stages" / unit / f"{kind}.json")) for unit in units]
+        files = (self.folder / "stages" / unit / f"{kind}.json" for unit in units)
+        return with_recovery([part_of_json(JSON.read(file)) for file in files])
 
     @cached_property
     def tables(self) -> Tables:
@@ -160,7 +162,7 @@ class Town:
         """What rows are called."""
         rules = place(self.society, self.scale.drawn).rules
         kinds = {kind: label_of(kind) for kind in KINDS} | {AGAIN: "scripted people, fresh draws"}
-        return words.Naming(kinds, {rule.name: rule.label for rule in rules})
+        return words.Naming(kinds, {rule.name: rule.label for rule in rules}, unit_of(load(self.society)))
 
     @property
     def whole(self) -> bool:
@@ -193,7 +195,7 @@ def _joined(parts: Sequence[Sequence[Part]], towns: Sequence[Town]) -> list[Part
             }
             for table in COMPARED
         }
-        found.append(Part(cells, np.zeros((0, 0)), np.zeros(0)))
+        found.append(Part(cells, np.zeros((0, 0)), np.zeros(0), np.zeros((0, 0)), ()))
     return found
 
 

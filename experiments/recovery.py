@@ -29,31 +29,26 @@ def recovery(model: WorldModel, society: Society, episode: Episode, sealed: Seal
     known = inputs[:, episode.counted]  # [B, Y, N, Z + V] after each counted step
     names = [name for name in sealed.trait_names if name in society.traits_used]
     traits = torch.stack([sealed.traits[..., sealed.trait_names.index(name)] for name in names], -1)  # [B, N, Z*]
-    years = range(known.shape[1])
-    r2 = [[cross_fitted_r2(known[:, year], traits[..., z]) for year in years] for z in range(len(names))]
+    r2 = [[_r2(known[:, year], traits[..., z]) for year in range(known.shape[1])] for z in range(len(names))]
     return Recovery(tuple(names), np.array(r2), tuple(name not in HARDLY for name in names))
 
 
-def cross_fitted_r2(known: Tensor, trait: Tensor, folds: int = 2, ridge: float = 1e-2) -> float:
-    """R^2 of a trait [B, N] by a ridge regression on what is `known` [B, N, X], each of so many parts of the
-    communities scored by the others.
-    """
+def _r2(known: Tensor, trait: Tensor) -> float:
+    """known [B, N, X], trait [B, N]: cross-fitted over two halves of the communities."""
+    half = len(known) // 2
+    folds = [(slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))]
     residual, total = 0.0, 0.0
-    for score in torch.arange(len(known)).tensor_split(folds):
-        fit = torch.ones(len(known), dtype=torch.bool)
-        fit[score] = False
-        weights = _ridge(known[fit].flatten(0, 1), trait[fit].flatten(), ridge)
+    for fit, score in folds:
+        weights = _ridge(known[fit].flatten(0, 1), trait[fit].flatten())
         truth = trait[score].flatten()
         residual += float(((truth - _with_one(known[score].flatten(0, 1)) @ weights) ** 2).sum())
         total += float(((truth - trait[fit].mean()) ** 2).sum())
     return 1 - residual / max(total, 1e-9)
 
 
-def _ridge(x: Tensor, y: Tensor, ridge: float) -> Tensor:
+def _ridge(x: Tensor, y: Tensor) -> Tensor:
     design = _with_one(x)
-    penalty = ridge * torch.eye(design.shape[1])
-    penalty[-1, -1] = 0.0  # the constant is free
-    return torch.linalg.solve(design.T @ design + penalty, design.T @ y)
+    return torch.linalg.solve(design.T @ design + 1e-2 * torch.eye(design.shape[1]), design.T @ y)
 
 
 def _with_one(x: Tensor) -> Tensor:

@@ -34,12 +34,21 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
 
     short = {"compare.seeds": seeds, "budget.calls": budget_calls}
     over = [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
-    own = name or f"{load_config(config, over).name}-people"
-    asked = load_config(config, [*over, f"name={own}"], smoke)
+    whole = load_config(config, over)
+    asked = load_config(config, [*over, f"name={name or f'{whole.name}-people'}"], smoke)
+    if smoke and asked.compare == whole.compare:
+        _refuse_a_whole(config)
     if dry_run:
         _foretell(asked)
         return
     finish(open_run(asked), as_json)
+
+
+def _refuse_a_whole(config: Path) -> None:
+    from experiments.errors import UserError
+
+    fix = "write there, for example, compare: {seeds: 2, rosters: 1, random: 1, rl: {iterations: 2}}"
+    raise UserError("its section `smoke:` does not say what a small comparison is", where=str(config), fix=fix)
 
 
 def _foretell(config: "Config") -> None:

@@ -108,6 +108,13 @@ def test_a_small_run_has_a_folder_of_its_own_and_says_so(config: Path, tmp_path:
     assert (tmp_path / "runs" / "small-smoke" / "report.html").is_file()
 
 
+def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
+    config.write_text(TINY.replace("compare: {seeds: 1, rosters: 1}", "evaluation: {communities: 2}"))
+    done = solon("compare-populations", config, "--smoke")
+    assert done.exit_code == 2
+    assert "does not say what a small comparison is" in done.output
+
+
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
     done = solon("compare-populations", config, "--dry-run")
     assert done.exit_code == 0

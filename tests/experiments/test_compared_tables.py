@@ -22,7 +22,7 @@ def part(seed: int, shift: float = 0.0, noise: float = 0.0, habit: Cell = 0.1) -
     cells["welfare"] = {"a": 0.5 + shift / 10, "b": 0.6}
     cells["signature"] = {"habit": habit, "loss aversion": "nobody takes anything home"}
     law = generator.dirichlet(np.ones(5), 2)
-    return Part(cells, law, generator.normal(size=6))
+    return Part(cells, law, generator.normal(size=6), np.zeros((1, 1)), ())
 
 
 def tables(shift: float, seeds: int = 10, noise: float = 0.05) -> Tables:

@@ -13,7 +13,7 @@ NAMES = np.array([0.0, 1.0, 1.0, 1.0])
 
 
 def part(chosen: np.ndarray, welfare: list[float], people: np.ndarray) -> Part:
-    return Part({"welfare": {str(i): level for i, level in enumerate(welfare)}}, chosen, people)
+    return Part({"welfare": {str(i): level for i, level in enumerate(welfare)}}, chosen, people, np.zeros((1, 1)), ())
 
 
 def law(seed: int, size: int) -> np.ndarray:

@@ -95,14 +95,16 @@ def test_its_code_runs_and_says_what_the_page_says(folder: Path, capsys: pytest.
 
 
 def test_its_commands_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = re.findall(r"^    solon (run|prompt) (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) == 3
+    commands = re.findall(r"^    solon (run|prompt|compare-populations) (.*)$", PAGE, re.MULTILINE)
+    assert len(commands) == 4
     for command, words in commands:
-        smoke = ["--smoke"] if command == "run" else []
+        smoke = [] if command == "prompt" else ["--smoke"]
         done = solon(command, *words.replace("pond.yaml", str(folder / "pond.yaml")).split(), *smoke)
         assert done.exit_code == 0, done.output
     versions: dict[str, str] = read_json(folder / "runs/greedy-smoke/manifest.json")["sessions"][-1]["versions"]
     assert versions["society pond"] == versions["population greedy"] == "my-pond 0.1"
     report = (folder / "runs/greedy-smoke/report.html").read_text(encoding="utf-8")
     assert "greedy, people of the package my-pond 0.1" in report
-    assert {run.name for run in (folder / "runs").iterdir()} == {"pond-smoke", "greedy-smoke"}
+    assert {run.name for run in (folder / "runs").iterdir()} == {"pond-smoke", "greedy-smoke", "pond-people-smoke"}
+    side_by_side = read_json(folder / "runs/pond-people-smoke/comparison.json")
+    assert side_by_side["kinds"] == ["rl", "scripted", "greedy"]
