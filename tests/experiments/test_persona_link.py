@@ -22,6 +22,7 @@ from personas.rosters import open_rosters
 from societies.library.income_tax import IncomeTax
 from societies.play import play
 from world_model.model import ModelSettings, WorldModel
+from world_model.response import Form
 
 SOCIETY, TOWNS = IncomeTax(), 3
 SETTINGS = ModelSettings(form="linear", members=1, traits=2)
@@ -148,6 +149,20 @@ def test_a_world_model_of_kinds_is_refused(of: Played) -> None:
     kinds = WorldModel(SOCIETY, ModelSettings(form="linear", latent="kinds", traits=2), 0)
     with pytest.raises(ValueError, match="knows people as kinds"):
         watching(kinds, of)
+
+
+@pytest.mark.parametrize("form", ["utility", "mlp"])
+def test_links_are_judged_alike_whatever_the_world_models_head(form: Form, of: Played) -> None:
+    """Many links at once tell the same as each alone, and as the world model itself."""
+    model = WorldModel(SOCIETY, ModelSettings(form=form, members=2, traits=2), 0).requires_grad_(False)
+    model.scaler.read(of.data.prospects, of.data.features[..., model.own])
+    seen, steps = watching(model, of), torch.tensor([3, 5])
+    z = torch.randn(3, TOWNS, SOCIETY.agents, 2, generator=torch.Generator().manual_seed(0))
+    together = seen.log_probs(z, torch.arange(TOWNS), steps)  # [S, L, E, t, N, K]
+    for i in range(3):
+        facts = (of.data.prospects[:, steps], of.data.features[:, steps], z[i][:, None].expand(-1, 2, -1, -1))
+        alone = model.log_probs(*[x.expand(2, *x.shape) for x in facts])
+        assert torch.allclose(together[:, i], alone, atol=1e-5)
 
 
 def test_what_reads_the_same_is_the_same_to_the_link() -> None:
