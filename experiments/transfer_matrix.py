@@ -12,28 +12,63 @@ nothing of other models.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from agents.embedded.engine import STAND_IN
+from agents.embedded.engine import STAND_IN, EmbeddedEngine
+from agents.llm.journal import Journal
+from agents.llm.population import LanguagePopulation
+from agents.rl import Policy, RLPopulation
+from agents.scripted import ScriptedPopulation
 from experiments.claims import Json, Outcome, same_settings, workplace
+from experiments.errors import ROOT
 from experiments.provenance import embedded_weights
+from experiments.rl_people import STAGE, LearnedForm
 from experiments.saving_scale import Scale as TaxScale
 from experiments.saving_scale import small as small_tax
-from experiments.saving_work import Unit, cpus, do_all, done
-from experiments.statistics import Floats, Interval, crossed_interval
+from experiments.saving_work import Bench, Unit, cpus, do_all, done
+from experiments.statistics import Floats, Interval
 from experiments.town_scale import TownScale, small
-from experiments.town_table import paired, plain
-from experiments.transferred import KINDS, Kind, Subject, work
+from experiments.transfer_table import Matrix
+from experiments.transferred import AS_IT_IS, Lab, measure
+from learning.draws import child_seed
+from mechanism.explore import VariedRules
+from mechanism.swm_ap import SWMSettings
+from personas.rosters import open_rosters
+from societies.base import Society
+from societies.best_response import train
+from societies.catalog import load
 from societies.people_ppo import BestResponseSettings
+from societies.stage import Rosters
+from world_model.fit import quiet
 
 TRACKED = True
 NAME = "transfer_matrix"
-WORDS: dict[Kind, str] = {"llm": "language-model people", "rl": "RL people", "scripted": "scripted people"}
+KINDS = ("llm", "rl", "scripted")
+HELD_OUT_SEED = 930_001  # of the communities that rules are judged on; never learned from
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One society, and how its rules and its RL people are learned. Episodes are real ones."""
+
+    name: str
+    home: str  # its file of people
+    episodes: int  # that rules are learned from
+    adapt: tuple[int, ...]  # that rules made for other people are adapted with
+    held_out: int  # communities
+    swm: SWMSettings
+    rl: BestResponseSettings
+
+    def rosters(self, society: Society) -> Rosters:
+        """All of the people in its file."""
+        path = ROOT / "personas" / "populations" / f"{self.home}.yaml"
+        return open_rosters(path, society.agents, "all", society.attributes_used, society.traits_used)
 
 
 def _subjects() -> tuple[Subject, ...]:
@@ -45,7 +80,7 @@ def _subjects() -> tuple[Subject, ...]:
     )
 
 
-def _small() -> tuple[Subject, ...]:
+def smallest() -> tuple[Subject, ...]:
     """Seconds instead of hours; proves nothing."""
     learned = BestResponseSettings(1, 300)
     return (
@@ -65,95 +100,60 @@ class Scale:
 def claim(smoke: bool) -> Outcome:
     """All pairs of kinds, in both societies."""
     torch.set_num_threads(1)
-    scale = Scale(2, _small()) if smoke else Scale()
+    scale = Scale(2, smallest()) if smoke else Scale()
     folder, journals = workplace(NAME, smoke, TRACKED), workplace(NAME, smoke) / "journals"
     same_settings(folder, {"scale": json.loads(json.dumps(asdict(scale))), "embedded_model": embedded_weights()})
     units = [
-        Unit(f"{subject.name}-{seed}", partial(work, subject, seed, journals))
+        Unit(_unit(subject, seed), partial(_work, subject, seed, journals))
         for seed in range(scale.seeds)
         for subject in scale.subjects
     ]
     do_all(units, folder, 1 if smoke else cpus(), time.time())
-    return _outcome([Matrix(folder, subject, scale.seeds) for subject in scale.subjects], smoke)
+    return _outcome([matrix(folder, subject, scale.seeds) for subject in scale.subjects], scale.seeds, smoke)
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """Reads the finished parts of one society. Levels are welfare, mean over the counted steps."""
+def _unit(subject: Subject, seed: int) -> str:
+    return f"{subject.name}-{seed}"
 
-    folder: Path
-    subject: Subject
-    seeds: int
 
-    def own(self, kind: Kind, how: str = "welfare") -> Floats:
-        """[S, C] by rules that were learned on people of that kind."""
-        return self._levels(f"itself {kind}", how)
+def _work(subject: Subject, seed: int, journals: Path, bench: Bench) -> None:
+    with _lab(subject, seed, bench, journals) as here:
+        measure(here, bench.part)
 
-    def regret(self, learned: Kind, kept: Kind, how: str) -> Interval:
-        """Of rules learned on one kind of people and kept by another."""
-        return paired(self.own(kept), self._levels(f"from {learned}", f"{kept}, {how}"))
 
-    def _levels(self, part: str, how: str) -> Floats:
-        name = self.subject.name
-        parts = [done(self.folder, f"{name}-{seed}", part)[how] for seed in range(self.seeds)]
+@contextmanager
+def _lab(subject: Subject, seed: int, bench: Bench, journals: Path) -> Generator[Lab]:
+    """Opens all kinds of people; those who learn do so once."""
+    learned, society = bench.stages.get(STAGE, LearnedForm(), partial(_rl_people, subject, seed)), load(subject.name)
+    assert isinstance(learned, Policy)
+    journals.mkdir(parents=True, exist_ok=True)
+    with Journal(journals / f"{bench.unit}.sqlite") as journal:
+        asked = LanguagePopulation(EmbeddedEngine(), journal, purpose=NAME)
+        people = dict(zip(KINDS, (asked, RLPopulation(learned), ScriptedPopulation()), strict=True))
+        told = subject.swm, subject.episodes, subject.adapt, subject.held_out
+        yield Lab(society, subject.rosters(society), people, *told, seed, HELD_OUT_SEED)
+
+
+def _rl_people(subject: Subject, seed: int) -> Policy:
+    """Trained under rules of all kinds, on rosters that nobody else meets."""
+    society, number = load(subject.name), child_seed(seed, f"RL people of {subject.name}")
+    return train(society, subject.rosters(society), lambda d: VariedRules(society, d), subject.rl, number, quiet)
+
+
+def matrix(folder: Path, subject: Subject, seeds: int) -> Matrix:
+    """Of the finished parts."""
+
+    def levels(part: str, how: str) -> Floats:
+        parts = [done(folder, _unit(subject, seed), part)[how] for seed in range(seeds)]
         return torch.cat(parts).double().numpy()
 
-    def ways(self, learned: Kind, kept: Kind) -> tuple[str, ...]:
-        """How rules go from one kind of people to another."""
-        adapted = [f"adapted with {episodes}" for episodes in self.subject.adapt]
-        return ("as it is", "without inference", *(adapted if learned != kept else ()))
-
-    def cells(self) -> dict[str, dict[str, Interval]]:
-        """Regret by pair of kinds and by way."""
-        return {
-            f"{learned} to {kept}": {how: self.regret(learned, kept, how) for how in self.ways(learned, kept)}
-            for learned in KINDS
-            for kept in KINDS
-        }
-
-    def plain(self) -> dict[str, Json]:
-        """For JSON: intervals as [value, low, high]."""
-        few = {n: f"from nothing, {n}" for n in self.subject.adapt}
-        return {
-            "own": {kind: plain(crossed_interval(self.own(kind))) for kind in KINDS},
-            "regret": {pair: {how: plain(x) for how, x in row.items()} for pair, row in self.cells().items()},
-            "regret_from_nothing": {
-                kind: {str(n): plain(paired(self.own(kind), self.own(kind, how))) for n, how in few.items()}
-                for kind in KINDS
-            },
-            "findings": self.findings(),
-        }
-
-    def findings(self) -> list[Json]:
-        """The matrix in words, from its intervals alone."""
-        cells = self.cells()
-        return [
-            _moved(self.subject.name, learned, kept, cells[f"{learned} to {kept}"])
-            for learned in KINDS
-            for kept in KINDS
-            if learned != kept
-        ]
+    return Matrix(subject.name, KINDS, subject.adapt, levels)
 
 
-def _moved(society: str, learned: Kind, kept: Kind, row: Mapping[str, Interval]) -> str:
-    """One pair in words."""
-    first, *others = row.items()
-    said = "; ".join(f"{how} {_lost(regret)}" for how, regret in (first, *others))
-    return f"{society}: rules learned on {WORDS[learned]}, kept by {WORDS[kept]}: {said}"
-
-
-def _lost(regret: Interval) -> str:
-    interval = f"{abs(regret.value):.3f} ({regret.low:+.3f} to {regret.high:+.3f})"
-    if regret.low > 0:
-        return f"they lose {interval}"
-    return f"they gain {interval}" if regret.high < 0 else f"no difference is found, {interval}"
-
-
-def _outcome(matrices: list[Matrix], smoke: bool) -> Outcome:
-    same = {(m.subject.name, kind): m.regret(kind, kind, "as it is") for m in matrices for kind in KINDS}
-    off = [f"{kind} in {name}" for (name, kind), regret in same.items() if not regret.low <= 0 <= regret.high]
-    worst = {m.subject.name: _worst(m) for m in matrices}
-    told = [f"{name}: {pair} {x.value:+.3f} [{x.low:+.3f}, {x.high:+.3f}]" for name, (pair, x) in worst.items()]
+def _outcome(matrices: list[Matrix], seeds: int, smoke: bool) -> Outcome:
+    same = {f"{kind} in {m.society}": m.regret(kind, kind, AS_IT_IS) for m in matrices for kind in KINDS}
+    off = [name for name, regret in same.items() if not regret.low <= 0 <= regret.high]
+    told = [_worst(m) for m in matrices]
     return Outcome(
         claim="rules learned on one kind of people and kept by another, for all pairs of language-model, RL and "
         "scripted people; those kept by the kind they were learned on lose nothing to a second learning",
@@ -161,17 +161,22 @@ def _outcome(matrices: list[Matrix], smoke: bool) -> Outcome:
         figure=f"diagonal off zero in {len(off)} of {len(same)}{': ' * bool(off)}{', '.join(off)}; largest regret "
         f"without adapting, {'; '.join(told)}",
         bar="every interval of the diagonal contains 0",
-        figures={
-            "unit": "welfare, mean over counted steps; regret against rules learned on the same people",
-            "people": STAND_IN,
-            **{m.subject.name: m.plain() for m in matrices},
-        },
-        seeds=tuple(range(matrices[0].seeds)),
+        figures=_figures(matrices),
+        seeds=tuple(range(seeds)),
         smoke=smoke,
     )
 
 
-def _worst(matrix: Matrix) -> tuple[str, Interval]:
-    found = {pair: row["as it is"] for pair, row in matrix.cells().items()}
-    pair = max(found, key=lambda name: found[name].value)
-    return pair, found[pair]
+def _figures(matrices: list[Matrix]) -> dict[str, Json]:
+    told: dict[str, Json] = {
+        "unit": "welfare, mean over counted steps; regret against rules learned on the same people",
+        "people": STAND_IN,
+    }
+    return told | {m.society: m.plain() for m in matrices}
+
+
+def _worst(matrix: Matrix) -> str:
+    found: dict[tuple[str, str], Interval] = {pair: row[AS_IT_IS] for pair, row in matrix.cells().items()}
+    learned, kept = max(found, key=lambda pair: found[pair].value)
+    x = found[learned, kept]
+    return f"{matrix.society}: {learned} to {kept} {x.value:+.3f} [{x.low:+.3f}, {x.high:+.3f}]"

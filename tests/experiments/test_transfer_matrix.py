@@ -7,10 +7,12 @@ import torch
 
 from agents.scripted import ScriptedPopulation
 from experiments.stages import TENSORS
-from experiments.transfer_matrix import Matrix, _small  # pyright: ignore[reportPrivateUsage]
-from experiments.transferred import KINDS, Lab
+from experiments.transfer_matrix import KINDS, matrix, smallest
+from experiments.transfer_table import Matrix
+from experiments.transferred import Lab
+from societies.catalog import load
 
-TOWN = _small()[0]  # facility8
+TOWN = smallest()[0]  # facility8
 
 
 def made_up(folder: Path) -> Matrix:
@@ -28,7 +30,7 @@ def made_up(folder: Path) -> Matrix:
                 for how in ("as it is", "without inference", "adapted with 1")
             }
             TENSORS.write(kept, place / f"from {kind}.safetensors")
-    return Matrix(folder, TOWN, 2)
+    return matrix(folder, TOWN, 2)
 
 
 def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Path):
@@ -42,13 +44,15 @@ def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Pa
     same = regret["rl to rl"]["as it is"]  # pyright: ignore
     assert same[1] <= 0 <= same[2]  # pyright: ignore
     assert "adapted with 1" not in regret["rl to rl"]  # pyright: ignore
-    assert "rules learned on RL people, kept by language-model people: as it is they lose 0.2" in str(found["findings"])
-    assert "rules learned on scripted people, kept by RL people: as it is no difference is found" in str(found)
+    assert "rules learned on RL people, kept by language-model people: as it is, they lose 0.2" in str(
+        found["findings"]
+    )
+    assert "rules learned on scripted people, kept by RL people: as it is, no difference is found" in str(found)
 
 
 def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
-    scripted = ScriptedPopulation()
-    here = Lab(TOWN, 5, {kind: scripted for kind in KINDS})
+    scripted, society = ScriptedPopulation(), load(TOWN.name)
+    here = Lab(society, TOWN.rosters(society), {"rl": scripted}, TOWN.swm, 2, (1,), 2, 5, 6)
     sighted = here.learned("rl", "from")
     blind = here.blind("rl", "from", sighted)
     weights = sighted.model.state_dict()
