@@ -168,11 +168,11 @@ def _outcome(matrices: list[Matrix], seeds: int, smoke: bool) -> Outcome:
 
 
 def _figures(matrices: list[Matrix]) -> dict[str, Json]:
-    told: dict[str, Json] = {
+    return {
         "unit": "welfare, mean over counted steps; regret against rules learned on the same people",
         "people": STAND_IN,
+        **{m.society: m.plain() for m in matrices},
     }
-    return told | {m.society: m.plain() for m in matrices}
 
 
 def _worst(matrix: Matrix) -> str:

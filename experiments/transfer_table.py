@@ -46,16 +46,16 @@ class Matrix:
 
     def plain(self) -> dict[str, Json]:
         """For JSON: intervals as [value, low, high]."""
-        few = {str(n): from_nothing(n) for n in self.adapt}
-        nothing = {
-            kind: {n: paired(self.own(kind), self.own(kind, how)) for n, how in few.items()} for kind in self.kinds
-        }
         return {
             "own": {kind: plain(crossed_interval(self.own(kind))) for kind in self.kinds},
             "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells().items()},
-            "regret_from_nothing": {kind: _plain(row) for kind, row in nothing.items()},
+            "regret_from_nothing": {kind: _plain(self._few(kind)) for kind in self.kinds},
             "findings": list(self.findings()),
         }
+
+    def _few(self, kind: str) -> dict[str, Interval]:
+        """Regret of rules that were learned from as few episodes with the people themselves, by their number."""
+        return {str(n): paired(self.own(kind), self.own(kind, from_nothing(n))) for n in self.adapt}
 
     def findings(self) -> tuple[str, ...]:
         """The matrix in words, from its intervals alone."""
