@@ -49,7 +49,7 @@ from world_model.fit import quiet
 
 TRACKED = True
 NAME = "transfer_matrix"
-KINDS = ("llm", "rl", "scripted")
+KINDS: tuple[str, ...] = ("llm", "rl", "scripted")
 HELD_OUT_SEED = 930_001  # of the communities that rules are judged on; never learned from
 
 
