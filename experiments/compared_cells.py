@@ -202,19 +202,21 @@ def _inequality(lived: Lived) -> Iterator[tuple[str, Cell]]:
 
 def _products(lived: Lived, traits: tuple[str, ...]) -> Floats:
     """Of what everyone did and their traits."""
-    known = torch.cat([*(_did(society, own.episode) for society, own in lived.each), _public(lived)], -1)
+    did = [_did(society, own.episode) for society, own in lived.each]
+    prospects = torch.stack([brought for _, brought in did]).mean(0)
+    known = torch.cat([*(amount for amount, _ in did), prospects, _public(lived)], -1)
     values = [lived.people.trait(name) for name in traits]
     told = torch.stack(values, -1) if values else known[..., :0]
     return products(known.flatten(0, 1).double().numpy(), told.flatten(0, 1).double().numpy())
 
 
-def _did(society: Society, episode: Episode) -> Tensor:
-    """[B, N, 1 + D] the mean amount that everyone chose, and the mean prospects of it."""
+def _did(society: Society, episode: Episode) -> tuple[Tensor, Tensor]:
+    """[B, N, 1] the mean amount that everyone chose, and [B, N, D] the mean prospects of it."""
     steps: list[int] = episode.counted.nonzero()[:, 0].tolist()
-    amounts, told = scale_of(society).amounts(), list[Tensor]()
-    for t in steps:
-        action = episode.action[:, t].clamp_min(0)
+    action = episode.action[:, episode.counted].clamp_min(0)  # [B, T, N]
+    told = list[Tensor]()
+    for place, t in enumerate(steps):
         brought = society.prospects(episode.features[:, t], episode.mechanism[:, t])  # [B, N, K, D]
-        own = brought.gather(2, action[..., None, None].expand(*action.shape, 1, brought.shape[-1]))[..., 0, :]
-        told.append(torch.cat([amounts[action][..., None], own], -1))
-    return torch.stack(told).mean(0)
+        own = action[:, place, :, None, None].expand(*brought.shape[:2], 1, brought.shape[-1])
+        told.append(brought.gather(2, own)[..., 0, :])
+    return scale_of(society).amounts()[action].mean(1)[..., None], torch.stack(told).mean(0)
