@@ -95,6 +95,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
         society=found.of.society,
         headline=words.headline(tables, naming),
         order=words.on_order(tables, naming),
+        distances=words.on_distances(tables, naming),
         stand_in=found.stand_in,
         notes=found.notes,
         pictures=pictures(found),
@@ -172,9 +173,9 @@ def _points(found: Found) -> Iterator[tuple[str, Figure, str]]:
         ("signature", "no unit; 0 = there is nothing of it", True),
     ):
         if figures.rows_with(found.tables, table):
-            order = f" {words.on_order(found.tables, found.naming)}" if table == "welfare" else ""
+            about = f"{words.ABOUT[table]} " if table in words.ABOUT else ""
             figure = figures.dots(found.tables, table, found.naming, label, zero)
-            yield words.TITLES[table], figure, f"{_says(found, table)}{order}"
+            yield words.TITLES[table], figure, f"{about}{_says(found, table)}"
 
 
 def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
@@ -183,7 +184,8 @@ def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
     answer = f"{scale.answer}, mean"
     if figures.rows_with(tables, "price"):
         curve = figures.price_curve(tables, naming, scale.price, answer)
-        yield "Answers to what people face", curve, f"Elasticity at the mean: {_says(found, 'elasticity')}"
+        level = words.levels(tables, "elasticity", "price", naming)
+        yield "Answers to what people face", curve, f"Elasticity at the mean: {level} {_says(found, 'elasticity')}"
     if figures.rows_with(tables, "trait curve"):
         curve = figures.trait_curves(tables, naming, answer)
         yield "Answers by trait", curve, f"From trait 0 to 1, all else equal: {_says(found, 'trait')}"
