@@ -20,8 +20,8 @@ TITLES = {
 MIXED = ("part", "signature")  # whose rows have units of their own
 ABOUT = {
     "signature": "Habit: how much of what chance added to a decision is meant again in the next step. Loss aversion: "
-    "how much more a loss counts than a gain of the same size. Overreaction: how much more strongly people answer rules "
-    "that are new to them than the scripted people's formula would in their place.",
+    "how much more a loss counts than a gain of the same size. Overreaction: how much more strongly people answer "
+    "rules that are new to them than the scripted people's formula would in their place.",
     "recovery": "1 = a regression on what somebody did tells the trait of people it was not fitted on; 0 = it does no "
     "better than the mean; below 0 = worse.",
 }  # what a table shows
