@@ -58,7 +58,7 @@ def part_of(lived: Lived) -> Part:
     answers = torch.stack([answer(society, own.episode) for society, own in lived.each])  # [M, B, T, N]
     everyone = answers.nanmean((0, 2))  # [B, N]
     cells: Cells = {
-        "answer": {name: float(answers[i].nanmean()) for i, name in enumerate(lived.played)},
+        "answer": {name: _mean(answers[i]) for i, name in enumerate(lived.played)},
         **_by_price(lived, answers),
         **_by_trait(lived, everyone),
         "welfare": {name: float(own.episode.returns().mean()) for name, own in lived.played.items()},
@@ -88,10 +88,16 @@ def answer(society: Society, episode: Episode) -> Tensor:
     return torch.where(told.sum(-1) > 0, meant, torch.nan)
 
 
+def _mean(values: Tensor) -> Cell:
+    """Of what is known of them."""
+    known = values[~values.isnan()]
+    return float(known.mean()) if len(known) else "nobody gave an answer"
+
+
 def _chosen(episode: Episode) -> Tensor:
     """[K] shares"""
     told = episode.choice[:, episode.counted].sum((0, 1, 2))
-    return told / told.sum()
+    return told / told.sum().clamp_min(1e-9)
 
 
 def _by_price(lived: Lived, answers: Tensor) -> Cells:
@@ -134,7 +140,7 @@ def elasticity(prices: Tensor, answers: Tensor) -> Cell:
     if spread < 1e-9:
         return "everybody always faces the same price"
     if abs(level[1]) < 1e-9:
-        return "there is no answer at all"
+        return "all answers are 0"
     return float((x * y).nansum()) / spread * level[0] / level[1]
 
 
@@ -148,10 +154,11 @@ def _by_trait(lived: Lived, everyone: Tensor) -> Cells:
     curve, at = dict[str, Cell](), dict[str, Cell]()
     for i, name in enumerate(society.traits_used):
         for place, inside in enumerate(_groups(traits[..., i])):
-            curve[f"{name} {place + 1}"] = float(everyone[inside].nanmean())
-            at[f"{name} {place + 1}"] = float(traits[..., i][inside].mean())
+            curve[f"{name} {place + 1}"] = _mean(everyone[inside])
+            at[f"{name} {place + 1}"] = _mean(traits[..., i][inside])
     varied = traits.flatten(0, 1).std(0) > 1e-6
-    same = "everybody has as much of it"
+    same = "nobody gave an answer" if bool(everyone.isnan().all()) else "everybody has as much of it"
+    varied &= ~everyone.isnan().all()
     slope = {n: float(slopes[i]) if varied[i] else same for i, n in enumerate(society.traits_used)}
     return {"trait": slope, "trait curve": curve, "trait at": at}
 
