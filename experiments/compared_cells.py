@@ -58,7 +58,7 @@ def part_of(lived: Lived) -> Part:
     answers = torch.stack([answer(society, own.episode) for society, own in lived.each])  # [M, B, T, N]
     everyone = answers.nanmean((0, 2))  # [B, N]
     cells: Cells = {
-        "answer": {name: float(answers[i].nanmean()) for i, name in enumerate(lived.played)},
+        "answer": {name: _mean(answers[i]) for i, name in enumerate(lived.played)},
         **_by_price(lived, answers),
         **_by_trait(lived, everyone),
         "welfare": {name: float(own.episode.returns().mean()) for name, own in lived.played.items()},
@@ -88,10 +88,16 @@ def answer(society: Society, episode: Episode) -> Tensor:
     return torch.where(told.sum(-1) > 0, meant, torch.nan)
 
 
+def _mean(values: Tensor) -> Cell:
+    """Of what is known of them."""
+    known = values[~values.isnan()]
+    return float(known.mean()) if len(known) else "nobody gave an answer"
+
+
 def _chosen(episode: Episode) -> Tensor:
     """[K] shares"""
     told = episode.choice[:, episode.counted].sum((0, 1, 2))
-    return told / told.sum()
+    return told / told.sum().clamp_min(1e-9)
 
 
 def _by_price(lived: Lived, answers: Tensor) -> Cells:
@@ -134,7 +140,7 @@ def elasticity(prices: Tensor, answers: Tensor) -> Cell:
     if spread < 1e-9:
         return "everybody always faces the same price"
     if abs(level[1]) < 1e-9:
-        return "there is no answer at all"
+        return "all answers are 0"
     return float((x * y).nansum()) / spread * level[0] / level[1]
 
 
@@ -148,10 +154,11 @@ def _by_trait(lived: Lived, everyone: Tensor) -> Cells:
     curve, at = dict[str, Cell](), dict[str, Cell]()
     for i, name in enumerate(society.traits_used):
         for place, inside in enumerate(_groups(traits[..., i])):
-            curve[f"{name} {place + 1}"] = float(everyone[inside].nanmean())
-            at[f"{name} {place + 1}"] = float(traits[..., i][inside].mean())
+            curve[f"{name} {place + 1}"] = _mean(everyone[inside])
+            at[f"{name} {place + 1}"] = _mean(traits[..., i][inside])
     varied = traits.flatten(0, 1).std(0) > 1e-6
-    same = "everybody has as much of it"
+    same = "nobody gave an answer" if bool(everyone.isnan().all()) else "everybody has as much of it"
+    varied &= ~everyone.isnan().all()
     slope = {n: float(slopes[i]) if varied[i] else same for i, n in enumerate(society.traits_used)}
     return {"trait": slope, "trait curve": curve, "trait at": at}
 
@@ -202,19 +209,21 @@ def _inequality(lived: Lived) -> Iterator[tuple[str, Cell]]:
 
 def _products(lived: Lived, traits: tuple[str, ...]) -> Floats:
     """Of what everyone did and their traits."""
-    known = torch.cat([*(_did(society, own.episode) for society, own in lived.each), _public(lived)], -1)
+    did = [_did(society, own.episode) for society, own in lived.each]
+    prospects = torch.stack([brought for _, brought in did]).mean(0)
+    known = torch.cat([*(amount for amount, _ in did), prospects, _public(lived)], -1)
     values = [lived.people.trait(name) for name in traits]
     told = torch.stack(values, -1) if values else known[..., :0]
     return products(known.flatten(0, 1).double().numpy(), told.flatten(0, 1).double().numpy())
 
 
-def _did(society: Society, episode: Episode) -> Tensor:
-    """[B, N, 1 + D] the mean amount that everyone chose, and the mean prospects of it."""
+def _did(society: Society, episode: Episode) -> tuple[Tensor, Tensor]:
+    """[B, N, 1] the mean amount that everyone chose, and [B, N, D] the mean prospects of it."""
     steps: list[int] = episode.counted.nonzero()[:, 0].tolist()
-    amounts, told = scale_of(society).amounts(), list[Tensor]()
-    for t in steps:
-        action = episode.action[:, t].clamp_min(0)
+    action = episode.action[:, episode.counted].clamp_min(0)  # [B, T, N]
+    told = list[Tensor]()
+    for place, t in enumerate(steps):
         brought = society.prospects(episode.features[:, t], episode.mechanism[:, t])  # [B, N, K, D]
-        own = brought.gather(2, action[..., None, None].expand(*action.shape, 1, brought.shape[-1]))[..., 0, :]
-        told.append(torch.cat([amounts[action][..., None], own], -1))
-    return torch.stack(told).mean(0)
+        own = action[:, place, :, None, None].expand(*brought.shape[:2], 1, brought.shape[-1])
+        told.append(brought.gather(2, own)[..., 0, :])
+    return scale_of(society).amounts()[action].mean(1)[..., None], torch.stack(told).mean(0)

@@ -52,8 +52,8 @@ def _pair(pair: Pair) -> JsonDict:
 
 def part_json(part: Part) -> JsonDict:
     """What `part_of_json` reads back."""
-    tensors = {name: getattr(part, name).tolist() for name in ("chosen", "people", "products")}
-    return {"cells": part.cells, **tensors, "traits": list(part.traits)}
+    tensors = {name: getattr(part, name).tolist() for name in ("chosen", "products")}
+    return {"cells": part.cells, **tensors, "people": part.people.round(5).tolist(), "traits": list(part.traits)}
 
 
 def part_of_json(told: JsonDict) -> Part:

@@ -19,6 +19,7 @@ from experiments.files import write_json, write_text
 from experiments.report import TEMPLATES, Picture, picture
 from experiments.runs import Run
 from experiments.statistics import Floats
+from experiments.tables import counted
 from learning.draws import draws
 from societies.base import Restful, Society
 from societies.play import Fixed
@@ -44,10 +45,13 @@ class Found:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know."""
-        who = f"LLM people {STAND_IN}"
-        smoke = "this was a smoke run: its figures mean nothing"
-        told = ((who,) if self.stand_in else ()) + ((smoke,) if self.of.config.name.endswith(SMOKE) else ())
-        return (*told, *self.of.notes)
+        smoke = self.of.config.name.endswith(SMOKE)
+        return (*(("this was a smoke run: its figures mean nothing",) if smoke else ()), *self.of.notes)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The same where no notice says who is a stand-in."""
+        return (*((f"LLM people: {STAND_IN}",) if self.stand_in else ()), *self.notes)
 
 
 def found_in(comparison: Comparison) -> Found:
@@ -75,7 +79,7 @@ def as_json(found: Found) -> dict[str, Any]:
         "mechanisms": {rule.name: rule.label for rule in found.of.rules},
         **tables_json(found.tables),
         "findings": words.findings(found.tables, found.naming),
-        "notes": list(found.notes),
+        "notes": list(found.told),
     }
 
 
@@ -95,6 +99,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
         society=found.of.society,
         headline=words.headline(tables, naming),
         order=words.on_order(tables, naming),
+        distances=words.on_distances(tables, naming),
         stand_in=found.stand_in,
         notes=found.notes,
         pictures=pictures(found),
@@ -112,7 +117,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
             "commit": session["commit"],
             "seed": manifest["seed"],
             "hardware": session["hardware"],
-            "seeds": f"{tables.seeds}, each with {found.of.config.compare.rosters} rosters of "
+            "seeds": f"{counted(tables.seeds, 'seed')}, each with {found.of.config.compare.rosters} rosters of "
             f"{found.of.society.agents} people",
         },
     )
@@ -172,9 +177,9 @@ def _points(found: Found) -> Iterator[tuple[str, Figure, str]]:
         ("signature", "no unit; 0 = there is nothing of it", True),
     ):
         if figures.rows_with(found.tables, table):
-            order = f" {words.on_order(found.tables, found.naming)}" if table == "welfare" else ""
+            about = f"{words.ABOUT[table]} " if table in words.ABOUT else ""
             figure = figures.dots(found.tables, table, found.naming, label, zero)
-            yield words.TITLES[table], figure, f"{_says(found, table)}{order}"
+            yield words.TITLES[table], figure, f"{about}{_says(found, table)}"
 
 
 def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
@@ -183,7 +188,8 @@ def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
     answer = f"{scale.answer}, mean"
     if figures.rows_with(tables, "price"):
         curve = figures.price_curve(tables, naming, scale.price, answer)
-        yield "Answers to what people face", curve, f"Elasticity at the mean: {_says(found, 'elasticity')}"
+        level = words.levels(tables, "elasticity", "price", naming)
+        yield "Answers to what people face", curve, f"Elasticity at the mean: {level} {_says(found, 'elasticity')}"
     if figures.rows_with(tables, "trait curve"):
         curve = figures.trait_curves(tables, naming, answer)
         yield "Answers by trait", curve, f"From trait 0 to 1, all else equal: {_says(found, 'trait')}"

@@ -18,6 +18,13 @@ TITLES = {
     "signature": "Signatures of behaviour",
 }
 MIXED = ("part", "signature")  # whose rows have units of their own
+ABOUT = {
+    "signature": "Habit: how much of what chance added to a decision is meant again in the next step. Loss aversion: "
+    "how much more a loss counts than a gain of the same size. Overreaction: how much more strongly people answer "
+    "rules that are new to them than the scripted people's formula would in their place.",
+    "recovery": "1 = a regression on what somebody did tells the trait of people it was not fitted on; 0 = it does no "
+    "better than the mean; below 0 = worse.",
+}  # what a table shows
 MOST = 4  # differences that a sentence lists
 TOO_FEW = f"Fewer than {FEW} seeds are too few to tell: nothing is said of differences."
 
@@ -141,6 +148,12 @@ def _missing(tables: Tables, table: str, naming: Naming) -> Iterator[str]:
         who = "" if len(without) == len(cells) else f" of {' and '.join(naming.kinds[kind] for kind in without)}"
         what = f"{naming.row(table, row)} is" if row and table != "elasticity" else "it is"
         yield f"{first_upper(what)} not applicable{who}: {cells[without[0]].why_not}."
+
+
+def levels(tables: Tables, table: str, row: str, naming: Naming) -> str:
+    """One row of a table, kind by kind."""
+    told = [f"{naming.kinds[kind]} {cell(tables.cell(kind, table, row))}" for kind in tables.kinds]
+    return f"{'; '.join(told)}."
 
 
 def first_upper(text: str) -> str:

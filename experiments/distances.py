@@ -56,5 +56,6 @@ def _are_names(amounts: Floats) -> bool:
     return len(np.unique(amounts)) < len(amounts)
 
 
-def _of_people(distance: Callable[[Floats, Floats], float], a: Part, b: Part) -> float:
-    return float(distance(*(part.people[np.isfinite(part.people)] for part in (a, b))))
+def _of_people(distance: Callable[[Floats, Floats], float], a: Part, b: Part) -> Cell:
+    ours, theirs = (part.people[np.isfinite(part.people)] for part in (a, b))
+    return float(distance(ours, theirs)) if len(ours) and len(theirs) else "nobody gave an answer"

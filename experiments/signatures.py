@@ -130,16 +130,23 @@ def _within(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor,
 
 def overreaction(lived: Lived) -> Cell:
     """See the module."""
-    done, due = (torch.stack(each) for each in zip(*(_at_first(lived.people, *own) for own in lived.each), strict=True))
-    done, due = done - done.mean(0), due - due.mean(0)  # [M, B, N, Q] across the rules
+    firsts = [_at_first(lived.people, *own) for own in lived.each]
+    done, due, known = (torch.stack(each) for each in zip(*firsts, strict=True))
+    everywhere = known.all(0)  # [B, N] whose answers to all rules are known
+    done, due = ((values - values.mean(0))[:, everywhere] for values in (done, due))  # [M, S, Q] across the rules
+    if not bool(everywhere.any()):
+        return "nobody answered all the rules"
     if float(due.square().sum(-1).mean()) < SOMETHING:
         return "these rules ask for no other answer in the first step that counts"
     return _slope(due, done) - 1
 
 
-def _at_first(people: People, society: Society, played: Played) -> tuple[Tensor, Tensor]:
-    """[B, N, Q] each: what is meant in the first counted step, and what scripted people would mean there."""
+def _at_first(people: People, society: Society, played: Played) -> tuple[Tensor, Tensor, Tensor]:
+    """[B, N, Q] each: what is meant in the first counted step, and what scripted people would mean there; and whose
+    answer is known, [B, N] bool.
+    """
     episode, phi = played.episode, embedded(scale_of(society).amounts())
     t = int(episode.counted.int().argmax())
     state = State(t, episode.features[:, t], people)
-    return episode.choice[:, t] @ phi, society.teacher(state, episode.mechanism[:, t]).exp() @ phi
+    due = society.teacher(state, episode.mechanism[:, t]).exp() @ phi
+    return episode.choice[:, t] @ phi, due, _usable(episode)[:, t]

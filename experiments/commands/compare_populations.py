@@ -78,7 +78,7 @@ def finish(run: "Run", as_json: bool = False) -> None:
             print_json(told(found))
         else:
             _show(found)
-        for note in found.notes:
+        for note in found.told:
             typer.echo(note, err=as_json)
         typer.echo(f"report: {opened.report}", err=as_json)
 

@@ -1,6 +1,7 @@
 """The cells that kinds of people are compared by: planted answers are read back, in every society."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from learning.draws import draws
 from personas.people import People
 from societies import catalog
 from societies.base import Scaled, Society
-from societies.play import Fixed, play
+from societies.play import Fixed, Played, play
 from tests.experiments.test_signatures import TAXES, Sticky, lived, workers
 from tests.towns import rosters, societies_to_check, town
 
@@ -89,6 +90,30 @@ def test_a_taste_for_hours_is_read_as_its_trait() -> None:
     assert all(abs(value) < 3 for name, value in slopes.items() if name != "preferred_hours")
     curve = [found["trait curve"][f"preferred_hours {i + 1}"] for i in range(5)]
     assert curve == sorted(curve)
+
+
+def test_answers_that_could_not_be_read_count_for_nothing() -> None:
+    """Half of the people give no usable answer: the others' cells are theirs alone."""
+    whole = lived(ScriptedPopulation(), workers(2))
+    silent = torch.arange(16) < 8
+
+    def without(played: Played) -> Played:
+        choice = played.episode.choice.clone()
+        choice[:, :, silent] = 0.0
+        return replace(played, episode=replace(played.episode, choice=choice))
+
+    found = part_of(replace(whole, played={name: without(own) for name, own in whole.played.items()}))
+    first = next(iter(whole.played.values())).episode
+    meant = (first.choice @ TAXES.amounts())[:, first.counted][:, :, ~silent]
+    assert found.cells["answer"]["flat 0.1"] == pytest.approx(float(meant.mean()), rel=1e-5)
+    assert found.cells["signature"]["overreaction"] == pytest.approx(0.0, abs=1e-5)
+    assert int(np.isnan(found.people).sum()) == 16
+    nobody = torch.zeros_like(first.choice)
+    quiet = {n: replace(o, episode=replace(o.episode, choice=nobody)) for n, o in whole.played.items()}
+    cells = part_of(replace(whole, played=quiet)).cells
+    assert cells["answer"]["flat 0.1"] == cells["trait"]["habit"] == "nobody gave an answer"
+    for table in cells.values():
+        assert all(isinstance(cell, str) or math.isfinite(cell) for cell in table.values())
 
 
 def test_people_who_are_alike_have_no_slope() -> None:
