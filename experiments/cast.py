@@ -8,13 +8,13 @@ from agents.base import Population
 from agents.llm.budget import Budget
 from agents.llm.engine import Engine
 from agents.llm.journal import Journal
-from agents.llm.population import LanguagePopulation, Progress
+from agents.llm.population import LanguagePopulation
 from agents.mixed import MixedPopulation
 from agents.scripted import ScriptedPopulation
 from experiments.bills import run_budget
 from experiments.config import Config
 from experiments.errors import UserError
-from experiments.live import Counted, Live, summed
+from experiments.live import Counted, Live, Told, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
 from experiments.mixed_people import among, mixed_in, of_kind, own_share
 from experiments.models import check_named, engines_of, kind_of
@@ -56,11 +56,13 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
 
 
 @contextmanager
-def players(config: Config, run: Run, live: Live, society: Society) -> Generator[Cast]:
-    """The same where nothing is to be learned of the people. Errors as there."""
+def players(config: Config, run: Run, live: Live, society: Society, decided: Told | None = None) -> Generator[Cast]:
+    """The same where nothing is to be learned of the people. decided: where they tell their progress, if that is not
+    `live` itself. Errors as there.
+    """
     check_people(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
-    told = summed(live.decided, 1 + len(mixed_in(config)))
+    told = summed(decided or live.decided, 1 + len(mixed_in(config)))
     kinds = zip(mixed_in(config), told[1:], strict=True)
     others = [
         Counted(_unpaid(of_kind(config, kind), run, live, society, rosters), progress) for kind, progress in kinds
@@ -93,7 +95,7 @@ def _unpaid(config: Config, run: Run, live: Live, society: Society, rosters: Sam
 
 
 def _parts(
-    config: Config, budget: Budget, decided: Callable[[Progress], None], journal: Journal, engines: list[Engine]
+    config: Config, budget: Budget, decided: Told, journal: Journal, engines: list[Engine]
 ) -> list[LanguagePopulation]:
     """Those who are asked of each model."""
     who = config.population

@@ -91,7 +91,7 @@ class EvaluationConfig(Strict):
 
 
 class CompareConfig(Strict):
-    """What `solon compare-populations` compares."""
+    """What `solon compare-populations` and `solon transfer` compare."""
 
     populations: list[str] = Field(
         default_factory=lambda: ["llm", "rl", "scripted"]
@@ -101,6 +101,7 @@ class CompareConfig(Strict):
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10  # each with rosters, draws and RL people of its own
     rosters: Annotated[int, Field(ge=1, le=MOST)] = 4  # of each seed
     rl: dict[str, Setting] = Field(default_factory=dict[str, Setting])  # of the training of RL people
+    adapt: list[Count] = Field(default_factory=lambda: [4])  # real episodes that others' rules are adapted with
 
     @field_validator("populations")
     @classmethod

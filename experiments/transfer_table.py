@@ -49,11 +49,11 @@ class Matrix:
         return {
             "own": {kind: plain(crossed_interval(self.own(kind))) for kind in self.kinds},
             "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells().items()},
-            "regret_from_nothing": {kind: _plain(self._few(kind)) for kind in self.kinds},
+            "regret_from_nothing": {kind: _plain(self.few(kind)) for kind in self.kinds},
             "findings": list(self.findings()),
         }
 
-    def _few(self, kind: str) -> dict[str, Interval]:
+    def few(self, kind: str) -> dict[str, Interval]:
         """Regret of rules that were learned from as few episodes with the people themselves, by their number."""
         return {str(n): paired(self.own(kind), self.own(kind, from_nothing(n))) for n in self.adapt}
 

@@ -1,16 +1,19 @@
 """The transfer matrix: regret from known levels, its words, and the same world model for rules that infer nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from agents.scripted import ScriptedPopulation
+from experiments import transferred
 from experiments.stages import TENSORS
 from experiments.transfer_matrix import KINDS, matrix, smallest
 from experiments.transfer_table import Matrix
 from experiments.transferred import Lab
 from societies.catalog import load
+from tests.experiments.tiny import solon, tiny_config
 
 TOWN = smallest()[0]  # facility8
 
@@ -61,3 +64,30 @@ def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
         not torch.equal(value, sighted.learned.policy.state_dict()[name])
         for name, value in blind.learned.policy.state_dict().items()
     )
+
+
+def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ("transfer", tiny_config(tmp_path, monkeypatch), "compare.populations=[scripted, llm]", "compare.adapt=[1]")
+    foretold = solon(*words, "--seeds", "1", "--dry-run")
+    assert "scripted people" in foretold.stdout
+    done = solon(*words, "--seeds", "1", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found["regret"]) == {f"{a} to {b}" for a in ("scripted", "llm") for b in ("scripted", "llm")}
+    assert set(found["regret"]["llm to scripted"]) == {"as it is", "without inference", "adapted with 1"}
+    assert json.loads((tmp_path / "runs/tiny-transfer/transfer.json").read_text()) == found
+    assert "fewer than 5 seeds" in done.stderr
+    monkeypatch.setattr(transferred, "swm_ap", lambda *_, **__: pytest.fail("it was learned again"))
+    again = solon(*words, "--seeds", "1")
+    assert again.exit_code == 0, again.output
+    assert "adapted with 1" in again.stdout
+
+
+def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tiny_config(tmp_path, monkeypatch)
+    refused = solon("transfer", file, "compare.populations=[llm, wizards]")
+    assert refused.exit_code == 2
+    assert "wizards" in refused.stderr
+    refused = solon("transfer", file, "compare.adapt=[0]")
+    assert refused.exit_code == 2
+    assert "compare.adapt" in refused.stderr
