@@ -67,7 +67,7 @@ def part_of(lived: Lived) -> Part:
         "signature": signatures(lived),
     }
     chosen = torch.stack([_chosen(own.episode) for _, own in lived.each])
-    traits = next(lived.each)[0].traits_used
+    traits = lived.society.traits_used
     return Part(cells, chosen.double().numpy(), everyone.flatten().double().numpy(), _products(lived, traits), traits)
 
 
@@ -101,7 +101,7 @@ def _chosen(episode: Episode) -> Tensor:
 
 
 def _by_price(lived: Lived, answers: Tensor) -> Cells:
-    scale = scale_of(next(lived.each)[0])
+    scale = scale_of(lived.society)
     if not scale.price:
         none = "the rules here are not more or less of one thing"
         return {"price": {"": none}, "elasticity": {"price": none}}
@@ -145,7 +145,7 @@ def elasticity(prices: Tensor, answers: Tensor) -> Cell:
 
 
 def _by_trait(lived: Lived, everyone: Tensor) -> Cells:
-    society, people = next(lived.each)[0], lived.people
+    society, people = lived.society, lived.people
     if not society.traits_used:
         none = "no trait counts in this society"
         return {"trait": {"": none}, "trait curve": {"": none}, "trait at": {"": none}}

@@ -41,11 +41,10 @@ FLAT = re.compile(r"flat_(\d{1,3})")
 
 @dataclass(frozen=True)
 class Rule:
-    """A named way to set the rules. `society`: in which its numbers are rules; it has the same people and choices."""
+    """A named way to set the rules."""
 
     name: str
     label: str
-    society: Society
     principal: Callable[[Draws], Principal]  # the draws of some episodes -> who sets the rules there
 
 
@@ -63,7 +62,7 @@ class Rulebook:
         if isinstance(society.mechanism, Options):
             return ("k_median", "random") if isinstance(society, Counted) else ("random",)
         if isinstance(society, FacilityLine):
-            return ("median", "uniform_phantom", "mean", "midpoint")
+            return self._of_lines() or ("default",)
         if isinstance(society, CongestionGame):
             return ("default", "marginal_cost")
         if _taxes(society):
@@ -72,9 +71,8 @@ class Rulebook:
 
     def known(self) -> tuple[str, ...]:
         """Every name that may be given; besides, where rules are numbers, flat_0 to flat_100."""
-        lines = tuple(KNOWN) if isinstance(self.society, FacilityLine) else ()
         rest = () if isinstance(self.society.mechanism, Options) else ("default",)
-        return tuple(dict.fromkeys((*self.usual(), *rest, *self._of_income_tax(), *lines)))
+        return tuple(dict.fromkeys((*self.usual(), *rest, *self._of_income_tax())))
 
     def named(self, name: str) -> Rule:
         """UserError: there are no such rules here."""
@@ -85,22 +83,22 @@ class Rulebook:
             "saez": lambda: saez(self._seen, self._incomes()),
             "marginal_cost": self._tolls,
         }
-        if name in KNOWN and isinstance(self.society, FacilityLine):
-            street = self.society.under(KNOWN[name][0])
-            return Rule(name, LABELS[name], street, lambda _: known(street, name))
+        if isinstance(self.society, FacilityLine) and name in self._of_lines():
+            rule = known(self.society, name)
+            return Rule(name, LABELS[name], lambda _: rule)
         if name == "random" and isinstance(self.society.mechanism, Options):
-            return Rule(name, "anew at random", self.society, lambda d: RandomRules(self.society, d))
+            return Rule(name, "anew at random", lambda d: RandomRules(self.society, d))
         if (told := FLAT.fullmatch(name)) and not isinstance(self.society.mechanism, Options):
             return self._flat(name, int(told[1]))
         if name not in self.known():
             raise self._unknown(name)
         principal = makers[name]()
-        return Rule(name, self._label(name), self.society, lambda _: principal)
+        return Rule(name, self._label(name), lambda _: principal)
 
     def drawn(self, count: int) -> list[Rule]:
         """So many rules that never change, drawn at random: the same ones in every community."""
         found = [Fixed(self._at_random(i)) for i in range(count)]
-        return [Rule(f"random_{i + 1}", f"drawn {i + 1}", self.society, lambda _, p=p: p) for i, p in enumerate(found)]
+        return [Rule(f"random_{i + 1}", f"drawn {i + 1}", lambda _, p=p: p) for i, p in enumerate(found)]
 
     def _at_random(self, number: int) -> Tensor:
         """[M] numbers, or one path of options [T, M], of which each is taken once where there are enough."""
@@ -118,6 +116,11 @@ class Rulebook:
     def _of_income_tax(self) -> tuple[str, ...]:
         return ("saez", "best_fixed") if self.society.name == "income_tax" else ()
 
+    def _of_lines(self) -> tuple[str, ...]:
+        """Rules known for a street that are of the family of this one."""
+        family = self.society.family if isinstance(self.society, FacilityLine) else ""
+        return tuple(name for name, (own, _) in KNOWN.items() if own == family)
+
     def _label(self, name: str) -> str:
         return LABELS.get(DEFAULTS.get(self.society.name, name) if name == "default" else name, name)
 
@@ -127,7 +130,7 @@ class Rulebook:
         low, high = bounds(self.society)
         level = float(low.max()) + percent / 100 * (float(high.min()) - float(low.max()))
         principal = flat(self.society, level)
-        return Rule(name, f"flat {percent}%", self.society, lambda _: principal)
+        return Rule(name, f"flat {percent}%", lambda _: principal)
 
     def _unknown(self, name: str) -> UserError:
         there = self.known()

@@ -113,12 +113,12 @@ class _Stage:
         people = self.cast.rosters.people(draws(number, 0, rosters))
         note_roster(self.run, f"seed {seed}", roster_hash(people))
         played = dict(self._played(kind, seed, who, people))
-        return part_of(Lived(people, played, {rule.name: rule.society for rule in self.rules}))
+        return part_of(Lived(people, played, self.cast.society))
 
     def _played(self, kind: str, seed: int, who: Population, people: People) -> Iterator[tuple[str, Played]]:
         number = seed_of(self.config, seed)
         for rule in self.rules:
             d = draws(number, 0, people.worlds)
             own = draws(child_seed(number, AGAIN), 0, people.worlds) if kind == AGAIN else d
-            make = partial(play, rule.society, who, people, rule.principal(d), own)
+            make = partial(play, self.cast.society, who, people, rule.principal(d), own)
             yield rule.name, once(self.run.episodes(f"{kind}-{rule.name}-{seed}"), make)

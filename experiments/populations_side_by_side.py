@@ -130,8 +130,8 @@ class Work:
         worlds = self.scale.rosters[self.society]
         told, own = draws(rosters, 0, worlds), draws(seed, 0, worlds)
         people = at.rosters.people(told)
-        played = {rule.name: play(rule.society, who, people, rule.principal(told), own) for rule in at.rules}
-        return part_of(Lived(people, played, {rule.name: rule.society for rule in at.rules}))
+        played = {rule.name: play(at.society, who, people, rule.principal(told), own) for rule in at.rules}
+        return part_of(Lived(people, played, at.society))
 
     def _trained(self, at: Place, number: int) -> Policy:
         settings, seed = self.scale.learning, child_seed(number, "training")

@@ -42,12 +42,12 @@ class Lived:
 
     people: People
     played: Mapping[str, Played]  # by rules
-    society: Mapping[str, Society]  # in which these are rules
+    society: Society
 
     @property
     def each(self) -> Iterator[tuple[Society, Played]]:
         """Under each of the rules."""
-        return ((self.society[name], own) for name, own in self.played.items())
+        return ((self.society, own) for own in self.played.values())
 
 
 def signatures(lived: Lived) -> dict[str, Cell]:
@@ -89,7 +89,7 @@ def _slope(x: Tensor, y: Tensor) -> float:
 
 def loss_aversion(lived: Lived) -> Cell:
     """See the module."""
-    society = next(lived.each)[0]
+    society = lived.society
     scale = scale_of(society)
     if not scale.takes_home:
         return "what a choice brings to somebody is not for all to see"

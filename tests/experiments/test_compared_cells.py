@@ -26,8 +26,8 @@ def part(society: Society, worlds: int = 2, names: list[str] | None = None, draw
     d, who = draws(5, 0, worlds), rosters(society)
     people = who.people(d)
     rules = rules_for(Rulebook(society, who, 3), names or [], drawn)
-    played = {rule.name: play(rule.society, ScriptedPopulation(), people, rule.principal(d), d) for rule in rules}
-    return part_of(Lived(people, played, {rule.name: rule.society for rule in rules}))
+    played = {rule.name: play(society, ScriptedPopulation(), people, rule.principal(d), d) for rule in rules}
+    return part_of(Lived(people, played, society))
 
 
 @pytest.mark.parametrize("name", societies_to_check())
@@ -59,7 +59,7 @@ def test_a_society_that_declares_no_scale_gets_a_plain_one() -> None:
     people, d = town(whole, 0, 2), draws(0, 0, 2)
     rule = Fixed(torch.eye(64)[:5])
     played = play(whole, ScriptedPopulation(), people, rule, d)
-    ours, theirs = (part_of(Lived(people, {"a": played}, {"a": s})) for s in (bare, whole))
+    ours, theirs = (part_of(Lived(people, {"a": played}, s)) for s in (bare, whole))
     assert ours.cells["answer"] == theirs.cells["answer"]  # whether one does anything is whether one goes out
     assert ours.cells["elasticity"] == {"price": "the rules here are not more or less of one thing"}
 

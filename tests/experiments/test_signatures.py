@@ -26,7 +26,7 @@ def lived(who: Population, people: People, society: Society = TAXES) -> Lived:
     rules = {f"flat {rate}": Fixed(torch.full_like(society.default_mechanism(), rate)) for rate in RATES}
     d = draws(3, 0, people.worlds)
     played = {name: play(society, who, people, rule, d) for name, rule in rules.items()}
-    return Lived(people, played, dict.fromkeys(rules, society))
+    return Lived(people, played, society)
 
 
 def workers(worlds: int, **traits: float) -> People:
@@ -95,7 +95,7 @@ def test_what_a_society_cannot_show_is_said_with_its_reason() -> None:
     people, d = town(society, 0, 2), draws(0, 0, 2)
     places = {i: Fixed(torch.eye(64)[[i, i + 9, i + 20, i + 30, i + 40]]) for i in (0, 7)}
     played = {f"{i}": play(society, ScriptedPopulation(), people, rule, d) for i, rule in places.items()}
-    found = signatures(Lived(people, played, dict.fromkeys(played, society)))
+    found = signatures(Lived(people, played, society))
     assert found["loss aversion"] == "what a choice brings to somebody is not for all to see"
     assert isinstance(found["habit"], float)
     assert found["overreaction"] == pytest.approx(0.0, abs=1e-5)
