@@ -66,7 +66,8 @@ class Rulebook:
         if isinstance(society, CongestionGame):
             return ("default", "marginal_cost")
         if _taxes(society):
-            return ("default", "flat_25", "flat_50", "flat_75", *self._of_income_tax()[:1])
+            other = [level for level in (25, 50, 75) if not self._is_default(level)]
+            return ("default", *(f"flat_{level}" for level in other), *self._of_income_tax()[:1])
         return ("default",)
 
     def known(self) -> tuple[str, ...]:
@@ -112,6 +113,9 @@ class Rulebook:
     def _shares(self, d: Draws, m: int) -> Tensor:
         """[M] a level for all, and an offset for each with a fifth of the range as its standard deviation."""
         return (d.uniform("level", 0, 1) + 0.2 * d.normal("offset", 0, m)).clamp(0, 1)[0]
+
+    def _is_default(self, percent: int) -> bool:
+        return bool((self.society.default_mechanism() == percent / 100).all())
 
     def _of_income_tax(self) -> tuple[str, ...]:
         return ("saez", "best_fixed") if self.society.name == "income_tax" else ()

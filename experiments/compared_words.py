@@ -136,7 +136,11 @@ def _within(found: Mapping[str, Difference], table: str) -> str:
 
 def not_applicable(tables: Tables, table: str, naming: Naming) -> str:
     """Which rows of a table a society or a kind of people cannot show, and why."""
-    return " ".join(dict.fromkeys(_missing(tables, table, naming)))
+    every = [tables.cell(kind, table, row) for kind in tables.kinds for row in tables.rows(table)]
+    reasons = {known.why_not for known in every if known.interval is None}
+    if len(reasons) == 1 and not any(known.interval for known in every):
+        return f"It is not applicable: {reasons.pop()}."
+    return " ".join(_missing(tables, table, naming))
 
 
 def _missing(tables: Tables, table: str, naming: Naming) -> Iterator[str]:

@@ -19,12 +19,11 @@ from experiments.compared_kinds import cheapest_first, kinds_of, label_of, opene
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.config import Config
 from experiments.live import Live
-from experiments.pipeline import once
+from experiments.pipeline import keep_roster, once
 from experiments.rl_people import TRAINING
-from experiments.runs import Run, note_roster
+from experiments.runs import Run
 from experiments.signatures import Lived
 from learning.draws import child_seed, draws
-from personas.frozen import roster_hash
 from personas.people import People
 from societies.base import Society
 from societies.play import Played, play
@@ -111,7 +110,7 @@ class _Stage:
     def _part(self, kind: str, seed: int, who: Population) -> Part:
         number, rosters = seed_of(self.config, seed), self.config.compare.rosters
         people = self.cast.rosters.people(draws(number, 0, rosters))
-        note_roster(self.run, f"seed {seed}", roster_hash(people))
+        keep_roster(self.run, f"seed-{seed}", people)
         played = dict(self._played(kind, seed, who, people))
         return part_of(Lived(people, played, self.cast.society))
 

@@ -26,6 +26,7 @@ from learning.draws import child_seed, draws
 from mechanism.swm_ap import Outcome, most_episodes, swm_ap
 from personas.frozen import freeze, frozen_hash, roster_hash
 from personas.load import PersonaFileError
+from personas.people import People
 from societies.base import Episode, Sealed
 from societies.play import Played
 from societies.sealed import load_sealed, sealed_path
@@ -121,11 +122,15 @@ def _freeze(config: Config, run: Run, cast: Cast) -> None:
         ("training", most_episodes(config.method.settings)),
         ("held-out", config.evaluation.communities),
     ):
-        people = cast.rosters.people(draws(child_seed(config.seed, split), 0, count))
-        digest, file = roster_hash(people), run.roster(split)
-        note_roster(run, split, digest)
-        if not _is_frozen(file, digest):
-            freeze(people, file)
+        keep_roster(run, split, cast.rosters.people(draws(child_seed(config.seed, split), 0, count)))
+
+
+def keep_roster(run: Run, split: str, people: People) -> None:
+    """Writes down who they are, once. UserError where they are not those that the run began with."""
+    digest, file = roster_hash(people), run.roster(split)
+    note_roster(run, split, digest)
+    if not _is_frozen(file, digest):
+        freeze(people, file)
 
 
 def _is_frozen(file: Path, digest: str) -> bool:

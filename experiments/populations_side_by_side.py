@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import typer
 
 from agents.base import Population
 from agents.embedded.engine import STAND_IN, EmbeddedEngine
@@ -123,7 +124,10 @@ class Work:
         self._part(kept, "llm", lambda: self._lived(at, number, number, Asked(EmbeddedEngine())))
 
     def _part(self, kept: Stages, name: str, make: Callable[[], Part]) -> None:
-        kept.get(name, JSON, lambda: part_json(make()))
+        """Made unless it is finished; a line is printed when it has been made."""
+        if not kept.finished(name, JSON):
+            kept.get(name, JSON, lambda: part_json(make()))
+            typer.echo(f"{self.name}, {name}: {kept.seconds()[name]:.0f} s")
 
     @torch.no_grad()
     def _lived(self, at: Place, rosters: int, seed: int, who: Population) -> Part:

@@ -56,6 +56,7 @@ def test_it_compares_and_goes_on_from_what_is_there(
         assert solon("compare-populations", config).exit_code == 130
     policies = {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")}
     assert len(policies) == 2
+    assert {file.stem for file in (folder / "rosters").iterdir()} == {"seed-0", "seed-1"}
     monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
     first = told(config)
     assert {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")} == policies

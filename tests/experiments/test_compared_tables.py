@@ -75,6 +75,17 @@ def test_what_is_missing_is_said_once_with_its_reason() -> None:
     assert "Habit is not applicable of LLM people: they never waver." in told
 
 
+def test_a_table_that_nobody_can_show_is_said_in_one_sentence() -> None:
+    def hidden(seed: int) -> Part:
+        made = part(seed)
+        made.cells["inequality"] = {"a": "it is hidden", "b": "it is hidden"}
+        return made
+
+    parts = {kind: [hidden(s) for s in range(5)] for kind in ("llm", "scripted")}
+    told = [text for text in findings(tables_of(("llm", "scripted"), parts, HOURS), NAMING) if "Inequality" in text]
+    assert told == ["Inequality: It is not applicable: it is hidden."]
+
+
 def test_a_cell_that_some_seeds_lack_has_no_interval() -> None:
     found = known([1.0, "too few", 2.0])
     assert found.interval is None

@@ -73,7 +73,8 @@ def test_it_passes_only_where_scripted_people_look_like_themselves(tmp_path: Pat
 
 
 def test_a_cell_that_one_seed_lacks_or_too_few_seeds_do_not_pass(tmp_path: Path) -> None:
+    one = replace(WHOLE, rosters={"facility8": 48})
     gap = {"llm_3": {"habit": "these people leave nothing to chance"}}
-    assert not _outcome(finished(tmp_path / "gap", WHOLE, 0.0, **gap), WHOLE, smoke=True).passed
-    few = Scale(seeds=9)
+    assert not _outcome(finished(tmp_path / "gap", one, 0.0, **gap), one, smoke=True).passed
+    few = replace(one, seeds=9)
     assert not _outcome(finished(tmp_path / "few", few, 0.0), few, smoke=True).passed
