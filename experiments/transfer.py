@@ -15,12 +15,13 @@ from experiments.compared_kinds import Kinds, as_kind, kinds_of, opened_kinds, s
 from experiments.config import SMOKE, Config
 from experiments.judging import Tensors
 from experiments.live import Live
+from experiments.pipeline import keep_roster
 from experiments.runs import Run
 from experiments.stages import TENSORS
 from experiments.statistics import Floats
 from experiments.transfer_table import Matrix, words
 from experiments.transferred import Lab, itself, learned_on, measure
-from learning.draws import child_seed
+from learning.draws import child_seed, draws
 from societies.people_ppo import TRAINING
 
 FEW = 5  # seeds, below which no resampling leaves their range
@@ -46,6 +47,8 @@ def transfer(config: Config, run: Run, live: Live) -> tuple[Matrix, tuple[str, .
     for kind in kinds_of(config.compare):
         check(as_kind(config, kind), society)
     with opened_kinds(config, run, live, society) as here:
+        judged = here.any.rosters.people(draws(_judged(config), 0, config.evaluation.communities))
+        keep_roster(run, "held-out", judged)
         who = {kind: here.people(kind) for kind in kinds_of(config.compare)}
         for seed in range(config.compare.seeds):
             lab = _lab(config, here, {kind: people(seed) for kind, people in who.items()}, seed)
@@ -66,7 +69,12 @@ def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
 def _lab(config: Config, here: Kinds, people: Mapping[str, Population], seed: int) -> Lab:
     settings, of = config.method.settings, here.any
     told = settings, settings.first_episodes, tuple(config.compare.adapt), config.evaluation.communities
-    return Lab(of.society, of.rosters, people, *told, seed_of(config, seed), child_seed(config.seed, "held-out"))
+    return Lab(of.society, of.rosters, people, *told, seed_of(config, seed), _judged(config))
+
+
+def _judged(config: Config) -> int:
+    """Seed of the held-out communities, which are those of a run of the config."""
+    return child_seed(config.seed, "held-out")
 
 
 def _kept(run: Run, live: Live, seed: int, name: str, make: Callable[[], Tensors]) -> Tensors:
