@@ -15,8 +15,8 @@ from agents.tabular import Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
 from experiments.stages import TENSORS
+from experiments.two_level import TwoLevelSettings, check_two_level, two_level
 from learning.draws import Draws, child_seed
-from mechanism.baselines.two_level import TwoLevelSettings, check_two_level, two_level
 from mechanism.explore import VariedRules
 from mechanism.policy import untrained
 from personas.spelling import suggest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.mirror import MirrorSettings
-from mechanism.baselines.two_level import TwoLevelSettings
+from experiments.two_level import TwoLevelSettings
 from societies.people_ppo import BestResponseSettings
 from societies.tabular import QSettings
 

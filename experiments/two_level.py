@@ -3,7 +3,8 @@
 After the AI Economist (Zheng et al. 2022, arXiv 2108.02755): both are PPO, in the real society. What keeps the two from
 chasing each other is there too: people first learn alone, under the default rules (curriculum); the principal takes one
 step for several of theirs (time scales); and its rules reach further from the default ones only as it goes on
-(tax annealing).
+(tax annealing). It lives here, above the principals' own room, for it holds both people, who know themselves, and a
+principal, who must not.
 """
 
 from collections.abc import Callable

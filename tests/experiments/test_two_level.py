@@ -8,7 +8,7 @@ from torch import Tensor
 
 from agents.rl import RLPopulation
 from experiments.errors import ROOT
-from mechanism.baselines.two_level import TwoLevelSettings, Within, reach_of, two_level
+from experiments.two_level import TwoLevelSettings, Within, reach_of, two_level
 from mechanism.evaluate import welfare
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import PublicStep, Society
