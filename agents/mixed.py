@@ -47,16 +47,17 @@ class MixedPopulation:
         return replace(memory, parts=tuple(kept)), _together(made, round.choices)
 
 
-def by_share(shares: Sequence[float], named: Sequence[frozenset[str]]) -> Kind:
+def by_share(shares: Sequence[float], named: Sequence[frozenset[str]], lot: str = "part") -> Kind:
     """Persons whose id is `named` by a part belong to it; of the others every part has its share, drawn by their ids,
-    so that somebody is asked the same model in every episode. What the shares leave is part 0's.
+    so that somebody is asked the same model in every episode. What the shares leave is part 0's. Draws under another
+    `lot` have nothing to do with each other.
     """
 
     def kind(persona: Persona) -> int:
         for i, ids in enumerate(named):
             if persona.id in ids:
                 return i
-        place = name_key(f"part of {persona.id}") / 2**64
+        place = name_key(f"{lot} of {persona.id}") / 2**64
         for i, share in enumerate(shares):
             if place < share:
                 return i

@@ -16,13 +16,17 @@ Besides, magnetic mirror descent finds the four published equilibria of perturbe
 where no choice is best in the end.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from statistics import mean
 
 import torch
+from torch import Tensor
 
-from experiments.claims import Json, Outcome
+from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.known_responses import (
     Gained,
     by_ppo,
@@ -34,9 +38,12 @@ from experiments.known_responses import (
     pennies,
     roads,
 )
+from experiments.saving_work import Bench, Unit, cpus, do_all, done
 from societies.people_ppo import BestResponseSettings
 from societies.tabular import QSettings
 
+TRACKED = True
+NAME, PART, PENNIES = "agents_learn", "gained", "pennies"
 SEED = 20_261_130
 BAR, CLOSE = 0.98, 1e-3  # share of the gain; distance from an equilibrium
 
@@ -57,22 +64,50 @@ SMOKE = Scale(1, 2, 300, 2, 4)
 
 def claim(smoke: bool) -> Outcome:
     """Every case by every way to learn that is meant for it."""
-    scale = SMOKE if smoke else Scale()
-    shares: dict[str, list[float]] = {}
-    for seed in range(scale.seeds):
-        for name, gained in _cases(scale, SEED + seed):
-            shares.setdefault(name, []).append(gained.share)
-    means = {name: mean(found) for name, found in shares.items()}
-    off = mirror_descent()
-    left = pennies(_ppo(scale), SEED)
+    torch.set_num_threads(1)
+    scale, folder = SMOKE if smoke else Scale(), workplace(NAME, smoke, TRACKED)
+    same_settings(folder, asdict(scale))
+    seeds = tuple(SEED + i for i in range(scale.seeds))
+    units = [Unit(f"{case}-{seed}", partial(_unit, case, scale, seed)) for seed in seeds for case in CASES]
+    do_all([*units, Unit(PENNIES, partial(_pennies, scale))], folder, 1 if smoke else cpus(), time.time())
+    shares = {name: found for case in CASES for name, found in _shares(folder, case, seeds).items()}
+    return _outcome(scale, shares, done(folder, PENNIES, PART), seeds, smoke)
+
+
+def _unit(case: str, scale: Scale, seed: int, bench: Bench) -> None:
+    def make() -> dict[str, Tensor]:
+        found = CASES[case](scale, seed)
+        return {name: torch.tensor([g.random, g.learned, g.best], dtype=torch.float64) for name, g in found}
+
+    bench.part(PART, make)
+
+
+def _pennies(scale: Scale, bench: Bench) -> None:
+    def make() -> dict[str, Tensor]:
+        left = pennies(_ppo(scale), SEED)
+        return {"gain": torch.tensor(left.gain), "error": torch.tensor(left.error)}
+
+    bench.part(PART, make)
+
+
+def _shares(folder: Path, case: str, seeds: Sequence[int]) -> dict[str, list[float]]:
+    """Of what there is to gain, by name and seed."""
+    parts = [done(folder, f"{case}-{seed}", PART) for seed in seeds]
+    return {name: [Gained(*part[name].tolist()).share for part in parts] for name in parts[0]}
+
+
+def _outcome(
+    scale: Scale, shares: Mapping[str, list[float]], left: Mapping[str, Tensor], seeds: tuple[int, ...], smoke: bool
+) -> Outcome:
+    means, off = {name: mean(found) for name, found in shares.items()}, mirror_descent()
     worst = min(means, key=lambda name: means[name])
     figures: dict[str, Json] = {
         "share_of_gain": {name: list(found) for name, found in shares.items()},
         "mean_share": dict(means),
         "worst": worst,
         "mirror_descent_off": off,
-        "pennies_left_to_gain": left.gain,
-        "pennies_left_to_gain_error": left.error,
+        "pennies_left_to_gain": float(left["gain"]),
+        "pennies_left_to_gain_error": float(left["error"]),
         "scale": asdict(scale),
     }
     return Outcome(
@@ -82,7 +117,7 @@ def claim(smoke: bool) -> Outcome:
         figure=f"{means[worst]:.1%} of the gain at worst ({worst}); equilibria within {off:.0e}",
         bar=f"{BAR:.0%}, {CLOSE:g}",
         figures=figures,
-        seeds=tuple(SEED + seed for seed in range(scale.seeds)),
+        seeds=seeds,
         smoke=smoke,
     )
 
@@ -91,17 +126,43 @@ def _ppo(scale: Scale) -> BestResponseSettings:
     return BestResponseSettings(scale.iterations, scale.decisions, discount=0.0)
 
 
-def _cases(scale: Scale, seed: int) -> Iterator[tuple[str, Gained]]:
-    torch.set_num_threads(1)
-    ppo = _ppo(scale)
-    yield "income_tax", dynamic_programming(ppo, seed, scale.worlds)
-    yield from economist(ppo, seed, scale.worlds)
-    yield "congestion_game", roads(ppo, seed, scale.worlds)
-    ways = {
-        "one network": by_ppo(ppo, True),
-        "own networks": by_ppo(ppo, False),
-        "a table": by_table(QSettings(scale.batches)),
-    }
-    for way, learn in ways.items():
-        for name, gained in games(learn, seed, scale.worlds):
-            yield f"{name}, {way}", gained
+Found = Iterable[tuple[str, Gained]]
+"""(what, how much of it was gained)"""
+
+
+def _income_tax(scale: Scale, seed: int) -> Found:
+    return [("income_tax", dynamic_programming(_ppo(scale), seed, scale.worlds))]
+
+
+def _economist(scale: Scale, seed: int) -> Found:
+    return economist(_ppo(scale), seed, scale.worlds)
+
+
+def _congestion(scale: Scale, seed: int) -> Found:
+    return [("congestion_game", roads(_ppo(scale), seed, scale.worlds))]
+
+
+def _one_network(scale: Scale, seed: int) -> Found:
+    return _named("one network", games(by_ppo(_ppo(scale), True), seed, scale.worlds))
+
+
+def _own_networks(scale: Scale, seed: int) -> Found:
+    return _named("own networks", games(by_ppo(_ppo(scale), False), seed, scale.worlds))
+
+
+def _a_table(scale: Scale, seed: int) -> Found:
+    return _named("a table", games(by_table(QSettings(scale.batches)), seed, scale.worlds))
+
+
+def _named(way: str, found: Found) -> Found:
+    return [(f"{name}, {way}", gained) for name, gained in found]
+
+
+CASES: dict[str, Callable[[Scale, int], Found]] = {
+    "income_tax": _income_tax,
+    "economist": _economist,
+    "congestion": _congestion,
+    "one-network": _one_network,
+    "own-networks": _own_networks,
+    "a-table": _a_table,
+}

@@ -14,11 +14,12 @@ from agents.scripted import ScriptedPopulation
 from experiments.bills import run_budget
 from experiments.config import Config
 from experiments.errors import UserError
-from experiments.live import Counted, Live, summed
+from experiments.live import Counted, Live, Told, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
+from experiments.mixed_people import among, mixed_in, of_kind, own_share
 from experiments.models import check_named, engines_of, kind_of
 from experiments.package_people import package_people
-from experiments.rl_people import rl_people
+from experiments.rl_people import learns_beside_a_principal, rl_people
 from experiments.run_baselines import check_baselines, check_method
 from experiments.runs import Run
 from learning.draws import child_seed
@@ -55,13 +56,20 @@ def cast_of(config: Config, run: Run, live: Live) -> Generator[Cast]:
 
 
 @contextmanager
-def players(config: Config, run: Run, live: Live, society: Society) -> Generator[Cast]:
-    """The same where nothing is to be learned of the people. Errors as there."""
+def players(config: Config, run: Run, live: Live, society: Society, decided: Told | None = None) -> Generator[Cast]:
+    """The same where nothing is to be learned of the people. decided: where they tell their progress, if that is not
+    `live` itself. Errors as there.
+    """
     check_people(config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
+    told = summed(decided or live.decided, 1 + len(mixed_in(config)))
+    kinds = zip(mixed_in(config), told[1:], strict=True)
+    others = [
+        Counted(_unpaid(of_kind(config, kind), run, live, society, rosters), progress) for kind, progress in kinds
+    ]
     if config.population.kind != "llm":
-        unpaid = Counted(_unpaid(config, run, live, society, rosters), live.decided)
-        yield Cast(society, rosters, lambda purpose: unpaid)
+        unpaid = Counted(_unpaid(of_kind(config, config.population.kind), run, live, society, rosters), told[0])
+        yield Cast(society, rosters, among(config, lambda purpose: unpaid, others))
         return
     check_named(config, rosters)
     engines = engines_of(config, run)
@@ -71,9 +79,10 @@ def players(config: Config, run: Run, live: Live, society: Society) -> Generator
         words_of(config)  # told now, if they cannot be read
     budget = run_budget(config, run, engines)
     with Journal(run.journal) as journal:
-        parts = _parts(config, budget, live, journal, engines)
+        parts = _parts(config, budget, told[0], journal, engines)
         asked = tuple(engine.model for engine in engines)
-        yield Cast(society, rosters, _by_purpose(parts, config, run, society), lambda: _notes(parts), asked)
+        people = among(config, _by_purpose(parts, config, run, society), others)
+        yield Cast(society, rosters, people, lambda: _notes(parts), asked)
 
 
 def _unpaid(config: Config, run: Run, live: Live, society: Society, rosters: Sampler | Village) -> Population:
@@ -86,11 +95,11 @@ def _unpaid(config: Config, run: Run, live: Live, society: Society, rosters: Sam
 
 
 def _parts(
-    config: Config, budget: Budget, live: Live, journal: Journal, engines: list[Engine]
+    config: Config, budget: Budget, decided: Told, journal: Journal, engines: list[Engine]
 ) -> list[LanguagePopulation]:
     """Those who are asked of each model."""
     who = config.population
-    told = summed(live.decided, len(engines))
+    told = summed(decided, len(engines))
     return [
         LanguagePopulation(
             engine, journal, budget, who.way, who.retries, who.fallback, who.max_fallback_share, progress=progress
@@ -131,7 +140,7 @@ def check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
     _check_learnable(society)
     check_people(config, society)
-    check_baselines(config.baselines, society)
+    check_baselines(config.baselines, society, learns_beside_a_principal(config))
     check_method(config.method.settings, config.baselines, society)
 
 
@@ -143,12 +152,14 @@ def check_people(config: Config, society: Society) -> None:
             where="population.fallback",
             fix="write repeat_last, uniform or abort",
         )
-    episode, calls = round(society.steps * society.agents * calls_each(config, society)), config.budget.calls
-    if talks(society) and config.population.kind != "llm":
+    asked = society.steps * society.agents * own_share(config)
+    episode, calls = round(asked * calls_each(config, society)), config.budget.calls
+    silent = next((kind for kind in (config.population.kind, *mixed_in(config)) if kind != "llm"), None)
+    if talks(society) and silent is not None:
         raise UserError(
-            f"{config.population.kind} people do not talk",
+            f"{silent} people do not talk",
             where="society.talk",
-            fix="leave it out, or write population.kind=llm",
+            fix="leave it out, or write population.kind=llm without population.mix",
         )
     if config.population.kind == "llm" and calls is not None and calls < episode:
         raise UserError(

@@ -19,6 +19,7 @@ from experiments.commands import (
     serve,
     sweep,
     tools,
+    transfer,
 )
 from experiments.errors import is_users, of_the_disk, show
 
@@ -58,6 +59,7 @@ app.command()(run.report)
 app.command()(sweep.sweep)
 app.command()(evaluate.evaluate)
 app.command("compare-populations")(compare_populations.compare_populations)
+app.command()(transfer.transfer)
 app.command()(claims.claim)
 app.command()(claims.claims)
 app.command()(headroom.headroom)

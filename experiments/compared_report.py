@@ -11,8 +11,9 @@ from agents.embedded.engine import STAND_IN
 from experiments import compared_figures as figures
 from experiments import compared_words as words
 from experiments.compared_json import tables_json
+from experiments.compared_kinds import label_of
 from experiments.compared_tables import Tables, tables_of
-from experiments.comparison import AGAIN, Comparison, label_of
+from experiments.comparison import AGAIN, Comparison
 from experiments.config import SMOKE, dump_config
 from experiments.figures import Figure
 from experiments.files import write_json, write_text

@@ -6,7 +6,6 @@ as it is played: trained people in stages/, each kind under each of the rules in
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,14 +13,14 @@ import torch
 
 from agents.base import Population
 from agents.scripted import ScriptedPopulation
-from experiments.cast import Cast, check_people, players, society_of
+from experiments.cast import Cast, society_of
 from experiments.compared_cells import Part, part_of
+from experiments.compared_kinds import cheapest_first, kinds_of, label_of, opened_kinds, seed_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.config import Config
-from experiments.config_sections import CompareConfig, MindConfig
-from experiments.live import NOTHING, Counted, Live, summed
+from experiments.live import Live
 from experiments.pipeline import keep_roster, once
-from experiments.rl_people import STAGE, TRAINING, checkpoint_of, rl_people
+from experiments.rl_people import TRAINING
 from experiments.runs import Run
 from experiments.signatures import Lived
 from learning.draws import child_seed, draws
@@ -29,7 +28,6 @@ from personas.people import People
 from societies.base import Society
 from societies.play import Played, play
 
-LABELS = {"llm": "LLM people", "rl": "RL people", "scripted": "scripted people"}
 AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws: what chance alone makes
 
 
@@ -46,19 +44,9 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
 
-def kinds_of(told: CompareConfig) -> tuple[str, ...]:
-    """The columns: rl for rl:FILE."""
-    return tuple("rl" if name.startswith("rl:") else name for name in told.populations)
-
-
-def label_of(kind: str) -> str:
-    """What a kind of people is called."""
-    return LABELS.get(kind, f"{kind} people")
-
-
 def plan(config: Config) -> tuple[str, ...]:
     """The stages, as the display names them: what costs nothing first."""
-    kinds = _cheapest_first(kinds_of(config.compare))
+    kinds = cheapest_first(kinds_of(config.compare))
     before = (TRAINING,) if "rl" in kinds else ()
     return (*before, *map(label_of, kinds))
 
@@ -82,19 +70,13 @@ def compare(config: Config, run: Run, live: Live) -> Comparison:
     """All of it, or what is left of it. Errors name what is wrong before anything is spent."""
     torch.set_num_threads(config.threads)
     society, kinds = society_of(config), kinds_of(config.compare)
-    for kind in kinds:
-        check_people(_as(config, kind), society)
-    with ExitStack() as open_:
-        casts = {kind: _opened(config, kind, run, live, society, open_) for kind in _cheapest_first(kinds)}
-        rules = _rules(config, next(iter(casts.values())))
-        stages = {kind: _Stage(config, run, live, cast, rules) for kind, cast in casts.items()}
-        parts = {
-            kind: stage.parts(kind, _populations(config, kind, run, live, stage.cast)) for kind, stage in stages.items()
-        }
+    with opened_kinds(config, run, live, society) as here:
+        rules = _rules(config, here.any)
+        stages = {kind: _Stage(config, run, live, cast, rules) for kind, cast in here.casts.items()}
+        parts = {kind: stage.parts(kind, here.people(kind)) for kind, stage in stages.items()}
         if "scripted" in stages:
             parts[AGAIN] = stages["scripted"].again()
-        models = tuple(model for cast in casts.values() for model in cast.models)
-        notes = tuple(note for cast in casts.values() for note in cast.notes())
+        models, notes = here.models, here.notes()
     return Comparison(config, society, kinds, rules, parts, models, notes)
 
 
@@ -102,59 +84,6 @@ def _rules(config: Config, cast: Cast) -> tuple[Rule, ...]:
     """Those that are compared, the same for all."""
     book, told = Rulebook(cast.society, cast.rosters, config.seed), config.compare
     return tuple(rules_for(book, told.mechanisms, told.random))
-
-
-def _cheapest_first(kinds: Sequence[str]) -> list[str]:
-    return sorted(kinds, key=lambda kind: {"scripted": 0, "rl": 1, "llm": 3}.get(kind, 2))
-
-
-def _as(config: Config, kind: str) -> Config:
-    """The config with its people of that kind."""
-    who = config.population
-    change: dict[str, object] = {"kind": kind}
-    if kind != who.kind:
-        change |= {"settings": {}, "checkpoint": None}
-    if kind != "llm":
-        change |= {"others": [], "mind": MindConfig(), "words": None}
-    if kind == "rl":
-        file = next((n.removeprefix("rl:") for n in config.compare.populations if n.startswith("rl:")), None)
-        change |= {"settings": config.compare.rl} if config.compare.rl or who.kind != "rl" else {}
-        change |= {"checkpoint": file, "settings": {}} if file else {}
-    return config.model_copy(update={"population": who.model_copy(update=change)})
-
-
-def _opened(config: Config, kind: str, run: Run, live: Live, society: Society, open_: ExitStack) -> Cast:
-    """The people of a kind. RL people are scripted ones here: each seed trains its own. UserError for a wrong file."""
-    own = _as(config, kind)
-    if kind != "rl":
-        return open_.enter_context(players(own, run, live, society))
-    cast = open_.enter_context(players(_as(config, "scripted"), run, live, society))
-    if own.population.checkpoint is not None and not run.replay:
-        checkpoint_of(own.population.checkpoint, society, cast.rosters)
-    return cast
-
-
-def _populations(config: Config, kind: str, run: Run, live: Live, cast: Cast) -> Callable[[int], Population]:
-    """Seed -> the people of that kind. RL people have learned when this returns."""
-    if kind != "rl":
-        people = cast.people(label_of(kind))
-        return lambda _: people
-    own, society, rosters = _as(config, kind), cast.society, cast.rosters
-    if own.population.checkpoint is not None:
-        taken = rl_people(own, run, live, society, rosters)
-        return lambda _: taken
-
-    def trained(seed: int) -> Population:
-        told = own.model_copy(update={"seed": _seed(config, seed)})
-        return Counted(rl_people(told, run, live, society, rosters, f"{STAGE}-{seed}"), shown[seed])
-
-    shown = summed(live.decided, config.compare.seeds)
-    everyone = [trained(seed) for seed in range(config.compare.seeds)]
-    return lambda seed: everyone[seed]
-
-
-def _seed(config: Config, seed: int) -> int:
-    return child_seed(config.seed, f"compared seed {seed}")
 
 
 @dataclass(frozen=True)
@@ -169,7 +98,6 @@ class _Stage:
 
     def parts(self, kind: str, people: Callable[[int], Population]) -> list[Part]:
         """One of each seed, shown as a stage."""
-        self.live.decided(NOTHING)  # each kind counts its own
         with self.live.stage(label_of(kind), decisions(self.config)[label_of(kind)]):
             return [self._part(kind, seed, people(seed)) for seed in range(self.config.compare.seeds)]
 
@@ -180,14 +108,14 @@ class _Stage:
 
     @torch.no_grad()
     def _part(self, kind: str, seed: int, who: Population) -> Part:
-        number, rosters = _seed(self.config, seed), self.config.compare.rosters
+        number, rosters = seed_of(self.config, seed), self.config.compare.rosters
         people = self.cast.rosters.people(draws(number, 0, rosters))
         keep_roster(self.run, f"seed-{seed}", people)
         played = dict(self._played(kind, seed, who, people))
         return part_of(Lived(people, played, self.cast.society))
 
     def _played(self, kind: str, seed: int, who: Population, people: People) -> Iterator[tuple[str, Played]]:
-        number = _seed(self.config, seed)
+        number = seed_of(self.config, seed)
         for rule in self.rules:
             d = draws(number, 0, people.worlds)
             own = draws(child_seed(number, AGAIN), 0, people.worlds) if kind == AGAIN else d

@@ -11,16 +11,8 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from experiments.config_sections import (
-    BudgetConfig,
-    CompareConfig,
-    EvaluationConfig,
-    MethodConfig,
-    Name,
-    PopulationConfig,
-    SocietyConfig,
-    Strict,
-)
+from experiments.config_people import PopulationConfig, Strict
+from experiments.config_sections import BudgetConfig, CompareConfig, EvaluationConfig, MethodConfig, Name, SocietyConfig
 from experiments.errors import ROOT, UserError
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest

@@ -2,23 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from agents.llm.engine import Setting
-from agents.llm.mind import Mind, Reasoning
-from agents.llm.outcomes import FallbackName
-from agents.llm.redact import redact, refuse_secret_values, refuse_secrets
-from agents.packages import OWN_KINDS
-from experiments.package_people import check_kind, check_settings
+from experiments.config_people import Strict
+from experiments.package_people import check_kind
 from experiments.rl_people import learner_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
 
-T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
 MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
@@ -33,158 +28,11 @@ MAY_BE_NONE = (
 )  # 0
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 class SocietyConfig(Strict):
     name: Name
     objective: str | None = None  # None = the society's own headline
     talk: str | None = None  # how people can hear each other, where they can
     payoffs: str | list[Any] | None = None  # the name of a game or its table, where that is what is played
-
-
-class MindConfig(Strict):
-    """What language-model people keep in mind: `agents.llm.mind.Mind`."""
-
-    last: Annotated[int, Field(ge=0, le=100)] = 0  # periods
-    best: Annotated[int, Field(ge=0, le=100)] = 0
-    worst: Annotated[int, Field(ge=0, le=100)] = 0
-    note: Annotated[int, Field(ge=0, le=2_000)] = 0  # characters
-    reasoning: Reasoning = "off"
-
-    @property
-    def mind(self) -> Mind:
-        return Mind(**self.model_dump())
-
-
-class PartConfig(Strict):
-    """Those of the people who are asked of another model: a share of them, or those of these ids."""
-
-    model: str
-    base_url: str | list[str] | None = None
-    settings: dict[str, Setting] = {}
-    share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    people: Annotated[list[str], Field(validate_default=True)] = []
-
-    @field_validator("settings")
-    @classmethod
-    def _for_the_provider(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
-        return _of_the_provider(settings)
-
-    @field_validator("base_url")
-    @classmethod
-    def _no_login(cls, given: str | list[str] | None) -> str | list[str] | None:
-        return _without_login(given)
-
-    @field_validator("people")
-    @classmethod
-    def _share_or_people(cls, people: list[str], info: ValidationInfo) -> list[str]:
-        if bool(people) == (info.data.get("share") is not None):
-            raise ValueError("say whom the model is asked for: either a share, as in 0.3, or people: a list of ids")
-        return people
-
-    @property
-    def recorded(self) -> bool:
-        """Is it an earlier run, which is not asked and costs nothing?"""
-        return self.model.startswith("recorded:")
-
-
-class PopulationConfig(Strict):
-    kind: str = "llm"  # one of OWN_KINDS, or what another installed package offers
-    model: str = "embedded"  # embedded, mock, or provider:model
-    base_url: str | list[str] | None = None  # of an OpenAI-compatible server; of vLLM's, one or several
-    people: str  # a population file or a folder of persons
-    way: Literal["distribution", "sample"] = "distribution"
-    retries: Annotated[int, Field(ge=0)] = 2
-    fallback: FallbackName = "repeat_last"
-    max_fallback_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-    others: list[PartConfig] = []  # people who are asked of other models than that
-    mind: MindConfig = MindConfig()
-    words: str | None = None  # a file of words around the society's own: agents/llm/words.yaml is the standard one
-    checkpoint: str | None = None  # a file of RL people who were trained before, instead of training some
-    settings: dict[str, Setting] = {}  # of the provider: temperature, max_tokens, timeout (s), max_in_flight, ...
-    # ... or, of RL people, of their training: iterations, decisions, hidden, care, discount, ...
-    # ... or, of another package's people, whatever their function takes
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        check_kind(kind)
-        return kind
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rl_of_a_file(cls, data: Any) -> Any:
-        """`kind: rl:PATH` is short for RL people of that checkpoint."""
-        kind = data.get("kind") if isinstance(data, dict) else None
-        if isinstance(kind, str) and kind.startswith("rl:") and "checkpoint" not in data:
-            return {**data, "kind": "rl", "checkpoint": kind.removeprefix("rl:")}
-        return data
-
-    @field_validator("mind", "words")
-    @classmethod
-    def _of_language_models(cls, given: T, info: ValidationInfo) -> T:
-        if given not in (None, MindConfig()) and info.data.get("kind") != "llm":
-            raise ValueError("only language-model people have it; take it out, or write kind: llm")
-        return given
-
-    @field_validator("checkpoint")
-    @classmethod
-    def _of_rl_people(cls, checkpoint: str | None, info: ValidationInfo) -> str | None:
-        if checkpoint is not None and info.data.get("kind") != "rl":
-            raise ValueError("only RL people are read from a checkpoint; take it out, or write kind: rl")
-        return checkpoint
-
-    @field_validator("settings")
-    @classmethod
-    def _for_the_provider(cls, settings: dict[str, Setting], info: ValidationInfo) -> dict[str, Setting]:
-        if info.data.get("kind") == "rl":
-            if settings and info.data.get("checkpoint"):
-                raise ValueError("people read from a checkpoint are not trained; take the settings or checkpoint out")
-            learner_settings(settings)
-            return settings
-        if info.data.get("kind", "llm") not in OWN_KINDS:
-            check_settings(info.data["kind"], settings)
-            return settings
-        return _of_the_provider(settings)
-
-    @field_validator("base_url")
-    @classmethod
-    def _no_login(cls, given: str | list[str] | None) -> str | list[str] | None:
-        return _without_login(given)
-
-    @field_validator("others")
-    @classmethod
-    def _parts(cls, others: list[PartConfig], info: ValidationInfo) -> list[PartConfig]:
-        if others and info.data.get("kind") != "llm":
-            raise ValueError("only language-model people are asked of several models; take it out, or write kind: llm")
-        if (shares := sum(part.share or 0.0 for part in others)) > 1 + 1e-9:  # tenths do not add up to 1 in binary
-            raise ValueError(f"the shares come to {shares:g}; they may come to 1 at most")
-        named = [name for part in others for name in part.people]
-        if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
-            raise ValueError(f"{twice[0]!r} is named twice; each person is asked of one model")
-        return others
-
-
-def _of_the_provider(settings: dict[str, Setting]) -> dict[str, Setting]:
-    refuse_secret_values(settings)
-    known = {"openai_api_base": "base_url", **{name: name for name in PopulationConfig.model_fields}}
-    elsewhere = [f"population.{known[name]}" for name in settings if name in known]
-    if elsewhere:
-        raise ValueError(f"settings are the provider's own; write {' and '.join(elsewhere)} instead")
-    return settings
-
-
-def _without_login(given: str | list[str] | None) -> str | list[str] | None:
-    for url in [given] if isinstance(given, str) else given or []:
-        parts = urlsplit(url)
-        if parts.username or parts.password:
-            raise ValueError("it holds a login, which would be written to the run's folder; take it out")
-        refuse_secrets(name for name, _ in parse_qsl(parts.query))
-        if redact(url) != url:
-            raise ValueError("it holds a key, which would be written to the run's folder; take it out")
-    return given
 
 
 class BudgetConfig(Strict):
@@ -243,14 +91,17 @@ class EvaluationConfig(Strict):
 
 
 class CompareConfig(Strict):
-    """What `solon compare-populations` compares."""
+    """What `solon compare-populations` and `solon transfer` compare."""
 
-    populations: list[str] = ["llm", "rl", "scripted"]  # the columns; rl:FILE = RL people who were trained before
-    mechanisms: list[str] = []  # by name; [] = those that are usual for the society
+    populations: list[str] = Field(
+        default_factory=lambda: ["llm", "rl", "scripted"]
+    )  # the columns; rl:FILE = RL people who were trained before
+    mechanisms: list[str] = Field(default_factory=list[str])  # by name; [] = those that are usual for the society
     random: Annotated[int, Field(ge=0, le=100)] = 3  # more of them, drawn at random once
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10  # each with rosters, draws and RL people of its own
     rosters: Annotated[int, Field(ge=1, le=MOST)] = 4  # of each seed
-    rl: dict[str, Setting] = {}  # of the training of RL people
+    rl: dict[str, Setting] = Field(default_factory=dict[str, Setting])  # of the training of RL people
+    adapt: list[Count] = Field(default_factory=lambda: [4])  # real episodes that others' rules are adapted with
 
     @field_validator("populations")
     @classmethod

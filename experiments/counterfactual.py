@@ -51,6 +51,13 @@ class Standing:
         """N"""
         return self.people.worlds * self.people.agents
 
+    def first(self, towns: int) -> "Standing":
+        """The first towns only."""
+        people, few = self.people, torch.arange(towns)
+        held = replace(people, public=people.public[few], traits=people.traits[few])
+        draws = Draws(self.draws.seed, self.draws.episodes[few])
+        return Standing(self.society, self.step, self.features[few], self.seen.take(few), held, draws)
+
 
 def standing(society: Society, episode: Episode, people: People, draws: Draws, step: int) -> Standing:
     """Before `step` of an episode. ValueError where it has fewer steps."""

@@ -31,6 +31,7 @@ from world_model.fit import quiet
 from world_model.model import WorldModel
 
 MECHANISMS = ("no_tax", "flat_50", "best_fixed")
+DEFAULT = "us_federal"
 NEWCOMERS = "newcomers"
 STATES = {"after random rules": 4, "after US rates": 5, NEWCOMERS: 0}  # years of them that were seen, warm-up included
 
@@ -97,7 +98,7 @@ def cell(world: World, model: WorldModel, state: str, mechanism: str) -> Cell:
 
     def asked() -> dict[str, Tensor]:
         at = world.standing(state)
-        rules = _rules(mechanism, at.society).expand(world.towns, -1)
+        rules = rules_called(mechanism, at.society).expand(world.towns, -1)
         with torch.no_grad():
             told = forecast(model, at, rules, draws(child_seed(world.seed, state), 0, world.towns))
         said = ask(world.people, at, rules, np.arange(at.size))
@@ -108,11 +109,12 @@ def cell(world: World, model: WorldModel, state: str, mechanism: str) -> Cell:
     return _read(world.stages.get(f"{state} {mechanism}".replace(" ", "-"), TENSORS, asked))
 
 
-def _rules(name: str, society: Society) -> Tensor:
-    """[M]"""
+def rules_called(name: str, society: Society) -> Tensor:
+    """[M] one of MECHANISMS, or the society's default."""
     if name == "best_fixed":
         return best_fixed_rates()
-    return flat(society, 0.5 if name == "flat_50" else 0.0).mechanism
+    fixed = {"no_tax": flat(society, 0.0), "flat_50": flat(society, 0.5), DEFAULT: default(society)}
+    return fixed[name].mechanism
 
 
 def _public(at: Standing) -> Floats:

@@ -18,7 +18,7 @@ from experiments import runs
 from experiments.bills import bill_of
 from experiments.cast import check, society_of
 from experiments.config import Config, differences, load_config
-from experiments.config_sections import PartConfig
+from experiments.config_people import PartConfig
 from experiments.minds import check_minds, foreseen, has_minds, words_of
 from experiments.models import check_named, engine_of, located, parts_of, shares_of
 from experiments.people_files import people_file

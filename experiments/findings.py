@@ -12,7 +12,8 @@ from agents.embedded.vocabulary import vocabulary
 from agents.packages import OWN_KINDS, POPULATIONS, origin
 from experiments.asking_findings import asked, ledger
 from experiments.config import SMOKE, Config, dump_config
-from experiments.config_sections import PartConfig
+from experiments.config_people import PartConfig
+from experiments.mixed_people import mixed_in, of_kind
 from experiments.models import kind_of, parts_of
 from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import SAVING, claim_about, quoted_curves, quoted_methods
@@ -56,6 +57,7 @@ LABELS = {
     "random": "options at random",
     "k_median": "greedy k-median on homes",
     "planning": "planning in the learned model",
+    "two_level": "two-level PPO",
     "median": "median",
     "uniform_phantom": "Uniform Phantom",
     "constrained_median": "constrained median",
@@ -126,6 +128,15 @@ def _notes(run: Run, finished: Finished) -> Iterator[str]:
 
 
 def _people(config: Config) -> str:
+    """Who they are, of every kind."""
+    own = _of_one_kind(config)
+    if not mixed_in(config):
+        return own
+    parts = ((share, _of_one_kind(of_kind(config, kind))) for kind, share in mixed_in(config).items())
+    return f"{own}; but {' and '.join(f'{share:.0%} of them are {kind}' for share, kind in parts)}"
+
+
+def _of_one_kind(config: Config) -> str:
     if config.population.kind == "scripted":
         return "scripted, each with the traits that were declared"
     if config.population.kind == "rl":
@@ -182,7 +193,8 @@ def _who(finished: Finished) -> str:
     """As the rows of the quoted table name their people; nobody's name where there are no such rows."""
     if stand_in(finished) == "all":
         return "embedded"
-    return "scripted" if finished.config.population.kind == "scripted" else "others"
+    config = finished.config
+    return "scripted" if config.population.kind == "scripted" and not mixed_in(config) else "others"
 
 
 def _doubts(run: Run, finished: Finished) -> tuple[Doubt, ...]:
@@ -261,7 +273,7 @@ def quoted(config: Config) -> tuple[Method, ...]:
 def stand_in(finished: Finished) -> Literal["", "some", "all"]:
     """Whose decisions are made with the small model?"""
     small = [model.partition(":")[0] == "embedded" for model in finished.cast.models]
-    return "" if not any(small) else "all" if all(small) else "some"
+    return "" if not any(small) else "all" if all(small) and not mixed_in(finished.config) else "some"
 
 
 def _residents(finished: Finished) -> tuple[Persona, ...]:

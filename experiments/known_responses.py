@@ -194,7 +194,7 @@ def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
     What the others do is known on the mean from the scripted people's own chances, and minutes are linear in it.
     """
     game, others = congestion_game(), ScriptedPopulation()
-    rosters, tolls = _OneTown(_rosters(game, "drivers")), Fixed(Stays(game, draws(seed, 0, 1)).start(1)[0])
+    rosters, tolls = _OneTown(_rosters(game, "drivers"), seed), Fixed(Stays(game, draws(seed, 0, 1)).start(1)[0])
 
     def rules(d: Draws) -> Principal:
         return tolls
@@ -220,12 +220,13 @@ def _on_each_road(game: CongestionGame, e: Episode, people: People, mine: Tensor
 
 @dataclass(frozen=True)
 class _OneTown:
-    """The same roster in all worlds."""
+    """The same roster in all worlds, in training and held out."""
 
     rosters: Sampler | Village
+    seed: int
 
     def people(self, draws: Draws) -> People:
-        return self.rosters.people(replace(draws, episodes=torch.zeros_like(draws.episodes)))
+        return self.rosters.people(Draws(self.seed, torch.zeros_like(draws.episodes)))
 
 
 def pennies(settings: BestResponseSettings, seed: int) -> Exploitability:

@@ -180,11 +180,15 @@ class Live:
         return "  ".join(part for part in (f"{bar} {share:>4.0%}", work.what, rate, left) if part)
 
 
-def summed(told: Callable[[Progress], None], parts: int) -> list[Callable[[Progress], None]]:
+Told = Callable[[Progress], None]
+"""A place to tell how far some people are"""
+
+
+def summed(told: Told, parts: int) -> list[Told]:
     """For each part of a population a place to tell its progress; what is told on is that of all."""
     latest = [NOTHING] * parts
 
-    def place(i: int) -> Callable[[Progress], None]:
+    def place(i: int) -> Told:
         def heard(progress: Progress) -> None:
             latest[i] = progress
             counts = {
@@ -202,7 +206,7 @@ class Counted:
     """People who are no language models, with their decisions told to a display as a language model's are."""
 
     people: Population
-    told: Callable[[Progress], None]
+    told: Told
     decided: int = 0
 
     def start(self, people: People) -> Any:

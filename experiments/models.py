@@ -8,9 +8,10 @@ from agents.llm.prompts import canonical
 from agents.llm.recorded import RecordedEngine
 from agents.mixed import Kind, by_share
 from experiments.config import Config
-from experiments.config_sections import PartConfig
+from experiments.config_people import PartConfig
 from experiments.errors import UserError
 from experiments.files import read_json, write_json
+from experiments.mixed_people import own_share
 from experiments.runs import Run, find_run
 from personas.people import People
 from personas.rosters import Sampler, Village
@@ -51,7 +52,8 @@ def shares_of(config: Config, people: People) -> list[float]:
     ids = [people.persona(w, n).id for w in range(people.worlds) for n in range(people.agents)]
     named = [sum(name in part.people for name in ids) / len(ids) for part in parts]
     free = 1.0 - sum(named)
-    return [own + free * (part.share or 0.0) for own, part in zip(named, parts, strict=True)]
+    asked = own_share(config)  # the others are asked of no model
+    return [asked * (own + free * (part.share or 0.0)) for own, part in zip(named, parts, strict=True)]
 
 
 def engines_of(config: Config, run: Run) -> list[Engine]:

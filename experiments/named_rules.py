@@ -21,16 +21,16 @@ LEARNED = "swm_ap"
 LONGEST = 10_000  # bytes of a file of rates that are read
 
 
-def rules_named(name: str, society: Society, outcome: Outcome, seed: int) -> Principal:
+def rules_named(name: str, society: Society, outcome: Outcome, seed: int, where: str = "MECHANISM") -> Principal:
     """`name`: a baseline, LEARNED, or a file. UserError: there are no such rules, or they are not allowed."""
     if name == LEARNED or name in BASELINES:
-        check_baselines([] if name == LEARNED else [name], society)
+        check_baselines([] if name == LEARNED else [name], society, False)
         return principal_of(name, society, outcome, Spent(seed, 0, 0))[0]
     if Path(name).is_file():
         return Fixed(_of_file(Path(name), society))
     known = (LEARNED, *possible(society))
     fix = f"name a file of {len(society.default_mechanism())} rates, or one of: {', '.join(known)}"
-    raise UserError(f"there are no rules {name!r}{suggest(name, known)}", where="MECHANISM", fix=fix)
+    raise UserError(f"there are no rules {name!r}{suggest(name, known)}", where=where, fix=fix)
 
 
 def _of_file(file: Path, society: Society) -> Tensor:

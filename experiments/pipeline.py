@@ -17,7 +17,8 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Live
 from experiments.metrics import Point
-from experiments.rl_people import TRAINING
+from experiments.mixed_people import has_rl_people
+from experiments.rl_people import TRAINING, taught_rules
 from experiments.run_baselines import Spent, principal_of, under
 from experiments.runs import Run, note_roster
 from experiments.stages import TENSORS
@@ -36,7 +37,7 @@ LEARNING = "learning"
 
 def plan(config: Config) -> tuple[str, ...]:
     """The stages of a run, as the display names them."""
-    before = (TRAINING,) if config.population.kind == "rl" else ()
+    before = (TRAINING,) if has_rl_people(config) else ()
     return (*before, LEARNING, *(f"evaluation: {name}" for name in ("swm_ap", *config.baselines)))
 
 
@@ -144,9 +145,10 @@ def _evaluations(config: Config, run: Run, cast: Cast, outcome: Outcome, live: L
     """Every method on the same held-out communities."""
     communities, per_episode = config.evaluation.communities, cast.society.steps * cast.society.agents
     spent = outcome.real_episodes * per_episode
+    of = Spent(config.seed, spent, communities, taught_rules(run, cast.society))
     for name in ("swm_ap", *config.baselines):
         purpose = f"evaluation: {name}"
-        principal, cost = principal_of(name, cast.society, outcome, Spent(config.seed, spent, communities))
+        principal, cost = principal_of(name, cast.society, outcome, of)
         stage = replace(cast.stage(config.seed, "held-out", purpose), society=under(name, cast.society))
         with live.stage(purpose, communities * per_episode), torch.no_grad():
             played = once(run.episodes(name), partial(stage.play_sealed, principal, 0, communities))

@@ -28,10 +28,11 @@ from experiments import compared_words as words
 from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.compared_cells import Part, part_of, with_recovery
 from experiments.compared_json import part_json, part_of_json, tables_json
+from experiments.compared_kinds import label_of
 from experiments.compared_report import unit_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.compared_tables import COMPARED, Tables, Verdict, all_together, tables_of
-from experiments.comparison import AGAIN, label_of
+from experiments.comparison import AGAIN
 from experiments.embedded_people import Asked
 from experiments.provenance import embedded_weights
 from experiments.rl_people import LearnedForm

@@ -13,6 +13,7 @@ from experiments import quoted_towns
 from experiments.config import Config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json
+from experiments.mixed_people import mixed_in
 from experiments.report_data import Curve, Method
 from experiments.statistics import Interval
 
@@ -47,6 +48,8 @@ def best_fixed_rates(folder: Path = RESULTS) -> Tensor:
 
 def claim_about(config: Config) -> str | None:
     """The claim whose figures are about the society and the people of the run; None where there is none."""
+    if mixed_in(config):
+        return None
     people = config.population
     known = people.kind == "scripted" or (people.kind == "llm" and people.model == "embedded")
     same = known and people.way == "distribution" and Path(people.people).name == "communities.yaml"

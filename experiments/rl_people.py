@@ -14,8 +14,11 @@ from agents.rl import Policy, RLPopulation, Sizes, load_policy, save_policy
 from agents.tabular import Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
+from experiments.stages import TENSORS
 from learning.draws import Draws, child_seed
+from mechanism.baselines.two_level import TwoLevelSettings, check_two_level, two_level
 from mechanism.explore import VariedRules
+from mechanism.policy import untrained
 from personas.spelling import suggest
 from societies.base import Principal, Society
 from societies.best_response import train
@@ -28,12 +31,14 @@ if TYPE_CHECKING:
     from experiments.live import Live
     from experiments.runs import Run
 
-STAGE = "rl-people"
+STAGE, RULES = "rl-people", "two-level-rules"
+TWO_LEVEL = "two_level"
 LEARNERS: dict[str, type[Any]] = {
     "shared_ppo": BestResponseSettings,
     "independent_ppo": BestResponseSettings,
     "tabular_q": QSettings,
     "mirror_descent": MirrorSettings,
+    TWO_LEVEL: TwoLevelSettings,
 }
 Learned = Policy | Table
 
@@ -93,7 +98,9 @@ def _check_kind(name: str, value: Setting, kind: type) -> None:
 
 
 def _check(settings: Any) -> None:
-    if isinstance(settings, BestResponseSettings):
+    if isinstance(settings, TwoLevelSettings):
+        check_two_level(settings)
+    elif isinstance(settings, BestResponseSettings):
         check(settings)
     elif isinstance(settings, QSettings):
         check_table(settings)
@@ -142,8 +149,11 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     settings, seed = learner_settings(config.population.settings), child_seed(config.seed, TRAINING)
     if isinstance(settings, QSettings):
         return _with_a_table(society, rosters, settings, seed, told)
-    shared = learner_of(config.population.settings) == "shared_ppo"
-    policy = train(society, rosters, rules, settings, seed, told, shared)
+    if isinstance(settings, TwoLevelSettings):
+        policy = _with_a_principal(run, society, rosters, settings, seed, told)
+    else:
+        shared = learner_of(config.population.settings) == "shared_ppo"
+        policy = train(society, rosters, rules, settings, seed, told, shared)
     if not all(bool(value.isfinite().all()) for value in policy.state_dict().values()):
         raise UserError(
             "the training of the RL people diverged: its numbers are no longer finite",
@@ -151,6 +161,30 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
             fix=f"lower it; it is {settings.learning_rate:g}",
         )
     return policy
+
+
+def _with_a_principal(
+    run: "Run", society: Society, rosters: Rosters, settings: TwoLevelSettings, seed: int, progress: Progress
+) -> Policy:
+    """The people; what the principal learned beside them is kept first, as the rules of a baseline."""
+    found = two_level(society, rosters, settings, seed, progress)
+    run.stages.get(RULES, TENSORS, found.principal.policy.state_dict)
+    return found.people
+
+
+def learns_beside_a_principal(config: "Config") -> bool:
+    """Do the people of such a run learn while a principal learns their rules?"""
+    told = config.population
+    return told.kind == "rl" and told.checkpoint is None and learner_of(told.settings) == TWO_LEVEL
+
+
+def taught_rules(run: "Run", society: Society) -> Principal | None:
+    """The principal that the people of this run learned beside, where there was one."""
+    if not run.stages.finished(RULES, TENSORS):
+        return None
+    learned = untrained(society, None, 0)
+    learned.policy.load_state_dict(dict(run.stages.get(RULES, TENSORS, dict)))
+    return learned
 
 
 def _with_a_table(society: Society, rosters: Rosters, settings: QSettings, seed: int, progress: Progress) -> Table:

@@ -27,7 +27,8 @@ OF_OPTIONS = ("random", "k_median", "planning")
 BEST_PERCENTILE = "best_percentile"
 OF_LINES = (*KNOWN, BEST_PERCENTILE)
 OF_ROADS, OF_GAMES = ("no_toll", "marginal_cost"), ("no_reward",)
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS, *OF_GAMES)
+TWO_LEVEL = "two_level"  # what a principal learned while the RL people of the run did: in every society
+BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS, *OF_GAMES, TWO_LEVEL)
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,24 @@ class Spent:
     seed: int
     decisions: int  # real ones that SWM-AP learned from
     communities: int  # held out
+    taught: Principal | None = None  # who learned rules while the people of the run learned
 
 
-def check_baselines(names: Sequence[str], society: Society) -> None:
-    """UserError for a baseline that there is not, or not for this society, or whose rates nobody has found yet."""
+def check_baselines(names: Sequence[str], society: Society, two_level: bool) -> None:
+    """UserError for a baseline that there is not, or not for this society, or whose rates nobody has found yet.
+
+    two_level: do people and principal learn together in this run?
+    """
     for name in names:
         if name not in BASELINES:
             raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
-    known = possible(society)
+    if TWO_LEVEL in names and not two_level:
+        raise UserError(
+            "two_level is the principal beside whom the RL people of a run learned, and nobody learns so here",
+            where="baselines",
+            fix="take it out, or write population.kind=rl and population.settings.learner=two_level",
+        )
+    known = (*possible(society), TWO_LEVEL)
     elsewhere = [name for name in names if name not in known]
     if elsewhere:
         where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
@@ -96,6 +107,9 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
     given the true society."""
     if name == "swm_ap":
         return outcome.learned, of.decisions
+    if name == TWO_LEVEL:
+        assert of.taught is not None  # `check_baselines` saw to that
+        return of.taught, None
     if name in OF_OPTIONS:
         return _of_options(name, society, outcome, of)
     if isinstance(society, FacilityLine) and name in OF_LINES:

@@ -10,6 +10,7 @@ from experiments.config import Config
 from experiments.counterfactual import Standing, Taxed, newcomers, standing
 from experiments.errors import UserError
 from experiments.minds import has_minds
+from experiments.mixed_people import mixed_in
 from experiments.runs import Run
 from experiments.stages import TENSORS
 from learning.draws import child_seed, draws
@@ -38,6 +39,12 @@ def market_of(config: Config, society: Society) -> LabourMarket:
             f"hours, incomes and equality are figures of tax societies, this is {society.name}",
             where="society.name",
             fix="name a run of income_tax",
+        )
+    if mixed_in(config):
+        raise UserError(
+            "people of several kinds are mixed in this run, and only one kind can be asked anew",
+            where="population.mix",
+            fix="name a run without it",
         )
     if config.population.kind == "llm" and has_minds(config, society):
         raise UserError(

@@ -58,6 +58,26 @@ def paired_interval(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interv
     return mean_interval(a - b, seed)
 
 
+def correlation_interval(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interval:
+    """Pearson's correlation over C pairs, with its bootstrap interval over pairs; resamples in which one side does not
+    vary are left out. ValueError for values that do not match one to one, or a side that does not vary.
+    """
+    a, b = _finite(ours, 1), _finite(theirs, 1)
+    if a.shape != b.shape:
+        raise ValueError(f"values must match one to one, got {len(a)} and {len(b)}")
+    if not (np.ptp(a) and np.ptp(b)):
+        raise ValueError("values that do not vary correlate with nothing")
+    found = _resampled(lambda rows: _correlations(a[rows], b[rows]), len(a), seed)
+    return _interval(float(_correlations(a[None], b[None])[0]), found[np.isfinite(found)], len(a))
+
+
+def _correlations(a: Floats, b: Floats) -> Floats:
+    """[D, C], [D, C] -> [D]; NaN where one does not vary."""
+    a, b = (x - x.mean(1, keepdims=True) for x in (a, b))
+    spread = np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    return np.divide((a * b).sum(1), spread, out=np.full(len(a), np.nan), where=spread > 0)
+
+
 def gone_interval(left: ArrayLike, whole: ArrayLike, seed: int = 0) -> Interval:
     """1 - mean(left) / mean(whole) over C communities, with its bootstrap interval: both means are of the same draw of
     communities. ValueError for values that do not match one to one.

@@ -40,8 +40,17 @@ def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
         ax = figure.add_subplot()
         for name, level in before.yardsticks.items():
             ax.axhline(level, color=OTHER, lw=0.9, ls=(0, (4, 3)))
-            place = ("axes fraction", "data")
-            ax.annotate(before.labels[name], (1, level), xycoords=place, va="bottom", ha="right", fontsize=8)
+            place, paper = ("axes fraction", "data"), {"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.6}
+            ax.annotate(
+                before.labels[name],
+                (1, level),
+                xycoords=place,
+                va="bottom",
+                ha="right",
+                fontsize=8,
+                bbox=paper,
+                zorder=5,
+            )
         for name, curves in learned.items():
             _curve(ax, colour(name), before.labels[name], banded(curves))
         ax.set(xscale="log", xlabel="real episodes", ylabel=before.axis, title=before.title)

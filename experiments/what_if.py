@@ -70,7 +70,7 @@ def evaluate(wanted: Wanted) -> WhatIf:
     folder = find_run(wanted.run)
     config = load_config(folder / "config.yaml")
     torch.set_num_threads(config.threads)
-    purpose, asked = f"what if: {wanted.mechanism}", _asked_of(config, wanted)
+    purpose, asked = f"what if: {wanted.mechanism}", asked_of(config, wanted.population, wanted.budget_calls)
     with (
         open_run(config, folder.parent) as run,
         Live(f"solon evaluate {wanted.mechanism}", (purpose,), asked.budget.calls, asked.budget.tokens) as live,
@@ -80,19 +80,19 @@ def evaluate(wanted: Wanted) -> WhatIf:
         return _answered(wanted, asked, run, cast, purpose)
 
 
-def _asked_of(config: Config, wanted: Wanted) -> Config:
-    """The run's config with the people and the budget that are wanted."""
+def asked_of(config: Config, population: str | None, budget_calls: int | None) -> Config:
+    """The run's config with the people and the budget that are wanted; None = the run's own. UserError."""
     who, budget = config.population, config.budget
-    if wanted.population not in (None, who.kind):
-        if wanted.population == "rl" or who.kind == "rl":
+    if population not in (None, who.kind):
+        if population == "rl" or who.kind == "rl":
             raise UserError(
-                f"this run's people are {who.kind}; there are none that are {wanted.population}",
+                f"this run's people are {who.kind}; there are none that are {population}",
                 where="--population",
                 fix="leave it out",
             )
-        who = who.model_copy(update={"kind": wanted.population})
-    if wanted.budget_calls is not None:
-        budget = budget.model_copy(update={"calls": wanted.budget_calls})
+        who = who.model_copy(update={"kind": population})
+    if budget_calls is not None:
+        budget = budget.model_copy(update={"calls": budget_calls})
     return config.model_copy(update={"population": who, "budget": budget})
 
 
@@ -107,7 +107,7 @@ def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str
     of = worth(market, at, rules)
     plan = plan_of(told, of, wanted.calls)
     who = drawn(plan, _lots(wanted, at.size))
-    people, before = cast.people(purpose), _calls(run)
+    people, before = cast.people(purpose), calls_of(run)
     said = ask(people, at, rules, who)
     kept, left = without(plan, who, said.usable)
 
@@ -124,7 +124,7 @@ def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str
         towns=at.people.worlds,
         asked=len(who),
         unusable=len(who) - len(left),
-        fresh=_calls(run) - before if cast.models else None,
+        fresh=calls_of(run) - before if cast.models else None,
         state=state.words,
         models=cast.models,
         notes=cast.notes(),
@@ -153,7 +153,7 @@ def _lots(wanted: Wanted, people: int) -> np.ndarray:
     return draws(seed, 0, 1).uniform("sample", 0, people)[0].numpy()
 
 
-def _calls(run: Run) -> int:
+def calls_of(run: Run) -> int:
     """In the run's journal; 0 where it has none."""
     if not run.journal.exists():
         return 0

@@ -95,9 +95,17 @@ def made_now(name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str
     return make()
 
 
-def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, keep: Keep = made_now) -> Outcome:
+def swm_ap(
+    stage: Stage,
+    settings: SWMSettings,
+    seed: int,
+    progress: Progress,
+    keep: Keep = made_now,
+    known: Mapping[str, Tensor] | None = None,
+) -> Outcome:
     """Learn a principal from `stage`, spending only the real episodes that `settings` allows.
 
+    known: weights of a world model of other people, from which the fit sets out instead of from nothing.
     ValueError, before anybody is asked, for settings whose imagined worlds cannot be shared out evenly, and for a
     society that no world model can learn.
     """
@@ -110,6 +118,7 @@ def swm_ap(stage: Stage, settings: SWMSettings, seed: int, progress: Progress, k
     while True:
         round_seed = child_seed(seed, f"round {len(checks)}")
         model = WorldModel(society, settings.model, child_seed(round_seed, "model"))
+        model.load_state_dict(known or model.state_dict())
         dreams = Dreams(stage, model, child_seed(round_seed, "dreams"), seen[0].soft, settings.penalty)
         model.load_state_dict(
             keep(f"people-{len(checks)}", partial(learn_people, dreams, joined(seen), settings, round_seed, progress))

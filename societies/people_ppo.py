@@ -191,6 +191,7 @@ class School:
         """B of an iteration."""
         return max(2, math.ceil(self.settings.decisions / (self.society.steps * self.society.agents)))
 
+    @torch.no_grad()
     def live(self, policy: Policy, rules: Rules, iteration: int) -> tuple[_Taken, People, Tensor]:
         """One batch of episodes: decisions, people, and what they care for [B, T, N]."""
         d = draws(self.seed, iteration * self.worlds, self.worlds)

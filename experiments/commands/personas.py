@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.commands import persona_editing, persona_exchange
+from experiments.commands import persona_editing, persona_effect, persona_exchange
 from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ app = typer.Typer(help="The people: show, check, write, exchange, sample and com
 app.command()(persona_editing.new)
 app.command()(persona_editing.edit)
 app.command()(persona_editing.sweep)
+app.command()(persona_effect.effect)
 app.command("import")(persona_exchange.import_)
 app.command()(persona_exchange.export)
 

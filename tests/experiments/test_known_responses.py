@@ -6,6 +6,7 @@ from agents.base import Decisions, Round
 from experiments import known_responses as known
 from learning.draws import Draws, draws
 from personas.people import People
+from societies.library.congestion_game import society as congestion_game
 from societies.library.income_tax import LEVELS, IncomeTax
 from societies.people_ppo import deviators
 from societies.play import play
@@ -51,3 +52,10 @@ def test_a_share_counts_from_chance_to_the_best() -> None:
 
 def test_mirror_descent_finds_what_was_published() -> None:
     assert known.mirror_descent() < 1e-3
+
+
+def test_a_town_that_stays_is_the_same_held_out() -> None:
+    town = known._OneTown(known._rosters(congestion_game(), "drivers"), 5)  # pyright: ignore[reportPrivateUsage]
+    seen, later = (town.people(draws(seed, start, 2)).traits for seed, start in ((1, 0), (2, 7)))
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen, later)

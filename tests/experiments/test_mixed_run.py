@@ -8,7 +8,7 @@ import pytest
 from agents.llm.calls import calls
 from agents.llm.mock import ALL_WAYS, MOCKS, MockEngine
 from experiments import runs
-from experiments.config_sections import PopulationConfig
+from experiments.config_people import PopulationConfig
 from tests.experiments.tiny import solon, tiny_config
 
 MIXED = 'population.others=[{model: embedded, share: 0.25}, {model: "mock:middle", share: 0.25}]'

@@ -149,3 +149,20 @@ def test_mistakes_are_told_with_their_place(tmp_path: Path, words: list[str], pa
         made(tmp_path, *words)
     assert part in str(caught.value)
     assert "the command line" in str(caught.value)
+
+
+TWO_LEVEL = "{learner: two_level, iterations: 4, alone: 1, lag: 1, worlds: 2, decisions: 800, hidden: 8}"
+
+
+def test_the_principal_beside_whom_people_learned_is_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = made(tmp_path, f"population.settings={TWO_LEVEL}", "baselines=[us_federal, two_level]")
+    found = json.loads(table(config, tmp_path))
+    assert "two-level PPO" in json.dumps(found)
+    assert (tmp_path / "tiny" / "stages" / "two-level-rules.safetensors").is_file()
+    monkeypatch.setattr(rl_people, "two_level", lambda *_: pytest.fail("they learned again"))
+    assert json.loads(table(config, tmp_path)) == found
+
+
+def test_that_baseline_needs_people_who_learned_so(tmp_path: Path):
+    with pytest.raises(UserError, match="nobody learns so here"):
+        table(made(tmp_path, "baselines=[two_level]"), tmp_path)

@@ -237,3 +237,15 @@ def test_ensembles_of_other_sizes_can_be_checked():
     sizes = replace(TINY.model, members=3)
     settings = replace(ALWAYS, model=sizes, base_worlds=3, improve=replace(TINY.improve, worlds=6))
     assert len(swm_ap(place()[0], settings, 0, quiet).checks) == 1
+
+
+def test_a_fit_sets_out_from_a_world_model_of_other_people() -> None:
+    here, _ = place()
+    other = swm_ap(here, replace(ALWAYS, first_episodes=6), 3, quiet).model.state_dict()
+    still = replace(ALWAYS, fit=replace(TINY.fit, steps=1, learning_rate=1e-9, tracker_rate=1e-9))
+    head = {name: value for name, value in other.items() if name.startswith("head")}
+    assert head
+    near = swm_ap(here, still, 0, quiet, known=other).model.state_dict()
+    assert all(torch.allclose(near[name], value, atol=1e-6) for name, value in head.items())
+    afresh = swm_ap(here, still, 0, quiet).model.state_dict()
+    assert any(not torch.allclose(afresh[name], value, atol=1e-3) for name, value in head.items())

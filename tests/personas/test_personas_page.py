@@ -107,7 +107,7 @@ def test_a_census_is_drawn_as_it_says(clone: Path) -> None:
 
 
 def test_every_command_on_it_is_tried() -> None:
-    sections = ("Edit people", "People from other files", "A census")
+    sections = ("Edit people", "What an edit does", "People from other files", "A census")
     assert sum(line.startswith(".venv/bin/solon") for part in sections for line in block(part)) == PAGE.count(
         "    .venv/bin/solon"
     )

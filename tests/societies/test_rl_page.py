@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.mirror import MirrorSettings
+from mechanism.baselines.two_level import TwoLevelSettings
 from societies.people_ppo import BestResponseSettings
 from societies.tabular import QSettings
 
@@ -23,5 +24,5 @@ def test_the_example_lies_to_the_mean_only(capsys: pytest.CaptureFixture[str], m
 
 
 def test_every_setting_is_explained() -> None:
-    for settings in (BestResponseSettings, QSettings, MirrorSettings):
+    for settings in (BestResponseSettings, QSettings, MirrorSettings, TwoLevelSettings):
         assert all(f"`{field.name}" in PAGE for field in fields(settings))

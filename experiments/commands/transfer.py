@@ -1,0 +1,86 @@
+"""`solon transfer`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from experiments.statistics import Interval
+    from experiments.transfer_table import Matrix
+
+
+def transfer(  # noqa: PLR0913  (each is an option of the command line)
+    config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
+    name: Annotated[str | None, typer.Option(help="The folder in runs/; left out: CONFIG-transfer.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Paired seeds; short for compare.seeds=N.")] = 3,
+    budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
+    smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much it takes, and ask nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Rules learned on language models, RL agents and scripts, each kept by all of them: what is lost.
+
+    The same command again continues where it was broken off.
+    """
+    from experiments.config import load_config
+    from experiments.files import write_json
+    from experiments.live import Live
+    from experiments.runs import open_run
+    from experiments.transfer import decisions, plan
+    from experiments.transfer import transfer as measured
+
+    over = [*(words or []), f"compare.seeds={seeds}"]
+    over += [] if budget_calls is None else [f"budget.calls={budget_calls}"]
+    asked = load_config(config, [*over, f"name={name or f'{load_config(config, over).name}-transfer'}"], smoke)
+    if dry_run:
+        print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions(asked).items()], numbers=(1,))
+        typer.echo("a language model is asked as often at most: the same words are asked once")
+        return
+    with open_run(asked) as run:
+        with Live(f"solon transfer {asked.name}", plan(asked), asked.budget.calls) as live:
+            for note in run.notes:
+                live.note(note)
+            found, notes = measured(asked, run, live)
+        file = run.folder / "transfer.json"
+        write_json(file, found.plain())
+    if as_json:
+        print_json(found.plain())
+    else:
+        _show(found)
+    for line in (*notes, f"kept in {file}"):
+        typer.echo(line, err=as_json)
+
+
+def _show(found: "Matrix") -> None:
+    from experiments.transfer_table import words
+
+    head = ("learned on", "kept", *(f"by {words(kind)}" for kind in found.kinds))
+    print_table(head, _rows(found), numbers=range(2, len(head)))
+    typer.echo("regret: what rules of their own bring people more than these do")
+    for sentence in found.findings():
+        typer.echo(sentence)
+
+
+def _rows(found: "Matrix") -> "Iterator[tuple[str, ...]]":
+    from experiments.transfer_table import words
+    from experiments.transferred import from_nothing
+
+    cells = found.cells()
+    ways = list(dict.fromkeys(how for row in cells.values() for how in row))
+    for learned in found.kinds:
+        for how in ways:
+            regrets = [cells[learned, kept].get(how) for kept in found.kinds]
+            yield words(learned), how, *(_cell(regret) if regret else "" for regret in regrets)
+    for episodes in found.adapt:
+        few = [found.few(kind)[str(episodes)] for kind in found.kinds]
+        yield "themselves", from_nothing(episodes), *map(_cell, few)
+
+
+def _cell(regret: "Interval") -> str:
+    return f"{regret.value:+.3f} ({regret.low:+.3f} to {regret.high:+.3f})"

@@ -1,0 +1,97 @@
+"""`solon transfer`: rules learned on each kind of a config's people, kept by all; see `experiments.transferred`.
+
+Each seed has its own training communities and RL people; all are judged on the same held-out ones. What one set of
+rules brought is kept as a stage of the run as soon as it is known, and so are calls and trained people.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from agents.base import Population
+from agents.embedded.engine import STAND_IN
+from experiments.cast import check, society_of
+from experiments.compared_kinds import Kinds, as_kind, kinds_of, opened_kinds, seed_of
+from experiments.config import SMOKE, Config
+from experiments.judging import Tensors
+from experiments.live import Live
+from experiments.runs import Run
+from experiments.stages import TENSORS
+from experiments.statistics import Floats
+from experiments.transfer_table import Matrix, words
+from experiments.transferred import Lab, itself, learned_on, measure
+from learning.draws import child_seed
+from societies.people_ppo import TRAINING
+
+FEW = 5  # seeds, below which no resampling leaves their range
+
+
+def plan(config: Config) -> tuple[str, ...]:
+    """The stages, as the display names them."""
+    kinds = kinds_of(config.compare)
+    before = (TRAINING,) if "rl" in kinds else ()
+    return (*before, *(_stage(part(kind)) for part in (itself, learned_on) for kind in kinds))
+
+
+def _stage(part: str) -> str:
+    return f"rules {part}"
+
+
+def transfer(config: Config, run: Run, live: Live) -> tuple[Matrix, tuple[str, ...]]:
+    """All of it, or what is left of it, and what a reader must know. Errors name what is wrong before anything is
+    spent.
+    """
+    torch.set_num_threads(config.threads)
+    society = society_of(config)
+    for kind in kinds_of(config.compare):
+        check(as_kind(config, kind), society)
+    with opened_kinds(config, run, live, society) as here:
+        who = {kind: here.people(kind) for kind in kinds_of(config.compare)}
+        for seed in range(config.compare.seeds):
+            lab = _lab(config, here, {kind: people(seed) for kind, people in who.items()}, seed)
+            measure(lab, lambda name, make, seed=seed: _kept(run, live, seed, name, make))
+        notes = _notes(config, here)
+    return matrix(config, run), notes
+
+
+def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
+    small = any(model.partition(":")[0] == "embedded" for model in here.models)
+    smoke = "this was a smoke run: its figures mean nothing"
+    few = f"fewer than {FEW} seeds: the intervals speak of the held-out communities, hardly of other seeds"
+    told = (f"language-model people {STAND_IN}",) * small + (smoke,) * config.name.endswith(SMOKE)
+    told += (few,) * (config.compare.seeds < FEW)
+    return (*told, *here.notes())
+
+
+def _lab(config: Config, here: Kinds, people: Mapping[str, Population], seed: int) -> Lab:
+    settings, of = config.method.settings, here.any
+    told = settings, settings.first_episodes, tuple(config.compare.adapt), config.evaluation.communities
+    return Lab(of.society, of.rosters, people, *told, seed_of(config, seed), child_seed(config.seed, "held-out"))
+
+
+def _kept(run: Run, live: Live, seed: int, name: str, make: Callable[[], Tensors]) -> Tensors:
+    with live.stage(_stage(name)):
+        return run.stages.get(_file(seed, name), TENSORS, make)
+
+
+def _file(seed: int, part: str) -> str:
+    return f"transfer-{seed}-{part.replace(' ', '-')}"
+
+
+def matrix(config: Config, run: Run) -> Matrix:
+    """Of the finished parts. FileNotFoundError where some are not."""
+
+    def levels(part: str, how: str) -> Floats:
+        files = [run.stages.folder / f"{_file(seed, part)}{TENSORS.suffix}" for seed in range(config.compare.seeds)]
+        return torch.cat([TENSORS.read(file)[how] for file in files]).double().numpy()
+
+    return Matrix(config.society.name, kinds_of(config.compare), tuple(config.compare.adapt), levels)
+
+
+def decisions(config: Config) -> dict[str, int]:
+    """How many each kind makes at most: in learning, in adapting and in being judged. UserError as `transfer`."""
+    society, told, settings = society_of(config), config.compare, config.method.settings
+    kinds, adapt = kinds_of(told), sum(told.adapt)
+    judged = config.evaluation.communities * (1 + 2 * len(kinds) + len(kinds) * len(told.adapt))
+    each = judged + 2 * settings.first_episodes + adapt
+    return {words(kind): told.seeds * each * society.steps * society.agents for kind in kinds}

@@ -1,0 +1,83 @@
+"""The transfer matrix: what rules lose that were learned on one kind of people and are kept by another.
+
+Regret is the welfare of rules that were learned on the people who keep them, less that of the others, on the same
+held-out communities. Shapes: S seeds, C held-out communities.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from experiments.claims import Json
+from experiments.statistics import Floats, Interval, crossed_interval
+from experiments.town_table import paired, plain
+from experiments.transferred import AS_IT_IS, BLIND, adapted_with, from_nothing, itself, learned_on
+
+WORDS = {"llm": "language-model people", "rl": "RL people", "scripted": "scripted people"}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Of one society. Levels are welfare, mean over the counted steps."""
+
+    society: str
+    kinds: tuple[str, ...]
+    adapt: tuple[int, ...]
+    levels: Callable[[str, str], Floats]  # (part, which of its rules) -> [S, C]
+
+    def own(self, kind: str, how: str = "welfare") -> Floats:
+        """[S, C] by rules that were learned on people of that kind."""
+        return self.levels(itself(kind), how)
+
+    def regret(self, learned: str, kept: str, how: str) -> Interval:
+        """Of rules learned on one kind of people and kept by another."""
+        return paired(self.own(kept), self.levels(learned_on(learned), f"{kept}, {how}"))
+
+    def ways(self, learned: str, kept: str) -> tuple[str, ...]:
+        """How rules go from one kind of people to another."""
+        return (AS_IT_IS, BLIND, *(map(adapted_with, self.adapt) if learned != kept else ()))
+
+    def cells(self) -> dict[tuple[str, str], dict[str, Interval]]:
+        """Regret by pair of kinds, (learned on, kept by), and by way."""
+        return {
+            (learned, kept): {how: self.regret(learned, kept, how) for how in self.ways(learned, kept)}
+            for learned in self.kinds
+            for kept in self.kinds
+        }
+
+    def plain(self) -> dict[str, Json]:
+        """For JSON: intervals as [value, low, high]."""
+        return {
+            "own": {kind: plain(crossed_interval(self.own(kind))) for kind in self.kinds},
+            "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells().items()},
+            "regret_from_nothing": {kind: _plain(self.few(kind)) for kind in self.kinds},
+            "findings": list(self.findings()),
+        }
+
+    def few(self, kind: str) -> dict[str, Interval]:
+        """Regret of rules that were learned from as few episodes with the people themselves, by their number."""
+        return {str(n): paired(self.own(kind), self.own(kind, from_nothing(n))) for n in self.adapt}
+
+    def findings(self) -> tuple[str, ...]:
+        """The matrix in words, from its intervals alone."""
+        cells = self.cells()
+        return tuple(self._said(a, b, row) for (a, b), row in cells.items() if a != b)
+
+    def _said(self, learned: str, kept: str, row: Mapping[str, Interval]) -> str:
+        told = "; ".join(f"{how}, {_lost(regret)}" for how, regret in row.items())
+        return f"{self.society}: rules learned on {words(learned)}, kept by {words(kept)}: {told}"
+
+
+def words(kind: str) -> str:
+    """What a kind of people is called in a sentence."""
+    return WORDS.get(kind, f"{kind} people")
+
+
+def _plain(row: Mapping[str, Interval]) -> Json:
+    return {name: plain(interval) for name, interval in row.items()}
+
+
+def _lost(regret: Interval) -> str:
+    interval = f"{abs(regret.value):.3f} (regret {regret.low:+.3f} to {regret.high:+.3f})"
+    if regret.low > 0:
+        return f"they lose {interval}"
+    return f"they gain {interval}" if regret.high < 0 else f"no difference is found, {interval}"

@@ -1,0 +1,93 @@
+"""The transfer matrix: regret from known levels, its words, and the same world model for rules that infer nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents.scripted import ScriptedPopulation
+from experiments import transferred
+from experiments.stages import TENSORS
+from experiments.transfer_matrix import KINDS, matrix, smallest
+from experiments.transfer_table import Matrix
+from experiments.transferred import Lab
+from societies.catalog import load
+from tests.experiments.tiny import solon, tiny_config
+
+TOWN = smallest()[0]  # facility8
+
+
+def made_up(folder: Path) -> Matrix:
+    """Own rules bring 1, those of RL people .8 to others, all else 1 too; two seeds, six communities."""
+    noise = torch.randn(2, 6, generator=torch.Generator().manual_seed(0)) / 100
+    for seed in range(2):
+        place = folder / "stages" / f"facility8-{seed}"
+        place.mkdir(parents=True)
+        for kind in KINDS:
+            own = {"welfare": 1 + noise[seed, None], "from nothing, 1": 0.9 + noise[seed, None]}
+            TENSORS.write(own, place / f"itself {kind}.safetensors")
+            kept = {
+                f"{other}, {how}": (0.8 if kind == "rl" != other else 1.0) + noise[1 - seed, None]
+                for other in KINDS
+                for how in ("as it is", "without inference", "adapted with 1")
+            }
+            TENSORS.write(kept, place / f"from {kind}.safetensors")
+    return matrix(folder, TOWN, 2)
+
+
+def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Path):
+    found = made_up(tmp_path).plain()
+    regret = found["regret"]
+    assert isinstance(regret, dict)
+    assert len(regret) == 9
+    lost = regret["rl to llm"]["as it is"]  # pyright: ignore
+    assert lost[0] == pytest.approx(0.2, abs=1e-3)  # pyright: ignore
+    assert 0 < lost[1] < 0.2 < lost[2]  # pyright: ignore
+    same = regret["rl to rl"]["as it is"]  # pyright: ignore
+    assert same[1] <= 0 <= same[2]  # pyright: ignore
+    assert "adapted with 1" not in regret["rl to rl"]  # pyright: ignore
+    assert "rules learned on RL people, kept by language-model people: as it is, they lose 0.2" in str(
+        found["findings"]
+    )
+    assert "rules learned on scripted people, kept by RL people: as it is, no difference is found" in str(found)
+
+
+def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
+    scripted, society = ScriptedPopulation(), load(TOWN.name)
+    here = Lab(society, TOWN.rosters(society), {"rl": scripted}, TOWN.swm, 2, (1,), 2, 5, 6)
+    sighted = here.learned("rl", "from")
+    blind = here.blind("rl", "from", sighted)
+    weights = sighted.model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in blind.model.state_dict().items())
+    assert any(
+        not torch.equal(value, sighted.learned.policy.state_dict()[name])
+        for name, value in blind.learned.policy.state_dict().items()
+    )
+
+
+def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ("transfer", tiny_config(tmp_path, monkeypatch), "compare.populations=[scripted, llm]", "compare.adapt=[1]")
+    foretold = solon(*words, "--seeds", "1", "--dry-run")
+    assert "scripted people" in foretold.stdout
+    done = solon(*words, "--seeds", "1", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found["regret"]) == {f"{a} to {b}" for a in ("scripted", "llm") for b in ("scripted", "llm")}
+    assert set(found["regret"]["llm to scripted"]) == {"as it is", "without inference", "adapted with 1"}
+    assert json.loads((tmp_path / "runs/tiny-transfer/transfer.json").read_text()) == found
+    assert "fewer than 5 seeds" in done.stderr
+    monkeypatch.setattr(transferred, "swm_ap", lambda *_, **__: pytest.fail("it was learned again"))
+    again = solon(*words, "--seeds", "1")
+    assert again.exit_code == 0, again.output
+    assert "adapted with 1" in again.stdout
+
+
+def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tiny_config(tmp_path, monkeypatch)
+    refused = solon("transfer", file, "compare.populations=[llm, wizards]")
+    assert refused.exit_code == 2
+    assert "wizards" in refused.stderr
+    refused = solon("transfer", file, "compare.adapt=[0]")
+    assert refused.exit_code == 2
+    assert "compare.adapt" in refused.stderr
