@@ -138,7 +138,7 @@ def society_of(config: Config) -> Society:
 
 def check(config: Config, society: Society) -> None:
     """Refuses what could only fail later, when it has cost something."""
-    _check_learnable(society)
+    learnable(society)
     check_people(config, society)
     check_baselines(config.baselines, society, learns_beside_a_principal(config))
     check_method(config.method.settings, config.baselines, society)
@@ -169,7 +169,8 @@ def check_people(config: Config, society: Society) -> None:
         )
 
 
-def _check_learnable(society: Society) -> None:
+def learnable(society: Society) -> None:
+    """UserError for a society that no world model can learn."""
     try:
         check_learnable(society)
     except ValueError as error:

@@ -51,6 +51,7 @@ class Part:
     people: Floats  # [B N] everyone's mean answer, over the rules
     products: Floats  # of what everyone did and their traits: see `experiments.trait_reading`
     traits: tuple[str, ...]  # that are read
+    unread: str = ""  # why traits cannot be read, where they cannot
 
 
 def part_of(lived: Lived) -> Part:
@@ -74,8 +75,10 @@ def part_of(lived: Lived) -> Part:
 def with_recovery(parts: Sequence[Part]) -> list[Part]:
     """The parts of one kind, one of each seed, with how well traits can be read by what the other seeds show."""
     traits = parts[0].traits
-    if not traits:
-        found: list[dict[str, Cell]] = [{"": "no trait counts in this society"} for _ in parts]
+    if parts[0].unread:
+        found: list[dict[str, Cell]] = [{"": parts[0].unread} for _ in parts]
+    elif not traits:
+        found = [{"": "no trait counts in this society"} for _ in parts]
     else:
         found = recovered([part.products for part in parts], traits)
     return [replace(part, cells={**part.cells, "recovery": own}) for part, own in zip(parts, found, strict=True)]

@@ -8,11 +8,13 @@ from agents.base import Population
 from experiments.cast import Cast, check_people, players
 from experiments.config import Config
 from experiments.config_sections import CompareConfig
+from experiments.errors import UserError
 from experiments.live import Counted, Live, Told, summed
-from experiments.mixed_people import of_kind
+from experiments.mixed_people import mixed_in, of_kind
 from experiments.rl_people import STAGE, checkpoint_of, rl_people
 from experiments.runs import Run
 from learning.draws import child_seed
+from personas.rosters import Village
 from societies.base import Society
 
 LABELS = {"llm": "LLM people", "rl": "RL people", "scripted": "scripted people"}
@@ -52,6 +54,14 @@ class Kinds:
         """That are asked for language-model people."""
         return tuple(model for cast in self.casts.values() for model in cast.models)
 
+    def of_a_village(self) -> tuple[str, ...]:
+        """What a reader must know where the same residents make up the rosters of all seeds."""
+        if not isinstance(self.any.rosters, Village):
+            return ()
+        return (
+            f"all seeds have the same {len(self.any.rosters.residents)} residents: nothing is said of other people",
+        )
+
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of how they were asked, so far."""
         return tuple(note for cast in self.casts.values() for note in cast.notes())
@@ -61,6 +71,12 @@ class Kinds:
 def opened_kinds(config: Config, run: Run, live: Live, society: Society) -> Generator[Kinds]:
     """All kinds of `config.compare`. Errors name what is wrong before anything is spent."""
     kinds = kinds_of(config.compare)
+    if mixed_in(config):
+        raise UserError(
+            "kinds of people are compared each by itself, and this config mixes them",
+            where="population.mix",
+            fix="leave it out",
+        )
     for kind in kinds:
         check_people(as_kind(config, kind), society)
     with ExitStack() as open_:

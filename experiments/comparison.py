@@ -6,7 +6,7 @@ as it is played: trained people in stages/, each kind under each of the rules in
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -25,6 +25,7 @@ from experiments.runs import Run
 from experiments.signatures import Lived
 from learning.draws import child_seed, draws
 from personas.people import People
+from personas.rosters import Village
 from societies.base import Society
 from societies.play import Played, play
 
@@ -59,6 +60,9 @@ def decisions(config: Config) -> dict[str, int]:
     return {label_of(kind): count for kind in kinds_of(told)}
 
 
+SAME = "all seeds have the same residents, so none is left out"
+
+
 class _Nobody:
     """Rosters where none are needed."""
 
@@ -76,7 +80,7 @@ def compare(config: Config, run: Run, live: Live) -> Comparison:
         parts = {kind: stage.parts(kind, here.people(kind)) for kind, stage in stages.items()}
         if "scripted" in stages:
             parts[AGAIN] = stages["scripted"].again()
-        models, notes = here.models, here.notes()
+        models, notes = here.models, (*here.of_a_village(), *here.notes())
     return Comparison(config, society, kinds, rules, parts, models, notes)
 
 
@@ -112,7 +116,8 @@ class _Stage:
         people = self.cast.rosters.people(draws(number, 0, rosters))
         keep_roster(self.run, f"seed-{seed}", people)
         played = dict(self._played(kind, seed, who, people))
-        return part_of(Lived(people, played, self.cast.society))
+        part = part_of(Lived(people, played, self.cast.society))
+        return replace(part, unread=SAME) if isinstance(self.cast.rosters, Village) else part
 
     def _played(self, kind: str, seed: int, who: Population, people: People) -> Iterator[tuple[str, Played]]:
         number = seed_of(self.config, seed)

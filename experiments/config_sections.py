@@ -122,6 +122,13 @@ class CompareConfig(Strict):
             raise ValueError(f"{twice[0]} is named twice; name each mechanism once")
         return mechanisms
 
+    @field_validator("adapt")
+    @classmethod
+    def _different(cls, adapt: list[int]) -> list[int]:
+        if twice := [n for n in dict.fromkeys(adapt) if adapt.count(n) > 1]:
+            raise ValueError(f"{twice[0]} is named twice; name each number of episodes once")
+        return adapt
+
     @field_validator("rl")
     @classmethod
     def _of_training(cls, rl: dict[str, Setting], info: ValidationInfo) -> dict[str, Setting]:

@@ -175,7 +175,9 @@ def _with_a_principal(
 def learns_beside_a_principal(config: "Config") -> bool:
     """Do the people of such a run learn while a principal learns their rules?"""
     told = config.population
-    return told.kind == "rl" and told.checkpoint is None and learner_of(told.settings) == TWO_LEVEL
+    settings = told.settings if told.kind == "rl" else told.rl
+    some = told.kind == "rl" or told.mix.get("rl", 0) > 0
+    return some and told.checkpoint is None and learner_of(settings) == TWO_LEVEL
 
 
 def taught_rules(run: "Run", society: Society) -> Principal | None:

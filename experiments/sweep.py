@@ -74,7 +74,8 @@ def cells(configs: Sequence[Path], words: Sequence[str], over: Sequence[str], se
     """Every run, checked: UserError where one of them would be refused. over: "KEY=A,B" """
     _refuse_names([*words, *over], over)
     _refuse_twice("CONFIG", [str(config.resolve()) for config in configs])
-    found, labels = list[Cell](), _labels(configs, words)
+    first = [_values(one)[0] for one in over]  # what a word means may hang on what is swept
+    found, labels = list[Cell](), _labels(configs, [*words, *first])
     for config, values in product(configs, product(*map(_values, over))):
         for seed in range(seeds):
             given = (*words, *values, f"seed={seed}")

@@ -1,30 +1,34 @@
 """`solon transfer`: rules learned on each kind of a config's people, kept by all; see `experiments.transferred`.
 
-Each seed has its own training communities and RL people; all are judged on the same held-out ones. What one set of
-rules brought is kept as a stage of the run as soon as it is known, and so are calls and trained people.
+Each seed has its own training communities and RL people; all are judged on the same held-out ones. What rules
+learned on one kind bring everyone is kept as a stage of the run when all of it is known; calls and people at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
 from agents.base import Population
 from agents.embedded.engine import STAND_IN
-from experiments.cast import check, society_of
+from experiments.cast import check_people, learnable, society_of
+from experiments.claims import Json
 from experiments.compared_kinds import Kinds, as_kind, kinds_of, opened_kinds, seed_of
 from experiments.config import SMOKE, Config
+from experiments.files import read_json
 from experiments.judging import Tensors
 from experiments.live import Live
 from experiments.pipeline import keep_roster
+from experiments.run_baselines import check_method
 from experiments.runs import Run
 from experiments.stages import TENSORS
 from experiments.statistics import Floats
-from experiments.transfer_table import Matrix, words
+from experiments.transfer_table import FEW, Matrix, words
 from experiments.transferred import Lab, itself, learned_on, measure
 from learning.draws import child_seed, draws
+from societies.base import Society
 from societies.people_ppo import TRAINING
 
-FEW = 5  # seeds, below which no resampling leaves their range
+KEPT = "transfer.json"  # in the run's folder
 
 
 def plan(config: Config) -> tuple[str, ...]:
@@ -43,9 +47,7 @@ def transfer(config: Config, run: Run, live: Live) -> tuple[Matrix, tuple[str, .
     spent.
     """
     torch.set_num_threads(config.threads)
-    society = society_of(config)
-    for kind in kinds_of(config.compare):
-        check(as_kind(config, kind), society)
+    society = checked(config)
     with opened_kinds(config, run, live, society) as here:
         judged = here.any.rosters.people(draws(_judged(config), 0, config.evaluation.communities))
         keep_roster(run, "held-out", judged)
@@ -53,8 +55,18 @@ def transfer(config: Config, run: Run, live: Live) -> tuple[Matrix, tuple[str, .
         for seed in range(config.compare.seeds):
             lab = _lab(config, here, {kind: people(seed) for kind, people in who.items()}, seed)
             measure(lab, lambda name, make, seed=seed: _kept(run, live, seed, name, make))
-        notes = _notes(config, here)
+        notes = (*_notes(config, here), *here.notes())
     return matrix(config, run), notes
+
+
+def checked(config: Config) -> Society:
+    """The society, which every kind can play and SWM-AP can learn. UserError."""
+    society = society_of(config)
+    check_method(config.method.settings, (), society)
+    learnable(society)
+    for kind in kinds_of(config.compare):
+        check_people(as_kind(config, kind), society)
+    return society
 
 
 def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
@@ -63,7 +75,18 @@ def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
     few = f"fewer than {FEW} seeds: the intervals speak of the held-out communities, hardly of other seeds"
     told = (f"language-model people {STAND_IN}",) * small + (smoke,) * config.name.endswith(SMOKE)
     told += (few,) * (config.compare.seeds < FEW)
-    return (*told, *here.notes())
+    return told + here.of_a_village()
+
+
+def told(config: Config, found: Matrix, notes: Sequence[str]) -> dict[str, Json]:
+    """For JSON."""
+    communities = config.evaluation.communities
+    return {**found.plain(), "seeds": config.compare.seeds, "held_out_communities": communities, "notes": list(notes)}
+
+
+def notes_of(run: Run) -> tuple[str, ...]:
+    """Those that were kept with a finished run."""
+    return tuple(read_json(run.folder / KEPT)["notes"])
 
 
 def _lab(config: Config, here: Kinds, people: Mapping[str, Population], seed: int) -> Lab:
@@ -98,7 +121,7 @@ def matrix(config: Config, run: Run) -> Matrix:
 
 def decisions(config: Config) -> dict[str, int]:
     """How many each kind makes at most: in learning, in adapting and in being judged. UserError as `transfer`."""
-    society, told, settings = society_of(config), config.compare, config.method.settings
+    society, told, settings = checked(config), config.compare, config.method.settings
     kinds, adapt = kinds_of(told), sum(told.adapt)
     judged = config.evaluation.communities * (1 + 2 * len(kinds) + len(kinds) * len(told.adapt))
     each = judged + 2 * settings.first_episodes + adapt

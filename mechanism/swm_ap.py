@@ -118,7 +118,9 @@ def swm_ap(
     while True:
         round_seed = child_seed(seed, f"round {len(checks)}")
         model = WorldModel(society, settings.model, child_seed(round_seed, "model"))
-        model.load_state_dict(known or model.state_dict())
+        if known is not None:
+            model.load_state_dict(known)
+            model.scaler.fixed = True
         dreams = Dreams(stage, model, child_seed(round_seed, "dreams"), seen[0].soft, settings.penalty)
         model.load_state_dict(
             keep(f"people-{len(checks)}", partial(learn_people, dreams, joined(seen), settings, round_seed, progress))

@@ -10,10 +10,13 @@ from societies.base import Episode, Society
 
 
 class Scaler(nn.Module):
-    """Standardises prospects and features by what the real episodes showed."""
+    """Standardises prospects and features by what the real episodes showed. `fixed`: those of a fit before, in whose
+    units the weights are that are gone on with.
+    """
 
     def __init__(self, prospects: int, own: int) -> None:
         super().__init__()
+        self.fixed = False
         self.prospect_mean: Tensor
         self.prospect_sd: Tensor
         self.feature_mean: Tensor
@@ -25,6 +28,8 @@ class Scaler(nn.Module):
 
     def read(self, prospects: Tensor, own: Tensor) -> None:
         """Take means and spreads from [..., D] and from everyone's own situation [..., O]."""
+        if self.fixed:
+            return
         self.prospect_mean, self.prospect_sd = _mean_sd(prospects)
         self.feature_mean, self.feature_sd = _mean_sd(own)
 

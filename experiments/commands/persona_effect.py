@@ -90,6 +90,11 @@ def _move(of: "Move") -> dict[str, float]:
     return {**asdict(of), "shift": of.shift, "error": of.error}
 
 
+def _answered(of: "Move") -> dict[str, float]:
+    """Whose errors nobody measured."""
+    return {"before": of.before, "after": of.after, "shift": of.shift}
+
+
 def _show(wanted: "Wanted", found: "Effect") -> None:
     from experiments.edit_effects import QUANTITIES
 
@@ -129,10 +134,15 @@ def _actual(asked: "Asked | None", name: str, form: str) -> tuple[str, ...]:
     return f"{move.before:{form}}", f"{move.after:{form}}", _signed(move.shift, form)
 
 
+def _sign(x: float) -> int:
+    """A shift of zero agrees with zero only."""
+    return (x > 0) - (x < 0)
+
+
 def _agreement(found: "Effect") -> str:
     """In how many rows the sign of the hours' shift is as predicted, and what that took."""
     asked = [(row.predicted["hours"].shift, row.asked) for row in found.rows if row.asked]
-    agree = sum((told > 0) == (each.moves["hours"].shift > 0) for told, each in asked)
+    agree = sum(_sign(told) == _sign(each.moves["hours"].shift) for told, each in asked)
     told = f"hours move the predicted way under {agree} of {len(asked)} sets of rules; asked: "
     told += f"{sum(each.asked for _, each in asked):,}"
     if found.fresh is not None:

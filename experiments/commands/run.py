@@ -42,12 +42,15 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
 
 def report(name: Annotated[str, typer.Argument(metavar="RUN", help="A run's name or folder.")]) -> None:
     """Write a finished run's report anew, from what the run folder holds."""
-    from experiments.commands import compare_populations
+    from experiments.commands import compare_populations, transfer
     from experiments.compared_report import KEPT
     from experiments.runs import open_finished
+    from experiments.transfer import KEPT as TRANSFER
 
     opened = open_finished(name)
-    if (opened.folder / KEPT).is_file():
+    if (opened.folder / TRANSFER).is_file():
+        transfer.finish(opened)
+    elif (opened.folder / KEPT).is_file():
         compare_populations.finish(opened)
     else:
         _finish(opened, as_json=False)

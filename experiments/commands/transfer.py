@@ -10,6 +10,7 @@ from experiments.tables import print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from experiments.runs import Run
     from experiments.statistics import Interval
     from experiments.transfer_table import Matrix
 
@@ -18,7 +19,7 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
     name: Annotated[str | None, typer.Option(help="The folder in runs/; left out: CONFIG-transfer.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Paired seeds; short for compare.seeds=N.")] = 3,
+    seeds: Annotated[int | None, typer.Option(help="Paired seeds; short for compare.seeds=N.")] = None,
     budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
     smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much it takes, and ask nothing.")] = False,
@@ -29,31 +30,49 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     The same command again continues where it was broken off.
     """
     from experiments.config import load_config
-    from experiments.files import write_json
-    from experiments.live import Live
     from experiments.runs import open_run
-    from experiments.transfer import decisions, plan
-    from experiments.transfer import transfer as measured
+    from experiments.transfer import decisions
 
-    over = [*(words or []), f"compare.seeds={seeds}"]
-    over += [] if budget_calls is None else [f"budget.calls={budget_calls}"]
+    short = {"compare.seeds": seeds, "budget.calls": budget_calls}
+    over = [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
     asked = load_config(config, [*over, f"name={name or f'{load_config(config, over).name}-transfer'}"], smoke)
     if dry_run:
-        print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions(asked).items()], numbers=(1,))
-        typer.echo("a language model is asked as often at most: the same words are asked once")
+        _foretell(decisions(asked), as_json)
         return
-    with open_run(asked) as run:
-        with Live(f"solon transfer {asked.name}", plan(asked), asked.budget.calls) as live:
-            for note in run.notes:
-                live.note(note)
-            found, notes = measured(asked, run, live)
-        file = run.folder / "transfer.json"
-        write_json(file, found.plain())
+    finish(open_run(asked), as_json)
+
+
+def _foretell(decisions: "dict[str, int]", as_json: bool) -> None:
     if as_json:
-        print_json(found.plain())
-    else:
-        _show(found)
-    for line in (*notes, f"kept in {file}"):
+        print_json({"decisions": decisions})
+        return
+    print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions.items()], numbers=(1,))
+    typer.echo("a language model is asked as often at most: the same words are asked once")
+
+
+def finish(run: "Run", as_json: bool = False) -> None:
+    """What is left of the measuring, and its table; of a finished run the table alone."""
+    from experiments.files import write_json
+    from experiments.live import Live
+    from experiments.runs import mark_finished
+    from experiments.transfer import KEPT, matrix, notes_of, plan, told, transfer
+
+    config = run.config
+    with run as opened:
+        if opened.replay:
+            found, notes = matrix(config, opened), notes_of(opened)
+        else:
+            with Live(f"solon transfer {config.name}", plan(config), config.budget.calls) as live:
+                for note in opened.notes:
+                    live.note(note)
+                found, notes = transfer(config, opened, live)
+            write_json(opened.folder / KEPT, told(config, found, notes))
+            mark_finished(opened)
+        if as_json:
+            print_json(told(config, found, notes))
+        else:
+            _show(found)
+    for line in (*notes, f"kept in {run.folder / KEPT}"):
         typer.echo(line, err=as_json)
 
 

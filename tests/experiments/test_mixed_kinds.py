@@ -103,3 +103,10 @@ def test_a_mixed_run_asks_the_model_about_its_own_people_only(tmp_path: Path, mo
     refused = solon("evaluate", "us_federal", "--run", "tiny", "--calls", "50")
     assert refused.exit_code == 2
     assert "several kinds" in refused.stderr
+
+
+def test_shares_are_swept_with_how_they_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ("sweep", tiny_config(tmp_path, monkeypatch), "population.rl.iterations=1", "population.rl.decisions=200")
+    done = solon(*words, "--over", "population.mix.rl=0.5,wizard")
+    assert done.exit_code == 2
+    assert "wizard" in done.stderr  # the first was let through

@@ -19,21 +19,21 @@ TOWN = smallest()[0]  # facility8
 
 
 def made_up(folder: Path) -> Matrix:
-    """Own rules bring 1, those of RL people .8 to others, all else 1 too; two seeds, six communities."""
-    noise = torch.randn(2, 6, generator=torch.Generator().manual_seed(0)) / 100
-    for seed in range(2):
+    """Own rules bring 1, those of RL people .8 to others, all else 1 too; five seeds, six communities."""
+    noise = torch.randn(5, 6, generator=torch.Generator().manual_seed(0)) / 100
+    for seed in range(5):
         place = folder / "stages" / f"facility8-{seed}"
         place.mkdir(parents=True)
         for kind in KINDS:
             own = {"welfare": 1 + noise[seed, None], "from nothing, 1": 0.9 + noise[seed, None]}
             TENSORS.write(own, place / f"itself {kind}.safetensors")
             kept = {
-                f"{other}, {how}": (0.8 if kind == "rl" != other else 1.0) + noise[1 - seed, None]
+                f"{other}, {how}": (0.8 if kind == "rl" != other else 1.0) + noise[4 - seed, None]
                 for other in KINDS
                 for how in ("as it is", "without inference", "adapted with 1")
             }
             TENSORS.write(kept, place / f"from {kind}.safetensors")
-    return matrix(folder, TOWN, 2)
+    return matrix(folder, TOWN, 5)
 
 
 def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Path):
@@ -75,12 +75,18 @@ def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pyt
     found = json.loads(done.stdout)
     assert set(found["regret"]) == {f"{a} to {b}" for a in ("scripted", "llm") for b in ("scripted", "llm")}
     assert set(found["regret"]["llm to scripted"]) == {"as it is", "without inference", "adapted with 1"}
+    assert found["findings"] == []  # of one seed
+    assert found["seeds"] == 1
+    assert "fewer than 5 seeds" in found["notes"][0]
     assert json.loads((tmp_path / "runs/tiny-transfer/transfer.json").read_text()) == found
     assert "fewer than 5 seeds" in done.stderr
     monkeypatch.setattr(transferred, "swm_ap", lambda *_, **__: pytest.fail("it was learned again"))
     again = solon(*words, "--seeds", "1")
     assert again.exit_code == 0, again.output
     assert "adapted with 1" in again.stdout
+    told = solon("report", "tiny-transfer")
+    assert told.exit_code == 0, told.output
+    assert told.stdout == again.stdout
 
 
 def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -88,6 +94,13 @@ def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path:
     refused = solon("transfer", file, "compare.populations=[llm, wizards]")
     assert refused.exit_code == 2
     assert "wizards" in refused.stderr
-    refused = solon("transfer", file, "compare.adapt=[0]")
-    assert refused.exit_code == 2
-    assert "compare.adapt" in refused.stderr
+    for words, said in (
+        (["compare.adapt=[0]"], "compare.adapt"),
+        (["compare.adapt=[1, 1]"], "1 is named twice"),
+        (["compare.seeds=0"], "compare.seeds"),
+        (["population.mix.rl=0.5"], "mixes them"),
+        (["society.name=team_formation", "--dry-run"], "society.name"),
+    ):
+        refused = solon("transfer", file, *words)
+        assert refused.exit_code == 2, refused.output
+        assert said in refused.stderr
