@@ -150,7 +150,7 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     if isinstance(settings, QSettings):
         return _with_a_table(society, rosters, settings, seed, told)
     if isinstance(settings, TwoLevelSettings):
-        policy = _with_a_principal(run, society, rosters, settings, seed, told)
+        policy = _with_a_principal(run, society, rosters, settings, seed, told, stage)
     else:
         shared = learner_of(config.population.settings) == "shared_ppo"
         policy = train(society, rosters, rules, settings, seed, told, shared)
@@ -164,11 +164,18 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
 
 
 def _with_a_principal(
-    run: "Run", society: Society, rosters: Rosters, settings: TwoLevelSettings, seed: int, progress: Progress
+    run: "Run",
+    society: Society,
+    rosters: Rosters,
+    settings: TwoLevelSettings,
+    seed: int,
+    progress: Progress,
+    stage: str,
 ) -> Policy:
     """The people; what the principal learned beside them is kept first, as the rules of a baseline."""
-    found = two_level(society, rosters, settings, seed, progress)
-    run.stages.get(RULES, TENSORS, found.principal.policy.state_dict)
+    found = two_level(society, rosters, told, seed, progress)
+    name = RULES if stage == STAGE else f"{RULES} of {stage}"  # of the people of one seed, where kinds are compared
+    run.stages.get(name, TENSORS, found.principal.policy.state_dict)
     return found.people
 
 

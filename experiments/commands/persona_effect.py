@@ -70,7 +70,7 @@ def _plain(wanted: "Wanted", found: "Effect") -> dict[str, Any]:
             {
                 "name": row.rules,
                 "predicted": {name: _move(move) for name, move in row.predicted.items()},
-                "actual": row.asked and {name: _move(move) for name, move in row.asked.moves.items()},
+                "actual": row.asked and {name: _answered(move) for name, move in row.asked.moves.items()},
                 "unusable": row.asked.unusable if row.asked else None,
             }
             for row in found.rows
