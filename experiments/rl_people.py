@@ -15,7 +15,7 @@ from agents.tabular import Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
 from experiments.stages import TENSORS
-from experiments.two_level import TwoLevelSettings, check_two_level, two_level
+from experiments.two_level import TwoLevel, TwoLevelSettings, check_two_level, two_level
 from learning.draws import Draws, child_seed
 from mechanism.explore import VariedRules
 from mechanism.policy import untrained
@@ -150,7 +150,7 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     if isinstance(settings, QSettings):
         return _with_a_table(society, rosters, settings, seed, told)
     if isinstance(settings, TwoLevelSettings):
-        policy = _with_a_principal(run, society, rosters, settings, seed, told, stage)
+        policy = _with_rules_kept(run, stage, two_level(society, rosters, settings, seed, told))
     else:
         shared = learner_of(config.population.settings) == "shared_ppo"
         policy = train(society, rosters, rules, settings, seed, told, shared)
@@ -163,17 +163,8 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     return policy
 
 
-def _with_a_principal(
-    run: "Run",
-    society: Society,
-    rosters: Rosters,
-    settings: TwoLevelSettings,
-    seed: int,
-    progress: Progress,
-    stage: str,
-) -> Policy:
+def _with_rules_kept(run: "Run", stage: str, found: TwoLevel) -> Policy:
     """The people; what the principal learned beside them is kept first, as the rules of a baseline."""
-    found = two_level(society, rosters, told, seed, progress)
     name = RULES if stage == STAGE else f"{RULES} of {stage}"  # of the people of one seed, where kinds are compared
     run.stages.get(name, TENSORS, found.principal.policy.state_dict)
     return found.people
