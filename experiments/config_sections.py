@@ -1,8 +1,8 @@
 """The sections of a run's config, each checked by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,7 @@ from experiments.rl_people import learner_settings
 from mechanism.swm_ap import SWMSettings, share_out
 from personas.yaml_tree import Place
 
+T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Count = Annotated[int, Field(ge=1)]
 MOST = 1_000_000  # of anything that is counted in the settings: more would not fit into memory
@@ -109,25 +110,16 @@ class CompareConfig(Strict):
         kinds = [name.partition(":")[0] if name.startswith("rl:") else name for name in populations]
         for kind in kinds:
             check_kind(kind)
-        if twice := [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]:
-            raise ValueError(f"{twice[0]} people are named twice; name each kind once")
+        _once(kinds)
         if len(kinds) < 2:
             raise ValueError("name two kinds of people at least, as in [llm, rl, scripted]")
         return populations
 
-    @field_validator("mechanisms")
+    @field_validator("mechanisms", "adapt")
     @classmethod
-    def _each_once(cls, mechanisms: list[str]) -> list[str]:
-        if twice := [name for name in dict.fromkeys(mechanisms) if mechanisms.count(name) > 1]:
-            raise ValueError(f"{twice[0]} is named twice; name each mechanism once")
-        return mechanisms
-
-    @field_validator("adapt")
-    @classmethod
-    def _different(cls, adapt: list[int]) -> list[int]:
-        if twice := [n for n in dict.fromkeys(adapt) if adapt.count(n) > 1]:
-            raise ValueError(f"{twice[0]} is named twice; name each number of episodes once")
-        return adapt
+    def _each_once(cls, named: list[T]) -> list[T]:
+        _once(named)
+        return named
 
     @field_validator("rl")
     @classmethod
@@ -136,3 +128,9 @@ class CompareConfig(Strict):
             raise ValueError("people read from a checkpoint are not trained; take rl out, or write rl for rl:FILE")
         learner_settings(rl)
         return rl
+
+
+def _once(named: Sequence[object]) -> None:
+    """ValueError where something is named more than once."""
+    if twice := [one for one in dict.fromkeys(named) if named.count(one) > 1]:
+        raise ValueError(f"{twice[0]} is named twice; name each once")

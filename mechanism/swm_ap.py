@@ -15,6 +15,7 @@ from torch import Tensor
 
 from learning.draws import child_seed, draws
 from learning.ppo import PPOSettings
+from mechanism.baselines.fixed import average_rules
 from mechanism.baselines.planning import planning
 from mechanism.beliefs import Beliefs
 from mechanism.distil import DistilSettings, distil
@@ -24,7 +25,7 @@ from mechanism.improve import ImproveSettings, Lived, Real, improve_by_backprop,
 from mechanism.planning import Counted
 from mechanism.policy import Learned, Policy, to_logits, to_mechanism, untrained
 from mechanism.search import SearchSettings, search
-from societies.base import Episode, Options, Society
+from societies.base import Episode, Options
 from societies.mechanisms import bounds
 from societies.play import Fixed
 from societies.stage import Stage, joined
@@ -119,8 +120,7 @@ def swm_ap(
         round_seed = child_seed(seed, f"round {len(checks)}")
         model = WorldModel(society, settings.model, child_seed(round_seed, "model"))
         if known is not None:
-            model.load_state_dict(known)
-            model.scaler.fixed = True
+            model.set_out_from(known)
         dreams = Dreams(stage, model, child_seed(round_seed, "dreams"), seen[0].soft, settings.penalty)
         model.load_state_dict(
             keep(f"people-{len(checks)}", partial(learn_people, dreams, joined(seen), settings, round_seed, progress))
@@ -276,20 +276,12 @@ def best_base(dreams: Dreams, start: Tensor, settings: SWMSettings, seed: int, p
     return search(score, best, settings.base_search, seed, after)
 
 
-def _average(society: Society, episode: Episode) -> Fixed:
-    """The average rules of the counted steps; of options, the one that was taken most often in each step."""
-    if isinstance(society.mechanism, Options):
-        often = episode.mechanism.mean(0)  # [T, M]
-        return Fixed(torch.nn.functional.one_hot(often.argmax(-1), often.shape[-1]).to(often.dtype))
-    return Fixed(episode.mechanism[:, episode.counted].mean((0, 1)))
-
-
 def _check(stage: Stage, dreams: Dreams, learned: Learned, settings: SWMSettings, used: int) -> tuple[Episode, Check]:
     """The policy and its own average rules on the same real rosters, and on the same dreamt ones."""
     first, worlds = 2 * 10**6, _checked_worlds(settings)
     with torch.no_grad():
         adapting = dreams.dream(learned, first, worlds).episode
-        average = _average(stage.society, adapting)
+        average = average_rules(stage.society, adapting)
         dreamt = [e.returns().mean() for e in (adapting, dreams.dream(average, first, worlds).episode)]
         pairs = ((stage, learned), (stage.again, average))
         real = [place.play(principal, used, settings.check_episodes) for place, principal in pairs]

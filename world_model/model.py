@@ -1,5 +1,6 @@
 """The neural social world model: scaler, community prior, response ensemble and online trait tracker in one module."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,6 +57,11 @@ class WorldModel(nn.Module):
     @property
     def members(self) -> int:
         return self.settings.members
+
+    def set_out_from(self, known: Mapping[str, Tensor]) -> None:
+        """Take the weights of a model of other people, and stay in its units: the next fit goes on from there."""
+        self.load_state_dict(known)
+        self.scaler.fixed = True
 
     def state(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., O] everyone's own situation, standardised."""

@@ -5,41 +5,51 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.commands.options import (
+    AsJson,
+    BudgetCalls,
+    ConfigFile,
+    DryRun,
+    Seeds,
+    Smoke,
+    Words,
+    foretell,
+    put_over,
+)
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from experiments.compared_report import Found
-    from experiments.config import Config
     from experiments.runs import Run
 
 PRINTED = ("answer", "elasticity", "trait", "welfare", "inequality", "recovery", "signature")
 
 
 def compare_populations(  # noqa: PLR0913  (each is an option of the command line)
-    config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
-    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
+    config: ConfigFile,
+    words: Words = None,
     name: Annotated[str | None, typer.Option(help="The folder in runs/; left out: CONFIG-people.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Paired seeds; short for compare.seeds=N.")] = None,
-    budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
-    smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much it takes, and ask nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    seeds: Seeds = None,
+    budget_calls: BudgetCalls = None,
+    smoke: Smoke = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """The same people as language models, RL agents and scripts, under the same rules, with the same draws.
 
     The same command again continues where it was broken off.
     """
+    from experiments.comparison import decisions
     from experiments.config import load_config
     from experiments.runs import open_run
 
-    short = {"compare.seeds": seeds, "budget.calls": budget_calls}
-    over = [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
+    over = put_over(words, seeds, budget_calls)
     whole = load_config(config, over)
     asked = load_config(config, [*over, f"name={name or f'{whole.name}-people'}"], smoke)
     if smoke and asked.compare == whole.compare:
         _refuse_a_whole(config)
     if dry_run:
-        _foretell(asked)
+        foretell(decisions(asked), as_json)
         return
     finish(open_run(asked), as_json)
 
@@ -49,13 +59,6 @@ def _refuse_a_whole(config: Path) -> None:
 
     fix = "write there, for example, compare: {seeds: 2, rosters: 1, random: 1, rl: {iterations: 2}}"
     raise UserError("its section `smoke:` does not say what a small comparison is", where=str(config), fix=fix)
-
-
-def _foretell(config: "Config") -> None:
-    from experiments.comparison import decisions
-
-    print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions(config).items()], numbers=(1,))
-    typer.echo("a language model is asked as often at most: the same words under the same rules are asked once")
 
 
 def finish(run: "Run", as_json: bool = False) -> None:

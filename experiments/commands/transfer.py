@@ -1,10 +1,20 @@
 """`solon transfer`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.commands.options import (
+    AsJson,
+    BudgetCalls,
+    ConfigFile,
+    DryRun,
+    Seeds,
+    Smoke,
+    Words,
+    foretell,
+    put_over,
+)
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -16,14 +26,14 @@ if TYPE_CHECKING:
 
 
 def transfer(  # noqa: PLR0913  (each is an option of the command line)
-    config: Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")],
-    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")] = None,
+    config: ConfigFile,
+    words: Words = None,
     name: Annotated[str | None, typer.Option(help="The folder in runs/; left out: CONFIG-transfer.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Paired seeds; short for compare.seeds=N.")] = None,
-    budget_calls: Annotated[int | None, typer.Option(help="Most calls to the model; short for budget.calls=N.")] = None,
-    smoke: Annotated[bool, typer.Option(help="Seconds instead of minutes; the figures mean nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much it takes, and ask nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    seeds: Seeds = None,
+    budget_calls: BudgetCalls = None,
+    smoke: Smoke = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rules learned on language models, RL agents and scripts, each kept by all of them: what is lost.
 
@@ -33,21 +43,12 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     from experiments.runs import open_run
     from experiments.transfer import decisions
 
-    short = {"compare.seeds": seeds, "budget.calls": budget_calls}
-    over = [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
+    over = put_over(words, seeds, budget_calls)
     asked = load_config(config, [*over, f"name={name or f'{load_config(config, over).name}-transfer'}"], smoke)
     if dry_run:
-        _foretell(decisions(asked), as_json)
+        foretell(decisions(asked), as_json)
         return
     finish(open_run(asked), as_json)
-
-
-def _foretell(decisions: "dict[str, int]", as_json: bool) -> None:
-    if as_json:
-        print_json({"decisions": decisions})
-        return
-    print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions.items()], numbers=(1,))
-    typer.echo("a language model is asked as often at most: the same words are asked once")
 
 
 def finish(run: "Run", as_json: bool = False) -> None:

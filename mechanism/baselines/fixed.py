@@ -2,7 +2,7 @@
 
 import torch
 
-from societies.base import Society
+from societies.base import Episode, Options, Society
 from societies.mechanisms import bounds
 from societies.play import Fixed
 
@@ -19,3 +19,11 @@ def flat(society: Society, level: float) -> Fixed:
     if not low <= level <= high:
         raise ValueError(f"{society.name}: a flat mechanism of {level:g} is outside {low:g} to {high:g}")
     return Fixed(torch.full_like(society.default_mechanism(), level))
+
+
+def average_rules(society: Society, episode: Episode) -> Fixed:
+    """The average rules of the counted steps; of options, the one that was taken most often in each step."""
+    if isinstance(society.mechanism, Options):
+        often = episode.mechanism.mean(0)  # [T, M]
+        return Fixed(torch.nn.functional.one_hot(often.argmax(-1), often.shape[-1]).to(often.dtype))
+    return Fixed(episode.mechanism[:, episode.counted].mean((0, 1)))

@@ -157,7 +157,7 @@ def test_people_of_another_size_of_the_society_are_refused(config: Path, tmp_pat
         (["compare.mechanisms=[us_fedral]"], "there are no rules 'us_fedral' in facility8"),
         (["compare.populations=[llm, rrl]"], "compare.populations: found 'rrl'"),
         (["compare.populations=[llm]"], "two kinds of people at least"),
-        (["compare.populations=[rl, 'rl:x']"], "rl people are named twice"),
+        (["compare.populations=[rl, 'rl:x']"], "rl is named twice"),
         (["compare.populations=['rl:nowhere.safetensors', scripted]", "compare.rl={}"], "there is no file nowhere"),
         (["compare.populations=['rl:x', scripted]"], "take rl out, or write rl for rl:FILE"),
         (["compare.mechanisms=[random, random]"], "random is named twice"),
