@@ -75,8 +75,17 @@ class Rulebook:
         rest = () if isinstance(self.society.mechanism, Options) else ("default",)
         return tuple(dict.fromkeys((*self.usual(), *rest, *self._of_income_tax())))
 
-    def named(self, name: str) -> Rule:
+    def check(self, name: str) -> None:
         """UserError: there are no such rules here."""
+        told = FLAT.fullmatch(name) if not isinstance(self.society.mechanism, Options) else None
+        if told and int(told[1]) > 100:
+            raise UserError(f"{name}: more than 100%", where="compare.mechanisms", fix="write flat_0 to flat_100")
+        if not told and name not in self.known():
+            raise self._unknown(name)
+
+    def named(self, name: str) -> Rule:
+        """UserError as `check`."""
+        self.check(name)
         makers: Mapping[str, Callable[[], Principal]] = {
             "default": lambda: Fixed(self.society.default_mechanism()),
             "k_median": lambda: KMedian(self.society),
@@ -89,10 +98,8 @@ class Rulebook:
             return Rule(name, LABELS[name], lambda _: rule)
         if name == "random" and isinstance(self.society.mechanism, Options):
             return Rule(name, "anew at random", lambda d: RandomRules(self.society, d))
-        if (told := FLAT.fullmatch(name)) and not isinstance(self.society.mechanism, Options):
+        if told := FLAT.fullmatch(name):
             return self._flat(name, int(told[1]))
-        if name not in self.known():
-            raise self._unknown(name)
         principal = makers[name]()
         return Rule(name, self._label(name), lambda _: principal)
 
@@ -129,8 +136,6 @@ class Rulebook:
         return LABELS.get(DEFAULTS.get(self.society.name, name) if name == "default" else name, name)
 
     def _flat(self, name: str, percent: int) -> Rule:
-        if percent > 100:
-            raise UserError(f"{name}: more than 100%", where="compare.mechanisms", fix="write flat_0 to flat_100")
         low, high = bounds(self.society)
         level = float(low.max()) + percent / 100 * (float(high.min()) - float(low.max()))
         principal = flat(self.society, level)
@@ -162,13 +167,21 @@ class Rulebook:
         return marginal_cost(self.society, self._seen)
 
 
-def rules_for(book: Rulebook, names: list[str], drawn: int) -> list[Rule]:
-    """The named rules (none named: the usual ones) and so many drawn ones. UserError: unknown, or fewer than two."""
-    found = [*(book.named(name) for name in names or book.usual()), *book.drawn(drawn)]
-    if len(found) < 2:
+def count_of(book: Rulebook, names: list[str], drawn: int) -> int:
+    """Of the named rules (none named: the usual ones) and so many drawn ones. UserError: unknown, or fewer than two."""
+    for name in names:
+        book.check(name)
+    count = len(names or book.usual()) + drawn
+    if count < 2:
         fix = "name more of them, or raise compare.random"
         raise UserError("one set of rules cannot be compared with another", where="compare.mechanisms", fix=fix)
-    return found
+    return count
+
+
+def rules_for(book: Rulebook, names: list[str], drawn: int) -> list[Rule]:
+    """Those that `count_of` counts. UserError as it."""
+    count_of(book, names, drawn)
+    return [*(book.named(name) for name in names or book.usual()), *book.drawn(drawn)]
 
 
 def _taxes(society: Society) -> bool:

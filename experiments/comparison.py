@@ -16,7 +16,7 @@ from agents.scripted import ScriptedPopulation
 from experiments.cast import Cast, society_of
 from experiments.compared_cells import Part, part_of
 from experiments.compared_kinds import cheapest_first, kinds_of, label_of, opened_kinds, seed_of
-from experiments.compared_rules import Rule, Rulebook, rules_for
+from experiments.compared_rules import Rule, Rulebook, count_of, rules_for
 from experiments.config import Config
 from experiments.live import Live
 from experiments.pipeline import keep_roster, once
@@ -55,7 +55,7 @@ def plan(config: Config) -> tuple[str, ...]:
 def decisions(config: Config) -> dict[str, int]:
     """How many each kind makes, by its label. UserError for what cannot be played."""
     society, told = society_of(config), config.compare
-    rules = len(told.mechanisms or Rulebook(society, _Nobody(), 0).usual()) + told.random
+    rules = count_of(Rulebook(society, _Nobody(), 0), told.mechanisms, told.random)
     count = told.seeds * told.rosters * rules * society.steps * society.agents
     return {label_of(kind): count for kind in kinds_of(told)}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from experiments.counterfactual import Standing
 from experiments.errors import UserError
-from experiments.run_baselines import BASELINES, Spent, check_baselines, possible, principal_of
+from experiments.run_baselines import BASELINES, TWO_LEVEL, Spent, check_baselines, possible, principal_of
 from mechanism.swm_ap import Outcome
 from personas.spelling import suggest
 from societies.base import Principal, PublicStep, Society
@@ -21,14 +21,19 @@ LEARNED = "swm_ap"
 LONGEST = 10_000  # bytes of a file of rates that are read
 
 
-def rules_named(name: str, society: Society, outcome: Outcome, seed: int, where: str = "MECHANISM") -> Principal:
-    """`name`: a baseline, LEARNED, or a file. UserError: there are no such rules, or they are not allowed."""
-    if name == LEARNED or name in BASELINES:
-        check_baselines([] if name == LEARNED else [name], society, False)
-        return principal_of(name, society, outcome, Spent(seed, 0, 0))[0]
+def rules_named(
+    name: str, society: Society, outcome: Outcome, seed: int, taught: Principal | None, where: str = "MECHANISM"
+) -> Principal:
+    """`name`: a baseline, LEARNED, or a file; taught: who learned rules while the people of the run learned.
+
+    UserError: there are no such rules, or they are not allowed.
+    """
+    known = (LEARNED, *possible(society), *((TWO_LEVEL,) if taught else ()))
+    if name in (LEARNED, *BASELINES) and (taught or name != TWO_LEVEL):
+        check_baselines([] if name == LEARNED else [name], society, taught is not None)
+        return principal_of(name, society, outcome, Spent(seed, 0, 0, taught))[0]
     if Path(name).is_file():
         return Fixed(_of_file(Path(name), society))
-    known = (LEARNED, *possible(society))
     fix = f"name a file of {len(society.default_mechanism())} rates, or one of: {', '.join(known)}"
     raise UserError(f"there are no rules {name!r}{suggest(name, known)}", where=where, fix=fix)
 

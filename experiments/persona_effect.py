@@ -20,6 +20,7 @@ from experiments.link_fit import fitted, kept
 from experiments.live import Live
 from experiments.named_rules import LEARNED, in_place, rules_named
 from experiments.persona_link import FORMS, Fitted, Played, played, reach
+from experiments.rl_people import taught_rules
 from experiments.runs import Run, find_run, open_run
 from experiments.states_of_runs import learned_by, market_of, state_of
 from experiments.what_if import asked_of, calls_of
@@ -142,7 +143,8 @@ def _scene(wanted: Wanted, config: Config, run: Run) -> _Scene:
     _check(wanted.edit, of)
     state = state_of(run, config, Cast(society, rosters, _nobody), wanted.after, wanted.years)
     at = _few(state.at, wanted.calls, len(wanted.rules))
-    principals = {name: rules_named(name, society, outcome, config.seed, "--rules") for name in wanted.rules}
+    taught = taught_rules(run, society)
+    principals = {name: rules_named(name, society, outcome, config.seed, taught, "--rules") for name in wanted.rules}
     rules = {name: in_place(principal, state.at)[: at.people.worlds] for name, principal in principals.items()}
     places = {name: Place(at, market, each) for name, each in rules.items()}
     link = _link(wanted, config, run, outcome, of)

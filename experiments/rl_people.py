@@ -157,7 +157,7 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     if not all(bool(value.isfinite().all()) for value in policy.state_dict().values()):
         raise UserError(
             "the training of the RL people diverged: its numbers are no longer finite",
-            where="population.settings.learning_rate",
+            where="learning_rate of the RL people",
             fix=f"lower it; it is {settings.learning_rate:g}",
         )
     return policy
@@ -191,7 +191,7 @@ def _with_a_table(society: Society, rosters: Rosters, settings: QSettings, seed:
     try:
         return train_table(society, rosters, lambda draws: VariedRules(society, draws), settings, seed, progress)
     except ValueError as error:
-        raise UserError(str(error), where="population.settings.learner", fix="write shared_ppo") from None
+        raise UserError(str(error), where="learner of the RL people", fix="write learner: shared_ppo") from None
 
 
 def checkpoint_of(given: str, society: Society, rosters: Rosters) -> Learned:

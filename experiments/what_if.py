@@ -16,6 +16,7 @@ from experiments.live import Live
 from experiments.named_rules import LEARNED, in_place, rules_named
 from experiments.prediction_powered import Ints, drawn
 from experiments.rivals_asked import Compared, rivals
+from experiments.rl_people import taught_rules
 from experiments.runs import Run, find_run, open_run
 from experiments.states_of_runs import Placed, arrived, learned_by, market_of, state_of
 from experiments.years_ahead import years_ahead
@@ -101,7 +102,8 @@ def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str
     outcome = learned_by(run, config, cast.society)
     state = _state(wanted, config, run, cast)
     at, model = state.at, outcome.model
-    rules = in_place(rules_named(wanted.mechanism, cast.society, outcome, config.seed), at)
+    taught = taught_rules(run, cast.society)
+    rules = in_place(rules_named(wanted.mechanism, cast.society, outcome, config.seed, taught), at)
     check(cast.society, at.step, rules, at.people.worlds)
     told = forecast(model, at, rules, draws(child_seed(config.seed, "what if"), 0, at.people.worlds))
     of = worth(market, at, rules)

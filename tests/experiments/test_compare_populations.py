@@ -123,6 +123,12 @@ def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_refuses_what_the_run_would(config: Path) -> None:
+    done = solon("compare-populations", config, "--dry-run", "compare.mechanisms=[k_medain, random]")
+    assert done.exit_code == 2
+    assert "no rules 'k_medain'" in done.output
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_trained_people_of_a_file_are_taken_over(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(config, "compare.populations=[rl, scripted]")

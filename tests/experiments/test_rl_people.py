@@ -15,7 +15,7 @@ from experiments.pipeline import execute, plan
 from experiments.quoted import claim_about
 from experiments.report import render
 from experiments.runs import open_run
-from tests.experiments.tiny import TINY
+from tests.experiments.tiny import TINY, solon
 
 KEPT = "stages/rl-people.safetensors"
 
@@ -161,6 +161,8 @@ def test_the_principal_beside_whom_people_learned_is_a_baseline(tmp_path: Path, 
     assert (tmp_path / "tiny" / "stages" / "two-level-rules.safetensors").is_file()
     monkeypatch.setattr(rl_people, "two_level", lambda *_: pytest.fail("they learned again"))
     assert json.loads(table(config, tmp_path)) == found
+    estimated = solon("evaluate", "two_level", "--run", tmp_path / "tiny", "--calls", 40)
+    assert estimated.exit_code == 0, estimated.output
 
 
 def test_that_baseline_needs_people_who_learned_so(tmp_path: Path):
