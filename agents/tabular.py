@@ -1,7 +1,7 @@
 """People who choose by a table of what every choice is worth in every situation, as Q-learning fills it.
 
-A situation is the step, what the society makes of a view (`societies.base.Tabular`), and in which sixteenth of its
-range each of one's own private traits lies. All people share one table, or each seat has its own, so that people who
+A situation is the step, what the society makes of a view (`societies.base.Tabular`), and in which part of its range
+each of one's own private traits lies. All people share one table, or each seat has its own, so that people who
 are alike can come to do different things. A table does not hold the rules in force: it is for rules that stay.
 `societies.tabular` fills it. Shapes: B worlds, N agents, K choices, S situations.
 """
@@ -21,8 +21,6 @@ from agents.rl import SHUT
 from learning.draws import Draws
 from personas.people import People
 
-PARTS = 16  # of the range of a trait, that a table tells apart
-
 
 @dataclass(frozen=True)
 class Form:
@@ -34,11 +32,12 @@ class Form:
     situations: int  # of the society alone
     choices: int  # K
     traits: tuple[str, ...]
+    parts: int  # of the range of each trait, all of the same width
 
     @property
     def rows(self) -> int:
         """S, the step and one's traits included."""
-        return self.steps * self.situations * PARTS ** len(self.traits)
+        return self.steps * self.situations * self.parts ** len(self.traits)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class Table:
             raise ValueError(f"people with a table need a society with few situations, such as {self.form.society}")
         row = round.situation() + self.form.situations * round.step
         for name in self.form.traits:
-            row = row * PARTS + (PARTS * round.people.trait(name)).long().clamp_max(PARTS - 1)
+            part = (self.form.parts * round.people.trait(name)).long().clamp_max(self.form.parts - 1)
+            row = row * self.form.parts + part
         seats, choices = round.choices.shape[1:]
         if self.form.seats not in (1, seats) or choices != self.form.choices or int(row.max()) >= self.form.rows:
             raise ValueError(

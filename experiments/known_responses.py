@@ -12,7 +12,7 @@ from torch import Tensor
 from agents.base import Decisions, Population, Round
 from agents.rl import RLPopulation
 from agents.scripted import ScriptedPopulation
-from agents.tabular import TabularPopulation
+from agents.tabular import Table, TabularPopulation
 from experiments.errors import ROOT
 from learning.draws import Draws, child_seed, draws
 from learning.mirror_descent import quantal_equilibrium
@@ -30,12 +30,14 @@ from societies.mechanisms import bounds
 from societies.people_ppo import BestResponseSettings, Deviating, School, Trainer, deviators
 from societies.play import Fixed, play
 from societies.roads import CongestionGame
+from societies.rounds import round_of
 from societies.stage import Rosters
 from societies.tabular import QSettings, train_table
 from world_model.fit import quiet
 
 GAMES = ("prisoners_dilemma", "stag_hunt", "chicken", "battle_of_the_sexes", "coordination")
 WORKERS = 4
+POOREST, AT_MOST = ", the poorest tenth", ", at most"  # told beside
 ROCK = torch.tensor([[0.0, -3.0, 3.0], [3.0, 0.0, -1.0], [-3.0, 1.0, 0.0]])  # perturbed rock, paper, scissors
 PUBLISHED = {  # temperature -> the equilibrium of ROCK scaled to [0, 1] (Sokota et al. 2023)
     0.5: (0.2981, 0.4138, 0.2880),
@@ -141,7 +143,7 @@ def _most(values: Tensor) -> Tensor:
 
 
 def economist(settings: BestResponseSettings, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
-    """The workers of LLM Economist, whose best hours follow from a formula: in dollars, and in shares of own income."""
+    """The workers of LLM Economist, whose best hours follow from a formula: all of them, and the poorest tenth."""
     town = LLMEconomist()
     rosters = _rosters(town, "us_incomes")
     policy = train(town, rosters, lambda d: Stays(town, d), settings, seed, quiet)
@@ -150,9 +152,10 @@ def economist(settings: BestResponseSettings, seed: int, worlds: int) -> Iterato
     features, rules = e.features[:, :-1].flatten(0, 1), e.mechanism.flatten(0, 1)  # [B T, ...]
     gross, owed, _ = town.market.money(features, rules)
     worth = gross - owed - effort(town.market.hours)  # [B T, N, K] dollars, but for a lump sum that hangs on all
-    chances, income = e.choice.flatten(0, 1), town.market.income(features)[..., None]
-    yield "llm_economist_v1, in dollars", _gained(worth, chances)
-    yield "llm_economist_v1, in own incomes", _gained(worth / income, chances)
+    chances, income = e.choice.flatten(0, 1), town.market.income(features)
+    yield "llm_economist_v1", _gained(worth, chances)
+    poor = income <= income.flatten().quantile(0.1)
+    yield f"llm_economist_v1{POOREST}", _gained(worth[poor], chances[poor])
 
 
 def games(learn: Learner, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
@@ -161,9 +164,12 @@ def games(learn: Learner, seed: int, worlds: int) -> Iterator[tuple[str, Gained]
         game = matrix_game(payoffs=name)
         rosters, rules, d = _rosters(game, "players"), Fixed(game.default_mechanism()), _held_out(seed, worlds)
         people = rosters.people(d)
-        e = play(game, learn(game, rosters, rules, seed), people, rules, d).episode
+        learned = learn(game, rosters, rules, seed)
+        e = play(game, learned, people, rules, d).episode
         worth = torch.stack([_against_the_mean(game, e, people, t) for t in range(game.steps)], 1)
         yield name, _gained(worth, e.choice)
+        if isinstance(learned, TabularPopulation):
+            yield f"{name}{AT_MOST}", _gained(worth, _best_by_row(game, learned.table, e, people, worth, d))
 
 
 def by_ppo(settings: BestResponseSettings, shared: bool) -> Learner:
@@ -178,6 +184,14 @@ def by_table(settings: QSettings) -> Learner:
     return lambda society, rosters, rules, seed: TabularPopulation(
         train_table(society, rosters, lambda d: rules, settings, seed, quiet)
     )
+
+
+def _best_by_row(game: MatrixGame, table: Table, e: Episode, people: People, worth: Tensor, d: Draws) -> Tensor:
+    """[B, T, N, K] what is best on the mean among those whom a table cannot tell apart: no table does better."""
+    rounds = (round_of(game, State(t, e.features[:, t], people), e.mechanism[:, t], (), d) for t in range(game.steps))
+    row = torch.stack([table.row(each) for each in rounds], 1)  # [B, T, N]
+    total = torch.zeros(int(row.max()) + 1, game.size).index_add(0, row.flatten(), worth.flatten(0, 2))
+    return torch.nn.functional.one_hot(total.argmax(-1), game.size)[row]
 
 
 def _against_the_mean(game: MatrixGame, e: Episode, people: People, step: int) -> Tensor:

@@ -28,6 +28,7 @@ class QSettings:
     discount: float = 0.0  # of payoffs, per step: 0 = people who do not look ahead
     learning_rate: float = 0.3  # at first, then falling evenly to none
     own_table: bool = False  # has each seat its own? Then people who are alike can come to do different things
+    parts: int = 16  # of the range of a trait, that are told apart
     explore: float = 0.5  # share of choices that are made at random, at first, then falling evenly to none
 
 
@@ -58,7 +59,7 @@ def train_table(
     if not isinstance(society, Tabular):
         raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
     sizes = society.agents if settings.own_table else 1, society.steps, society.situations, len(society.choice_names)
-    form = Form(society.name, *sizes, society.traits_used)
+    form = Form(society.name, *sizes, society.traits_used, settings.parts)
     table = Table(form, torch.zeros(form.seats, form.rows, form.choices))
     for i in range(settings.iterations):
         left = 1 - i / settings.iterations
@@ -86,7 +87,7 @@ def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Te
 
 def check_table(settings: QSettings) -> None:
     """ValueError naming a setting that is out of its range."""
-    for name in ("iterations", "worlds"):
+    for name in ("iterations", "worlds", "parts"):
         if getattr(settings, name) < 1:
             raise ValueError(f"people with a table: {name} is {getattr(settings, name)}; it must be at least 1")
     for name in ("discount", "learning_rate", "explore"):

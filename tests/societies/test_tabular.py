@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.tabular import PARTS, Form, Table, TabularPopulation, load_table, save_table
+from agents.tabular import Form, Table, TabularPopulation, load_table, save_table
 from learning.draws import Draws, draws
 from societies import catalog
 from societies.base import Society
@@ -44,9 +44,11 @@ def test_the_table_is_the_mean_payoff_of_what_was_tried() -> None:
     """One choice is rewarded, nobody looks ahead, and nothing depends on anybody: the table is the payoffs."""
     game = society(payoffs=[[[0, 0], [0, 0]], [[1, 1], [1, 1]]])  # group 1 alone decides what all get
     table = taught(game, QSettings(iterations=300, learning_rate=0.5, explore=1.0))
-    gain = (table.worth[0, :, 1] - table.worth[0, :, 0]).view(game.steps, 2, -1, PARTS)  # group, usual, altruism
+    gain = (table.worth[0, :, 1] - table.worth[0, :, 0]).view(
+        game.steps, 2, -1, table.form.parts
+    )  # group, usual, altruism
     seen = (table.worth[0] != 0).all(-1).view(gain.shape)
-    altruism = ((torch.arange(PARTS) + 0.5) / PARTS).expand_as(gain)
+    altruism = ((torch.arange(16) + 0.5) / 16).expand_as(gain)
     first, second = seen[:, 0], seen[:, 1]
     torch.testing.assert_close(gain[:, 0][first], 1 + altruism[:, 0][first], atol=0.06, rtol=0)
     assert float(gain[:, 1][second].abs().mean()) < 0.2
@@ -95,12 +97,14 @@ def test_a_large_society_needs_a_network() -> None:
 
 def test_a_table_of_another_society_is_refused() -> None:
     roads = catalog.load("congestion_game")
-    table = Table(Form("matrix_game", 1, 8, 4, 2, ()), torch.zeros(1, 32, 2))
+    table = Table(Form("matrix_game", 1, 8, 4, 2, (), 16), torch.zeros(1, 32, 2))
     with pytest.raises(ValueError, match=r"learned in matrix_game, .* with 2 choices; this is another"):
         play(roads, TabularPopulation(table), town(roads, 0, 1), Fixed(torch.zeros(3)), draws(0, 0, 1))
 
 
-@pytest.mark.parametrize(("name", "value"), [("iterations", 0), ("worlds", 0), ("explore", 1.5), ("discount", -1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("iterations", 0), ("worlds", 0), ("parts", 0), ("explore", 1.5), ("discount", -1.0)]
+)
 def test_settings_that_make_no_sense_are_named(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value:g}; it must be"):
         taught(society(), replace(QSettings(), **{name: value}))
