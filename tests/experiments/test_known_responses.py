@@ -10,6 +10,7 @@ from societies.library.congestion_game import society as congestion_game
 from societies.library.income_tax import LEVELS, IncomeTax
 from societies.people_ppo import deviators
 from societies.play import play
+from societies.tabular import QSettings
 from tests.towns import town
 
 
@@ -59,3 +60,15 @@ def test_a_town_that_stays_is_the_same_held_out() -> None:
     seen, later = (town.people(draws(seed, start, 2)).traits for seed, start in ((1, 0), (2, 7)))
     assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen, later)
+
+
+def test_a_table_gains_at_most_what_it_can_tell_apart() -> None:
+    few = QSettings(30, 8, parts=2)
+    found = dict(known.games(known.by_table(few), 5, 40))
+    assert len(found) == 2 * len(known.GAMES)
+    for name in known.GAMES:
+        learned, most = found[name], found[f"{name}{known.AT_MOST}"]
+        assert (learned.random, learned.best) == (most.random, most.best)
+        assert learned.learned <= most.learned + 1e-6
+        assert most.share <= 1 + 1e-6
+    assert found[f"prisoners_dilemma{known.AT_MOST}"].share < 0.95  # two kinds of altruism are too few
