@@ -1,7 +1,9 @@
 """Claim: RL people come to their best responses, where these are known.
 
 What is won by choosing well is counted from uniformly random choices (0) to the exact best response (1), all with the
-same other people in the same worlds:
+same other people in the same worlds. Where mistakes are dear that says little: whoever always works 40 hours has all
+but a thousandth of it too. So the share is told beside that is counted from the one choice that is best if all take it,
+whoever they are and whatever the rules (0), to the best response (1).
 
 - income_tax: one worker among three others who always work 40 hours, under rates that stay: dynamic programming over
   the hours of the last year, by the society's own `step`;
@@ -20,8 +22,9 @@ first.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
+from math import isnan
 from pathlib import Path
 from statistics import mean
 
@@ -71,18 +74,18 @@ def claim(smoke: bool) -> Outcome:
     """Every case by every way to learn that is meant for it."""
     torch.set_num_threads(1)
     scale, folder = SMOKE if smoke else Scale(), workplace(NAME, smoke, TRACKED)
-    same_settings(folder, asdict(scale))
+    same_settings(folder, {"seed": SEED, **asdict(scale)})
     seeds = tuple(SEED + i for i in range(scale.seeds))
     units = [Unit(f"{case}-{seed}", partial(_unit, case, scale, seed)) for seed in seeds for case in CASES]
     do_all([*units, Unit(PENNIES, partial(_pennies, scale))], folder, 1 if smoke else cpus(), time.time())
-    shares = {name: found for case in CASES for name, found in _shares(folder, case, seeds).items()}
-    return _outcome(scale, shares, done(folder, PENNIES, PART), seeds, smoke)
+    gained = {name: found for case in CASES for name, found in _gained(folder, case, seeds).items()}
+    return _outcome(scale, gained, done(folder, PENNIES, PART), seeds, smoke)
 
 
 def _unit(case: str, scale: Scale, seed: int, bench: Bench) -> None:
     def make() -> dict[str, Tensor]:
         found = CASES[case](scale, seed)
-        return {name: torch.tensor([g.random, g.learned, g.best], dtype=torch.float64) for name, g in found}
+        return {name: torch.tensor(astuple(g), dtype=torch.float64) for name, g in found}
 
     bench.part(PART, make)
 
@@ -95,19 +98,22 @@ def _pennies(scale: Scale, bench: Bench) -> None:
     bench.part(PART, make)
 
 
-def _shares(folder: Path, case: str, seeds: Sequence[int]) -> dict[str, list[float]]:
-    """Of what there is to gain, by name and seed."""
+def _gained(folder: Path, case: str, seeds: Sequence[int]) -> dict[str, list[Gained]]:
+    """By name and seed."""
     parts = [done(folder, f"{case}-{seed}", PART) for seed in seeds]
-    return {name: [Gained(*part[name].tolist()).share for part in parts] for name in parts[0]}
+    return {name: [Gained(*part[name].tolist()) for part in parts] for name in parts[0]}
 
 
 def _outcome(
-    scale: Scale, shares: Mapping[str, list[float]], left: Mapping[str, Tensor], seeds: tuple[int, ...], smoke: bool
+    scale: Scale, gained: Mapping[str, list[Gained]], left: Mapping[str, Tensor], seeds: tuple[int, ...], smoke: bool
 ) -> Outcome:
+    shares = {name: [each.share for each in found] for name, found in gained.items()}
     means, off = {name: mean(found) for name, found in shares.items()}, mirror_descent()
     worst = min((name for name in means if not _beside(name)), key=lambda name: means[name])
     figures: dict[str, Json] = {
         "share_of_gain": {name: list(found) for name, found in shares.items()},
+        "share_beyond_one_choice_for_all": {name: _beyond(found) for name, found in gained.items()},
+        "mean_payoff": {name: [asdict(each) for each in found] for name, found in gained.items()},
         "mean_share": dict(means),
         "worst": worst,
         "mirror_descent_off": off,
@@ -125,6 +131,11 @@ def _outcome(
         seeds=seeds,
         smoke=smoke,
     )
+
+
+def _beyond(found: Sequence[Gained]) -> list[Json]:
+    """By seed; None where one choice is best for all."""
+    return [None if isnan(each.beyond) else each.beyond for each in found]
 
 
 def _beside(name: str) -> bool:

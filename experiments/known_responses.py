@@ -3,8 +3,9 @@
 Shapes: B worlds, T steps, N agents, K choices, M mechanism parameters.
 """
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ from world_model.fit import quiet
 
 GAMES = ("prisoners_dilemma", "stag_hunt", "chicken", "battle_of_the_sexes", "coordination")
 WORKERS = 4
+CLOSE = 1e-6  # share of the gain that counts as none
 POOREST, AT_MOST = ", the poorest tenth", ", at most"  # told beside
 ROCK = torch.tensor([[0.0, -3.0, 3.0], [3.0, 0.0, -1.0], [-3.0, 1.0, 0.0]])  # perturbed rock, paper, scissors
 PUBLISHED = {  # temperature -> the equilibrium of ROCK scaled to [0, 1] (Sokota et al. 2023)
@@ -52,9 +54,10 @@ Learner = Callable[[Society, Rosters, Principal, int], Population]
 
 @dataclass(frozen=True)
 class Gained:
-    """Mean payoff of a decision: by chance, as learned, and at best."""
+    """Mean payoff of a decision: by chance, by the one choice that is best for all alike, as learned, and at best."""
 
     random: float
+    alike: float
     learned: float
     best: float
 
@@ -62,6 +65,14 @@ class Gained:
     def share(self) -> float:
         """Of what there is to gain."""
         return (self.learned - self.random) / (self.best - self.random)
+
+    @property
+    def beyond(self) -> float:
+        """Of what there is to gain by minding who one is, what the rules are and what others do; negative = worse than
+        if all did the same, NaN = it is best that all do the same.
+        """
+        to_gain = self.best - self.alike
+        return (self.learned - self.alike) / to_gain if to_gain > CLOSE * (self.best - self.random) else math.nan
 
 
 @dataclass(frozen=True)
@@ -80,33 +91,51 @@ class Stays:
         return memory, memory
 
 
-class FullTime:
-    """Workers who always work 40 hours."""
+@dataclass(frozen=True)
+class Always:
+    """Workers who always work as long; `mine`, [B, N] bool, do otherwise than the others' 40 hours."""
+
+    mine: Tensor
+    level: int
 
     def start(self, people: People) -> None:
         return None
 
     def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        return None, Decisions(torch.full(round.choices.shape[:2], LEVELS.index(FULL_TIME)), None)
+        hours = torch.where(self.mine, self.level, LEVELS.index(FULL_TIME))
+        return None, Decisions(hours.expand(round.choices.shape[:2]), None)
+
+
+FULL_TIME_ALL = Always(torch.tensor(False), 0)
 
 
 def dynamic_programming(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
-    """One worker in a small town where all others work 40 hours."""
+    """One worker in a small town where all others work 40 hours. Who learns to look ahead (discount) comes less near to
+    the best of all plans than who does not: what comes later is noise to it, more than it is worth.
+    """
     town = IncomeTax()
     town.agents = WORKERS
-    rosters, others = _rosters(town, "communities"), FullTime()
+    rosters, others = _rosters(town, "communities"), FULL_TIME_ALL
 
     def rules(d: Draws) -> Principal:
         return Stays(town, d)
 
-    policy = Trainer(School(town, rosters, replace(settings, discount=1.0), seed, others), rules).taught(rules, quiet)
+    policy = Trainer(School(town, rosters, settings, seed, others), rules).taught(rules, quiet)
     d = _held_out(seed, worlds)
     people = rosters.people(d)
     mine = deviators(d, people)
     played = play(town, Deviating(policy, others), people, rules(d), d)
     learned = played.sealed.payoff.transpose(1, 2)[mine].mean()
     random, best = (_by_hours(town, people, played.episode.mechanism, mine, over) for over in (_mean, _most))
-    return Gained(random, float(learned), best)
+    return Gained(random, _constant_hours(town, people, rules(d), mine, d), float(learned), best)
+
+
+def _constant_hours(town: IncomeTax, people: People, rules: Principal, mine: Tensor, d: Draws) -> float:
+    """Mean payoff of a year of one worker of each world, who works the hours that are best if all of these work the
+    same in all years.
+    """
+    paid = (play(town, Always(mine, k), people, rules, d).sealed.payoff for k in range(len(LEVELS)))
+    return max(float(each.transpose(1, 2)[mine].mean()) for each in paid)
 
 
 def _by_hours(town: IncomeTax, people: People, rules: Tensor, mine: Tensor, over: Callable[[Tensor], Tensor]) -> float:
@@ -149,13 +178,17 @@ def economist(settings: BestResponseSettings, seed: int, worlds: int) -> Iterato
     policy = train(town, rosters, lambda d: Stays(town, d), settings, seed, quiet)
     d = _held_out(seed, max(1, worlds // 10))
     e = play(town, RLPopulation(policy), rosters.people(d), Stays(town, d), d).episode
-    features, rules = e.features[:, :-1].flatten(0, 1), e.mechanism.flatten(0, 1)  # [B T, ...]
-    gross, owed, _ = town.market.money(features, rules)
-    worth = gross - owed - effort(town.market.hours)  # [B T, N, K] dollars, but for a lump sum that hangs on all
-    chances, income = e.choice.flatten(0, 1), town.market.income(features)
+    worth, chances = _own_worth(town, e), e.choice  # [B, T, N, K]
+    income = town.market.income(e.features[:, :-1])
     yield "llm_economist_v1", _gained(worth, chances)
     poor = income <= income.flatten().quantile(0.1)
     yield f"llm_economist_v1{POOREST}", _gained(worth[poor], chances[poor])
+
+
+def _own_worth(town: LLMEconomist, e: Episode) -> Tensor:
+    """[B, T, N, K] dollars, but for the lump sum, which hangs on all."""
+    gross, owed, _ = town.market.money(e.features[:, :-1].flatten(0, 1), e.mechanism.flatten(0, 1))
+    return (gross - owed - effort(town.market.hours)).unflatten(0, e.mechanism.shape[:2])
 
 
 def games(learn: Learner, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
@@ -261,7 +294,9 @@ def mirror_descent() -> float:
 
 def _gained(worth: Tensor, chances: Tensor) -> Gained:
     """From what each choice is worth and how likely it is, [..., K] each."""
-    return Gained(float(worth.mean()), float((worth * chances).sum(-1).mean()), float(worth.amax(-1).mean()))
+    alike = worth.flatten(0, -2).mean(0).max()
+    learned, best = (worth * chances).sum(-1).mean(), worth.amax(-1).mean()
+    return Gained(float(worth.mean()), float(alike), float(learned), float(best))
 
 
 def _rosters(society: Society, home: str) -> Sampler | Village:

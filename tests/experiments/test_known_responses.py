@@ -1,15 +1,19 @@
 """Best responses that are known: no plan that is tried is better, and shares count from chance to the best."""
 
+import math
+
 import torch
 
 from agents.base import Decisions, Round
+from agents.scripted import ScriptedPopulation
 from experiments import known_responses as known
 from learning.draws import Draws, draws
 from personas.people import People
 from societies.library.congestion_game import society as congestion_game
 from societies.library.income_tax import LEVELS, IncomeTax
+from societies.library.llm_economist_v1 import LLMEconomist
 from societies.people_ppo import deviators
-from societies.play import play
+from societies.play import Fixed, play
 from societies.tabular import QSettings
 from tests.towns import town
 
@@ -37,6 +41,8 @@ def test_no_plan_of_hours_beats_dynamic_programming() -> None:
     plans += list(torch.randint(4, 12, (6, 12), generator=torch.Generator().manual_seed(0)))
     played = [play(society, _Plan(plan), people, rules, d) for plan in plans]
     paid = [p.sealed.payoff.transpose(1, 2)[mine].mean(1) for p in played]  # [B] each
+    alike = known._constant_hours(society, people, rules, mine, d)  # pyright: ignore[reportPrivateUsage]
+    assert alike == max(float(p.mean()) for p in paid[:14])  # of constant hours from 10 to 75
     best, random = (
         known._by_hours(society, people, played[0].episode.mechanism, mine, over)  # pyright: ignore[reportPrivateUsage]
         for over in (known._most, known._mean)  # pyright: ignore[reportPrivateUsage]
@@ -48,7 +54,9 @@ def test_no_plan_of_hours_beats_dynamic_programming() -> None:
 
 
 def test_a_share_counts_from_chance_to_the_best() -> None:
-    assert known.Gained(1.0, 2.5, 3.0).share == 0.75
+    gained = known.Gained(1.0, 2.0, 2.5, 3.0)
+    assert (gained.share, gained.beyond) == (0.75, 0.5)
+    assert math.isnan(known.Gained(1.0, 3.0, 2.5, 3.0).beyond)
 
 
 def test_mirror_descent_finds_what_was_published() -> None:
@@ -68,7 +76,44 @@ def test_a_table_gains_at_most_what_it_can_tell_apart() -> None:
     assert len(found) == 2 * len(known.GAMES)
     for name in known.GAMES:
         learned, most = found[name], found[f"{name}{known.AT_MOST}"]
-        assert (learned.random, learned.best) == (most.random, most.best)
+        assert (learned.random, learned.alike, learned.best) == (most.random, most.alike, most.best)
         assert learned.learned <= most.learned + 1e-6
         assert most.share <= 1 + 1e-6
     assert found[f"prisoners_dilemma{known.AT_MOST}"].share < 0.95  # two kinds of altruism are too few
+
+
+class _Goes:
+    """One driver of each world takes a road, the others do as scripted."""
+
+    def __init__(self, road: int) -> None:
+        self.road, self.others = road, ScriptedPopulation()
+
+    def start(self, people: People) -> None:
+        return None
+
+    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
+        _, theirs = self.others.decide(None, round, draws)
+        return None, Decisions(torch.where(deviators(draws, round.people), self.road, theirs.action), None)
+
+
+def test_what_a_road_is_worth_is_what_is_paid_there_on_the_mean() -> None:
+    game, d = congestion_game(), draws(2, 0, 3000)
+    people = town(game, 0, 3000)
+    mine, tolls = deviators(d, people), Fixed(torch.full((len(game.default_mechanism()),), 1.0))
+    paid, worth = list[float](), list[float]()
+    for road in range(len(game.choice_names)):
+        played = play(game, _Goes(road), people, tolls, d)
+        paid.append(float(played.sealed.payoff[:, 0][mine].mean()))
+        worth.append(float(known._on_each_road(game, played.episode, people, mine, 0)[:, road].mean()))  # pyright: ignore[reportPrivateUsage]
+    off = torch.tensor(paid) - torch.tensor(worth)
+    assert float((off - off.mean()).abs().max()) < 0.05  # what is the same on every road does not matter
+
+
+def test_what_hours_are_worth_is_what_is_paid_but_for_the_lump_sum() -> None:
+    economy, d = LLMEconomist(), draws(4, 0, 3)
+    people = town(economy, 0, 3)
+    played = play(economy, ScriptedPopulation(), people, known.Stays(economy, d), d)
+    worth = known._own_worth(economy, played.episode)  # pyright: ignore[reportPrivateUsage]
+    taken = worth.gather(-1, played.episode.action[..., None])[..., 0]  # [B, T, N]
+    lump = played.sealed.payoff - taken
+    assert float(lump.std(-1).max()) < 1e-3 * float(taken.std())
