@@ -18,7 +18,7 @@ from experiments.statistics import Floats, Interval, mean_interval
 COMPARED = ("answer", "elasticity", "trait", "welfare", "part", "inequality", "recovery", "signature")
 """The tables in which kinds are compared cell by cell; the others hold curves."""
 LEVEL = 0.05
-NOTHING = 1e-6  # a spread that is but rounding
+NOTHING = 1e-6  # a difference that is but rounding
 FEW = 5  # seeds; of fewer nothing is said
 Key = tuple[str, str]
 """(table, row)"""
@@ -159,12 +159,12 @@ class Verdict:
 
 
 def all_together(ours: Sequence[Part], theirs: Sequence[Part]) -> Verdict:
-    """Do two kinds differ in any cell at all? ValueError where there is nothing to compare.
+    """Do two kinds differ in any cell at all? ValueError where no cell differs in any seed.
 
     How well traits are read is left out: a seed's figure hangs on the others, and the test takes seeds for independent.
     """
     every = paired(ours, theirs)
-    by_key = {key: values for key, values in every.items() if key[0] != "recovery" and values.std() > NOTHING}
+    by_key = {key: x for key, x in every.items() if key[0] != "recovery" and np.abs(x).max() > NOTHING}
     keys = list(by_key)
     test = joint_test(np.stack([by_key[key] for key in keys], 1)) if keys else joint_test(np.zeros((0, 0)))
     return Verdict(test, len(keys), keys[test.quantity])

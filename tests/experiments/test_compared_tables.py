@@ -19,7 +19,7 @@ def part(seed: int, shift: float = 0.0, noise: float = 0.0, habit: Cell = 0.1) -
     level, own = generator.normal(30, 3), noise * np.random.default_rng(seed + 1000).normal(size=2)
     cells: dict[str, dict[str, Cell]] = {table: {} for table in COMPARED}
     cells["answer"] = {"a": level + shift + own[0], "b": level - 5 + own[1]}
-    cells["welfare"] = {"a": 0.5 + shift / 10, "b": 0.6}
+    cells["welfare"] = {"a": 0.5 + shift / 10 + own[1] / 5, "b": 0.6}
     cells["signature"] = {"habit": habit, "loss aversion": "nobody takes anything home"}
     law = generator.dirichlet(np.ones(5), 2)
     return Part(cells, law, generator.normal(size=6), np.zeros((1, 1)), ())
@@ -93,13 +93,20 @@ def test_a_cell_that_some_seeds_lack_has_no_interval() -> None:
 
 
 def test_all_cells_together_name_the_largest() -> None:
-    """With noise in everything that is compared: what does not vary at all is left out."""
+    """With noise in everything that is compared: what differs in no seed is left out."""
     ours, theirs = [part(s, 2.0, 0.05) for s in range(8)], [part(s) for s in range(8)]
     found = all_together(ours, theirs)
     assert found.largest == ("answer", "a")
     assert found.test.p == pytest.approx(2 / 256)
     with pytest.raises(ValueError, match="two pairs"):
         all_together(theirs, theirs)
+
+
+def test_what_differs_by_the_same_in_every_seed_is_the_strongest_evidence() -> None:
+    ours, theirs = [part(s, 0.0, 0.05, habit=0.3) for s in range(8)], [part(s) for s in range(8)]
+    found = all_together(ours, theirs)
+    assert (found.cells, found.largest) == (4, ("signature", "habit"))  # and two answers, and the welfare of a rule
+    assert found.test.p == pytest.approx(2 / 256)
 
 
 def test_parts_and_tables_go_through_json() -> None:
