@@ -48,16 +48,18 @@ class MixedPopulation:
 
 
 def by_share(shares: Sequence[float], named: Sequence[frozenset[str]], lot: str = "part") -> Kind:
-    """Persons whose id is `named` by a part belong to it; of the others every part has its share, drawn by their ids,
-    so that somebody is asked the same model in every episode. What the shares leave is part 0's. Draws under another
-    `lot` have nothing to do with each other.
+    """Persons whose id is `named` by a part belong to it; of the others every part has its share, drawn by who they
+    are: residents of a village by their ids, so that each is of one part in every episode; people of a population
+    file by the seed that drew them too, since others have the same ids in other seeds. What the shares leave is part
+    0's. Draws under another `lot` have nothing to do with each other.
     """
 
     def kind(persona: Persona) -> int:
         for i, ids in enumerate(named):
             if persona.id in ids:
                 return i
-        place = name_key(f"{lot} of {persona.id}") / 2**64
+        who = persona.id if persona.drawn is None else f"{persona.id}, {persona.drawn}"
+        place = name_key(f"{lot} of {who}") / 2**64
         for i, share in enumerate(shares):
             if place < share:
                 return i

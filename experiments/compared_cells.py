@@ -14,7 +14,7 @@ somebody means in a step (the mean amount of a choice by its chances), over coun
     inequality    Gini of everyone's mean lot, mean over communities, under each of the rules
     recovery      R^2 of a trait, read by a ridge regression from what somebody did (mean amount under each of the
                   rules, mean prospects of what was chosen, public facts), on people of a seed that it was not
-                  fitted on: `experiments.trait_reading`
+                  fitted on: `experiments.trait_reading`; of people who decided something under each of the rules
     signature     see `experiments.signatures`
 
 Shapes: M rules, B worlds, T counted steps, N agents, K choices, D prospects, X facts.
@@ -106,7 +106,7 @@ def _chosen(episode: Episode) -> Tensor:
 def _by_price(lived: Lived, answers: Tensor) -> Cells:
     scale = scale_of(lived.society)
     if not scale.price:
-        none = "the rules here are not more or less of one thing"
+        none = "this society declares no price that people face"
         return {"price": {"": none}, "elasticity": {"price": none}}
     prices = torch.stack([_faced(society, own.episode) for society, own in lived.each])  # [M, B, T, N]
     prices = torch.where(answers.isnan(), torch.nan, prices)
@@ -204,7 +204,7 @@ def _inequality(lived: Lived) -> Iterator[tuple[str, Cell]]:
     for name, (society, own) in zip(lived.played, lived.each, strict=True):
         scale = scale_of(society)
         if not scale.lot:
-            yield name, "how anybody fares is hidden here"
+            yield name, "this society declares no lot of people that all can see"
             continue
         after = own.episode.features[:, 1:][:, own.episode.counted]  # [B, T, N, F]
         yield name, float(gini(scale.lot_of(after).mean(1)).mean())
@@ -217,16 +217,22 @@ def _products(lived: Lived, traits: tuple[str, ...]) -> Floats:
     known = torch.cat([*(amount for amount, _ in did), prospects, _public(lived)], -1)
     values = [lived.people.trait(name) for name in traits]
     told = torch.stack(values, -1) if values else known[..., :0]
-    return products(known.flatten(0, 1).double().numpy(), told.flatten(0, 1).double().numpy())
+    decided = ~known.isnan().any(-1)  # [B, N]
+    return products(known[decided].double().numpy(), told[decided].double().numpy())
 
 
 def _did(society: Society, episode: Episode) -> tuple[Tensor, Tensor]:
-    """[B, N, 1] the mean amount that everyone chose, and [B, N, D] the mean prospects of it."""
+    """[B, N, 1] the mean amount that everyone chose, and [B, N, D] the mean prospects of it; NaN for those who decided
+    nothing.
+    """
     steps: list[int] = episode.counted.nonzero()[:, 0].tolist()
+    made = (episode.action[:, episode.counted] >= 0)[..., None]  # [B, T, N, 1]
     action = episode.action[:, episode.counted].clamp_min(0)  # [B, T, N]
     told = list[Tensor]()
     for place, t in enumerate(steps):
         brought = society.prospects(episode.features[:, t], episode.mechanism[:, t])  # [B, N, K, D]
         own = action[:, place, :, None, None].expand(*brought.shape[:2], 1, brought.shape[-1])
         told.append(brought.gather(2, own)[..., 0, :])
-    return scale_of(society).amounts()[action].mean(1)[..., None], torch.stack(told).mean(0)
+    amounts = scale_of(society).amounts()[action][..., None]
+    amount, brought = (torch.where(made, x, torch.nan).nanmean(1) for x in (amounts, torch.stack(told, 1)))
+    return amount, brought

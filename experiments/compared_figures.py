@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from experiments.compared_tables import Tables
+from experiments.compared_tables import Mean, Tables
 from experiments.compared_words import Naming, first_upper
 from experiments.figures import FAINT, INK, STYLE, canvas
-from experiments.statistics import Floats, Interval
+from experiments.statistics import Floats
 
 TONES = {"llm": "#0b6e75", "rl": "#b5483c", "scripted": "#5865b5"}
 OTHERS = ("#c67f17", "#6f8f3a", "#8a5aa3")
@@ -43,18 +43,18 @@ def _columns(tables: Tables, naming: Naming, height: float) -> tuple[Figure, lis
 
 def rows_with(tables: Tables, table: str) -> list[str]:
     """Those in which any kind has a number."""
-    return [row for row in tables.rows(table) if any(tables.cell(k, table, row).interval for k in tables.kinds)]
+    return [row for row in tables.rows(table) if any(tables.cell(k, table, row).mean for k in tables.kinds)]
 
 
 def dots(tables: Tables, table: str, naming: Naming, label: str, zero: bool = False) -> Figure:
-    """A table as points with their intervals, a line to each row."""
+    """A table as points, with intervals where there are any, a line to each row."""
     rows = rows_with(tables, table)
     with rc_context(STYLE):
         figure, axes = _columns(tables, naming, 1.0 + 0.27 * len(rows))
         for ax, kind in zip(axes, tables.kinds, strict=True):
             for place, row in enumerate(rows):
                 _ghost(ax, tables, kind, table, row, place)
-                found = tables.cell(kind, table, row).interval
+                found = tables.cell(kind, table, row).mean
                 if found is None:
                     ax.text(0.5, place, "not applicable", transform=ax.get_yaxis_transform(), ha="center", va="center",
                             fontsize=8, color=GHOST)  # fmt: skip
@@ -71,15 +71,16 @@ def dots(tables: Tables, table: str, naming: Naming, label: str, zero: bool = Fa
         return figure
 
 
-def _point(ax: Axes, found: Interval, place: float, colour: str) -> None:
-    ax.plot([found.low, found.high], [place, place], color=colour, lw=2.2, alpha=0.55)
+def _point(ax: Axes, found: Mean, place: float, colour: str) -> None:
+    if found.ends:
+        ax.plot(found.ends, [place, place], color=colour, lw=2.2, alpha=0.55)
     ax.plot(found.value, place, "o", ms=5.5, color=colour)
 
 
 def _ghost(ax: Axes, tables: Tables, kind: str, table: str, row: str, place: float) -> None:
     if kind == BEHIND or BEHIND not in tables.kinds:
         return
-    found = tables.cell(BEHIND, table, row).interval
+    found = tables.cell(BEHIND, table, row).mean
     if found is not None:
         ax.plot(found.value, place, "|", ms=13, mew=1.6, color=GHOST)
 
@@ -98,17 +99,18 @@ def price_curve(tables: Tables, naming: Naming, price: str, answer: str) -> Figu
         return figure
 
 
-def _by_price(tables: Tables, kind: str) -> tuple[Floats, list[Interval]]:
-    known = [(float(row), found) for row in tables.rows("price") if (found := tables.cell(kind, "price", row).interval)]
+def _by_price(tables: Tables, kind: str) -> tuple[Floats, list[Mean]]:
+    known = [(float(row), found) for row in tables.rows("price") if (found := tables.cell(kind, "price", row).mean)]
     return np.array([x for x, _ in known]), [found for _, found in known]
 
 
-def _curve(ax: Axes, x: Floats, found: Sequence[Interval], colour: str, line: str, band: bool = True) -> None:
+def _curve(ax: Axes, x: Floats, found: Sequence[Mean], colour: str, line: str, band: bool = True) -> None:
     if not len(x):
         return
     ax.plot(x, [one.value for one in found], line, marker="o", ms=3.5, color=colour, lw=1.6)
-    if band:
-        ax.fill_between(x, [one.low for one in found], [one.high for one in found], color=colour, alpha=0.13, lw=0)
+    ends = [one.ends for one in found if one.ends]
+    if band and ends:
+        ax.fill_between(x, *zip(*ends, strict=True), color=colour, alpha=0.13, lw=0)
 
 
 def telling(tables: Tables) -> list[str]:
@@ -121,9 +123,9 @@ def telling(tables: Tables) -> list[str]:
     return sorted(names, key=change, reverse=True)[:TRAITS]
 
 
-def _by_trait(tables: Tables, kind: str, name: str) -> tuple[Floats, list[Interval]]:
+def _by_trait(tables: Tables, kind: str, name: str) -> tuple[Floats, list[Mean]]:
     rows = [row for row in tables.rows("trait curve") if row.rsplit(" ", 1)[0] == name]
-    at, curve = ([tables.cell(kind, table, row).interval for row in rows] for table in ("trait at", "trait curve"))
+    at, curve = ([tables.cell(kind, table, row).mean for row in rows] for table in ("trait at", "trait curve"))
     known = [(x.value, found) for x, found in zip(at, curve, strict=True) if x and found]
     return np.array([x for x, _ in known]), [found for _, found in known]
 

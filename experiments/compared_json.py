@@ -1,4 +1,6 @@
-"""Cells, differences and distances of a comparison as plain JSON: {mean, low, high}, or why there is no number."""
+"""Cells, differences and distances of a comparison as plain JSON: {mean, low, high}, or why there is no number. Of few
+seeds there is no interval and no p: these are null.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.compared_cells import Part
-from experiments.compared_tables import Known, Pair, Tables
-from experiments.statistics import Interval
+from experiments.compared_tables import Difference, Known, Mean, Pair, Tables
 
 JsonDict = dict[str, Any]
 
@@ -25,14 +26,20 @@ def tables_json(tables: Tables) -> JsonDict:
     }
 
 
-def interval_json(of: Interval) -> JsonDict:
+def mean_json(of: Mean) -> JsonDict:
     """{mean, low, high}"""
-    return {"mean": of.value, "low": of.low, "high": of.high}
+    low, high = of.ends or (None, None)
+    return {"mean": of.value, "low": low, "high": high}
 
 
 def known_json(of: Known) -> JsonDict:
     """A cell over seeds."""
-    return interval_json(of.interval) if of.interval else {"not_applicable": of.why_not}
+    return mean_json(of.mean) if of.mean else {"not_applicable": of.why_not}
+
+
+def _difference(of: Difference) -> JsonDict:
+    tested = of.mean.ends is not None
+    return {**mean_json(of.mean), "p": of.p if tested else None, "p_holm": of.adjusted if tested else None}
 
 
 def _nested(flat: Mapping[tuple[str, str], JsonDict]) -> dict[str, JsonDict]:
@@ -43,11 +50,9 @@ def _nested(flat: Mapping[tuple[str, str], JsonDict]) -> dict[str, JsonDict]:
 
 
 def _pair(pair: Pair) -> JsonDict:
-    differences = {
-        key: {**interval_json(d.interval), "p": d.p, "p_holm": d.adjusted} for key, d in pair.differences.items()
-    }
+    differences = _nested({key: _difference(found) for key, found in pair.differences.items()})
     distances = {name: known_json(known) for name, known in pair.distances.items()}
-    return {"kinds": [pair.first, pair.second], "differences": _nested(differences), "distances": distances}
+    return {"kinds": [pair.first, pair.second], "differences": differences, "distances": distances}
 
 
 def part_json(part: Part) -> JsonDict:

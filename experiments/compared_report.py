@@ -12,7 +12,7 @@ from experiments import compared_figures as figures
 from experiments import compared_words as words
 from experiments.compared_json import tables_json
 from experiments.compared_kinds import label_of
-from experiments.compared_tables import Tables, tables_of
+from experiments.compared_tables import FEW, Tables, tables_of
 from experiments.comparison import AGAIN, Comparison
 from experiments.config import SMOKE, dump_config
 from experiments.figures import Figure
@@ -109,7 +109,9 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
         chance=tables.chance,
         naming=naming,
         kinds=tables.kinds,
+        few=tables.seeds < FEW,
         spread=words.spread,
+        chance_of=words.chance,
         cell=words.cell,
         tone=lambda kind: figures.tone(kind, tables.kinds),
         rules=_rules(found),
@@ -118,8 +120,8 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
             "commit": session["commit"],
             "seed": manifest["seed"],
             "hardware": session["hardware"],
-            "seeds": f"{counted(tables.seeds, 'seed')}, each with {found.of.config.compare.rosters} rosters of "
-            f"{found.of.society.agents} people",
+            "seeds": f"{counted(tables.seeds, 'seed')}, each with {counted(found.of.config.compare.rosters, 'roster')} "
+            f"of {found.of.society.agents} people",
         },
     )
 

@@ -13,22 +13,30 @@ from experiments.compared_cells import Part, with_recovery
 from experiments.distances import distances
 from experiments.joint_test import Joint, holm, joint_test, paired_p
 from experiments.signatures import Cell
-from experiments.statistics import Floats, Interval, mean_interval
+from experiments.statistics import Floats, mean_interval
 
 COMPARED = ("answer", "elasticity", "trait", "welfare", "part", "inequality", "recovery", "signature")
 """The tables in which kinds are compared cell by cell; the others hold curves."""
 LEVEL = 0.05
-NOTHING = 1e-6  # a spread that is but rounding
-FEW = 5  # seeds; of fewer nothing is said
+NOTHING = 1e-6  # a difference that is but rounding
+FEW = 5  # seeds; of fewer nothing is said, since no resampling leaves their range
 Key = tuple[str, str]
 """(table, row)"""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Over seeds."""
+
+    value: float
+    ends: tuple[float, float] | None  # of its 95% interval; None = of few seeds
 
 
 @dataclass(frozen=True)
 class Known:
     """A cell over seeds, or why there is none."""
 
-    interval: Interval | None
+    mean: Mean | None
     seeds: int
     why_not: str = ""
 
@@ -37,13 +45,13 @@ class Known:
 class Difference:
     """First kind less second, in the same seeds."""
 
-    interval: Interval
-    p: float  # Student's, of this cell alone
+    mean: Mean
+    p: float  # Student's, of this cell alone; 1 of one seed
     adjusted: float  # Holm's, of all cells of the pair
 
     @property
     def told_apart(self) -> bool:
-        """Beyond chance, whatever else was looked at?"""
+        """Beyond chance, whatever else of the pair was looked at?"""
         return self.adjusted < LEVEL
 
 
@@ -111,14 +119,22 @@ def _cell(part: Part, key: Key) -> Cell:
     return part.cells.get(key[0], {}).get(key[1], "not measured")
 
 
+def mean_of(values: Floats) -> Mean:
+    """Of one value of each seed."""
+    if len(values) < FEW:
+        return Mean(float(values.mean()), None)
+    found = mean_interval(values)
+    return Mean(found.value, (found.low, found.high))
+
+
 def known(values: Sequence[Cell]) -> Known:
-    """Their mean with its interval; none where a seed has no number."""
+    """Their mean; none where a seed has no number."""
     missing = [value for value in values if isinstance(value, str)]
     if missing:
         everywhere = len(missing) == len(values)
         told = missing[0] if everywhere else f"{missing[0]}, in {len(missing)} of {len(values)} seeds"
         return Known(None, len(values) - len(missing), told)
-    return Known(mean_interval([float(value) for value in values]), len(values))
+    return Known(mean_of(np.array(values, np.float64)), len(values))
 
 
 def pair_of(first: str, second: str, ours: Sequence[Part], theirs: Sequence[Part], amounts: Floats) -> Pair:
@@ -127,7 +143,7 @@ def pair_of(first: str, second: str, ours: Sequence[Part], theirs: Sequence[Part
     p = np.array([paired_p(values) if len(values) > 1 else 1.0 for values in by_key.values()])
     adjusted = holm(p)
     differences = {
-        key: Difference(mean_interval(values), float(p[i]), float(adjusted[i]))
+        key: Difference(mean_of(values), float(p[i]), float(adjusted[i]))
         for i, (key, values) in enumerate(by_key.items())
     }
     apart = [distances(a, b, amounts) for a, b in zip(ours, theirs, strict=True)]
@@ -159,12 +175,12 @@ class Verdict:
 
 
 def all_together(ours: Sequence[Part], theirs: Sequence[Part]) -> Verdict:
-    """Do two kinds differ in any cell at all? ValueError where there is nothing to compare.
+    """Do two kinds differ in any cell at all? ValueError where no cell differs in any seed.
 
     How well traits are read is left out: a seed's figure hangs on the others, and the test takes seeds for independent.
     """
     every = paired(ours, theirs)
-    by_key = {key: values for key, values in every.items() if key[0] != "recovery" and values.std() > NOTHING}
+    by_key = {key: x for key, x in every.items() if key[0] != "recovery" and np.abs(x).max() > NOTHING}
     keys = list(by_key)
     test = joint_test(np.stack([by_key[key] for key in keys], 1)) if keys else joint_test(np.zeros((0, 0)))
     return Verdict(test, len(keys), keys[test.quantity])

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from experiments.compared_tables import COMPARED, FEW, LEVEL, Difference, Known, Pair, Tables
-from experiments.statistics import Interval
+from experiments.compared_tables import COMPARED, FEW, LEVEL, Difference, Known, Mean, Pair, Tables
 from experiments.tables import counted
 
 TITLES = {
@@ -58,15 +57,20 @@ def signed(value: float) -> str:
     return number(value) if value < 0 else f"+{number(value)}"
 
 
-def spread(of: Interval, sign: bool = False) -> str:
+def spread(of: Mean, sign: bool = False) -> str:
     """ "41.9 (39.7 to 45.3)"."""
     told = signed if sign else number
-    return f"{told(of.value)} ({told(of.low)} to {told(of.high)})"
+    return told(of.value) + (f" ({told(of.ends[0])} to {told(of.ends[1])})" if of.ends else "")
+
+
+def chance(p: float) -> str:
+    """How likely chance alone is to make as much: ".0312", "< .0001"."""
+    return "< .0001" if p < 0.0001 else f"{p:.4f}".removeprefix("0")
 
 
 def cell(known: Known) -> str:
     """A cell in words."""
-    return spread(known.interval) if known.interval else f"not applicable: {known.why_not}"
+    return spread(known.mean) if known.mean else f"not applicable: {known.why_not}"
 
 
 def headline(tables: Tables, naming: Naming) -> str:
@@ -75,8 +79,8 @@ def headline(tables: Tables, naming: Naming) -> str:
         return TOO_FEW
     told = [f"{_names(pair, naming)} differ in {_share(pair)}" for pair in tables.pairs]
     return (
-        f"Of what was measured, {'; '.join(told)}: beyond chance, in {tables.seeds} paired seeds, whatever else was "
-        f"looked at (Holm, {LEVEL:.0%})."
+        f"Of what was measured, {'; '.join(told)}: beyond chance, in {tables.seeds} paired seeds, whatever else of a "
+        f"pair was looked at (Holm, within each pair, {LEVEL:.0%})."
     )
 
 
@@ -100,7 +104,7 @@ def findings(tables: Tables, naming: Naming) -> list[str]:
 
 
 def on_table(tables: Tables, table: str, naming: Naming) -> str:
-    """Where pairs differ in one table, and where they cannot be told apart. "" where nothing was measured."""
+    """Where pairs differ in one table, and where no difference is shown. "" where nothing was measured."""
     if tables.seeds < FEW:
         return TOO_FEW
     return " ".join(_on_pair(pair, table, naming) for pair in tables.pairs if pair.of(table))
@@ -110,11 +114,11 @@ def _on_pair(pair: Pair, table: str, naming: Naming) -> str:
     found, names = pair.of(table), _names(pair, naming)
     apart = {row: one for row, one in found.items() if one.told_apart}
     if not apart:
-        return f"{names} cannot be told apart{_within(found, table)}."
-    order = sorted(apart, key=lambda row: apart[row].p if table in MIXED else -abs(apart[row].interval.value))
+        return f"{names}: no difference shown after correction{_alone(found, table)}."
+    order = sorted(apart, key=lambda row: apart[row].p if table in MIXED else -abs(apart[row].mean.value))
     several = len(found) > 1
     shown = order[:MOST] if table in MIXED else order[:1]
-    listed = "; ".join(f"{_of(table, row, naming)}{spread(apart[row].interval, True)}" for row in shown)
+    listed = "; ".join(f"{_of(table, row, naming)}{spread(apart[row].mean, True)}" for row in shown)
     share = f" in {len(apart)} of {len(found)}" if several else ""
     first = "" if len(apart) == 1 or not several else ", first of all" if table in MIXED else ", most"
     return f"{names} differ{share}{first}: {listed}."
@@ -125,33 +129,35 @@ def _of(table: str, row: str, naming: Naming) -> str:
     return "" if table == "elasticity" else f"{name} "
 
 
-def _within(found: Mapping[str, Difference], table: str) -> str:
-    """By how much they may still differ."""
-    if table in MIXED:
+def _alone(found: Mapping[str, Difference], table: str) -> str:
+    """How far the intervals reach, none of which is corrected for the others."""
+    ends = [one.mean.ends for one in found.values() if one.mean.ends]
+    if table in MIXED or not ends:
         return ""
-    low = min(one.interval.low for one in found.values())
-    high = max(one.interval.high for one in found.values())
-    return f" (differences within {signed(low)} and {signed(high)})"
+    low, high = signed(min(low for low, _ in ends)), signed(max(high for _, high in ends))
+    which = "the 95% interval by itself" if len(ends) == 1 else "95% intervals, each by itself, from"
+    return f" ({which} {low} to {high})"
 
 
 def not_applicable(tables: Tables, table: str, naming: Naming) -> str:
     """Which rows of a table a society or a kind of people cannot show, and why."""
     every = [tables.cell(kind, table, row) for kind in tables.kinds for row in tables.rows(table)]
-    reasons = {known.why_not for known in every if known.interval is None}
-    if len(reasons) == 1 and not any(known.interval for known in every):
+    reasons = {known.why_not for known in every if known.mean is None}
+    if len(reasons) == 1 and not any(known.mean for known in every):
         return f"It is not applicable: {reasons.pop()}."
     return " ".join(_missing(tables, table, naming))
 
 
 def _missing(tables: Tables, table: str, naming: Naming) -> Iterator[str]:
     for row in tables.rows(table):
-        cells = {kind: tables.cell(kind, table, row) for kind in tables.kinds}
-        without = [kind for kind, known in cells.items() if known.interval is None]
-        if not without:
-            continue
-        who = "" if len(without) == len(cells) else f" of {' and '.join(naming.kinds[kind] for kind in without)}"
-        what = f"{naming.row(table, row)} is" if row and table != "elasticity" else "it is"
-        yield f"{first_upper(what)} not applicable{who}: {cells[without[0]].why_not}."
+        why = dict[str, list[str]]()  # reason -> whose
+        for kind in tables.kinds:
+            if (known := tables.cell(kind, table, row)).mean is None:
+                why.setdefault(known.why_not, []).append(naming.kinds[kind])
+        what = first_upper(f"{naming.row(table, row)} is" if row and table != "elasticity" else "it is")
+        for reason, whose in why.items():
+            who = "" if len(whose) == len(tables.kinds) else f" of {' and '.join(whose)}"
+            yield f"{what} not applicable{who}: {reason}."
 
 
 def levels(tables: Tables, table: str, row: str, naming: Naming) -> str:

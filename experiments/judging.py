@@ -18,7 +18,9 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a method learns and where it is judged. All methods of one seed meet the same training communities."""
+    """Where a method learns and where it is judged. Whether others meet the same training communities is for those to
+    say who compare them.
+    """
 
     training: Stage
     judged: Stage

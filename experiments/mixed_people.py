@@ -38,8 +38,8 @@ def of_kind(config: Config, kind: str) -> Config:
 
 
 def among(config: Config, own: People, others: Sequence[Population]) -> People:
-    """The roster's own kind with the `others`, who are those of `mixed_in`: everyone is of one kind for life, drawn by
-    their ids.
+    """The roster's own kind with the `others`, who are those of `mixed_in`: everyone is of one kind for life, as
+    `by_share` draws it.
     """
     if not others:
         return own

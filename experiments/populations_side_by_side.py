@@ -230,7 +230,8 @@ def _outcome(towns: dict[str, Town], scale: Scale, smoke: bool) -> Outcome:
 
 
 def _plain(of: Verdict) -> Json:
-    return {"p": of.test.p, "largest_t": of.test.statistic, "cells": of.cells, "largest": ", ".join(of.largest)}
+    largest = of.test.statistic if np.isfinite(of.test.statistic) else None  # JSON knows no number without bound
+    return {"p": of.test.p, "largest_t": largest, "cells": of.cells, "largest": ", ".join(of.largest)}
 
 
 def _apart(town: Town) -> str:

@@ -92,7 +92,7 @@ def loss_aversion(lived: Lived) -> Cell:
     society = lived.society
     scale = scale_of(society)
     if not scale.takes_home:
-        return "what a choice brings to somebody is not for all to see"
+        return "nobody takes anything home here"
     if embedded(scale.amounts()).shape[1] > 1:
         return "choices are names, so none is next to another"
     if not all(played.episode.soft for _, played in lived.each):

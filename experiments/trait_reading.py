@@ -33,6 +33,8 @@ def recovered(seeds: Sequence[Floats], traits: Sequence[str]) -> list[dict[str, 
 
 def _r2(fit: Floats, score: Floats, traits: int, which: int) -> Cell:
     """Of one trait, where `fit` and `score` are products."""
+    if not (fit[0, 0] and score[0, 0]):
+        return "nobody decided under all of the rules"
     facts, y = len(fit) - traits - 1, len(fit) - traits + which
     people, mean = float(score[0, 0]), float(fit[0, y] / fit[0, 0])
     total = float(score[y, y] - 2 * mean * score[0, y] + people * mean**2)

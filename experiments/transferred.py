@@ -25,7 +25,9 @@ Part = Callable[[str, Callable[[], Tensors]], Tensors]
 
 @dataclass(frozen=True)
 class Lab:
-    """One society and one seed, with the same training and held-out communities for all kinds of people."""
+    """One society and one seed. All kinds of people are judged on the same held-out communities; each kind, and each
+    time that rules are learned on it, has training communities of its own.
+    """
 
     society: Society
     rosters: Rosters

@@ -20,6 +20,7 @@ class Persona:
     public: frozenset[str]  # the names of the attributes that anyone may see
     traits: Mapping[str, float]  # each in [0, 1]; private
     words: Mapping[str, str] = field(default_factory=dict[str, str])  # trait -> the author's own words for it
+    drawn: int | None = field(default=None, compare=False)  # by which seed; None = of a file: the same in all draws
 
 
 @dataclass(frozen=True)

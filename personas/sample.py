@@ -125,6 +125,7 @@ class Sampler:
                 attributes=told.attributes,
                 public=marked,
                 traits=dict(zip(spec.traits, traits[agent], strict=True)),
+                drawn=one_world.seed,
             )
             for agent, told in enumerate(self._lives(one_world))
         ]

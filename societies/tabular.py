@@ -1,7 +1,9 @@
 """Q-learning for people with a table (Watkins & Dayan 1992), all of them at once.
 
 Every batch of episodes is played with some choices at random, and then each cell that was visited goes a share of the
-way to the mean of what was found there: the payoff, and the discounted worth of the best choice in the next situation.
+way to the mean of what was found there: the payoffs until it is one's turn again, and the worth of the best choice
+then, each discounted by the steps that lie between (a semi-Markov process: Bradtke & Duff 1994). After the last step
+there is nothing more.
 Shapes: B worlds, T steps, N agents, S situations, K choices.
 """
 
@@ -76,13 +78,23 @@ def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Te
     row, action, open_ = (torch.stack(t, 1) for t in (tried.rows, tried.actions, tried.open_))  # [B, T, N], ..., K
     worth = tried.table.worth.flatten(0, 1)  # [N S, K]
     best = worth[row].masked_fill(~open_, -torch.inf).amax(-1)  # [B, T, N]
-    ahead = torch.cat([best[:, 1:], torch.zeros_like(best[:, :1])], 1).clamp_min(worth.min())
     turn = action >= 0
     cell = (row * worth.shape[-1] + action)[turn]
-    error = (payoff + discount * ahead)[turn] - worth.flatten()[cell]
+    error = _brought(payoff, best, turn, discount)[turn] - worth.flatten()[cell]
     times = torch.bincount(cell, minlength=worth.numel()).clamp_min(1)
     change = torch.zeros(worth.numel()).index_add(0, cell, error) / times
     return (worth + rate * change.view_as(worth)).view_as(tried.table.worth)
+
+
+def _brought(payoff: Tensor, best: Tensor, turn: Tensor, discount: float) -> Tensor:
+    """[B, T, N] what was found in each step: its payoff, and what lies ahead, which is what is `best` where it is one's
+    turn, and what is found there where it is not.
+    """
+    found, ahead = list[Tensor](), torch.zeros_like(payoff[:, 0])
+    for t in reversed(range(payoff.shape[1])):
+        found.insert(0, payoff[:, t] + discount * ahead)
+        ahead = torch.where(turn[:, t], best[:, t], found[0])
+    return torch.stack(found, 1)
 
 
 def check_table(settings: QSettings) -> None:

@@ -78,16 +78,21 @@ class Accounting(nn.Module):
         self.register_buffer("high", torch.full((f,), torch.inf))
 
     def read(self, data: Records) -> None:
-        """Take means, spreads and bounds from what the real episodes showed."""
+        """Take means, spreads and bounds from what the real episodes showed. Where this goes on from a model of other
+        people, its units stay, and what those showed still counts: a few episodes must not narrow the bounds.
+        """
         self.features.read(data.features)
         self.change.read(data.after - data.features)
         self.mechanism.read(data.mechanism)
         self.response.read(data.response)
         self.welfare.read(data.welfare[..., None])
-        self.common = (data.after == data.after[..., :1, :]).flatten(0, -2).all(0)
+        common = (data.after == data.after[..., :1, :]).flatten(0, -2).all(0)
         seen = torch.cat([data.features[:, :1], data.after], 1).flatten(0, -2)  # [E (T + 1) N, F]
         low, high = seen.amin(0), seen.amax(0)
-        self.low, self.high = low - (high - low) / 2, high + (high - low) / 2  # so that no dream runs away
+        low, high = low - (high - low) / 2, high + (high - low) / 2  # so that no dream runs away
+        if self.features.fixed:
+            common, low, high = common & self.common, low.minimum(self.low), high.maximum(self.high)
+        self.common, self.low, self.high = common, low, high
 
     def forward(self, step: Step, settled: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The next features [S, ..., N, F], those `settled` by the real rules if given, and welfare [S, ...].

@@ -14,7 +14,7 @@ from world_model.accounting import Accounting, AccountSizes
 from world_model.joint import JointBelief, JointPrior, JointTracker
 from world_model.kinds import KindBelief, KindPrior, KindTracker, by_kind
 from world_model.latent import CommunityPrior
-from world_model.records import Scaler
+from world_model.records import Scaler, Standard
 from world_model.response import Form, Sizes, make_head
 from world_model.traits import Belief, Tracker
 
@@ -61,7 +61,9 @@ class WorldModel(nn.Module):
     def set_out_from(self, known: Mapping[str, Tensor]) -> None:
         """Take the weights of a model of other people, and stay in its units: the next fit goes on from there."""
         self.load_state_dict(known)
-        self.scaler.fixed = True
+        for part in self.modules():
+            if isinstance(part, Scaler | Standard):
+                part.fixed = True
 
     def state(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., O] everyone's own situation, standardised."""

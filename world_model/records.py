@@ -53,10 +53,11 @@ class Scaler(nn.Module):
 
 
 class Standard(nn.Module):
-    """Standardises one kind of number by what the real episodes showed."""
+    """Standardises one kind of number by what the real episodes showed. `fixed`: as of `Scaler`."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.fixed = False
         self.mean: Tensor
         self.sd: Tensor
         self.register_buffer("mean", torch.zeros(size))
@@ -64,6 +65,8 @@ class Standard(nn.Module):
 
     def read(self, raw: Tensor) -> None:
         """Take mean and spread from [..., X]."""
+        if self.fixed:
+            return
         self.mean, self.sd = _mean_sd(raw)
 
     def forward(self, raw: Tensor) -> Tensor:

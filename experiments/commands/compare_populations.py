@@ -93,7 +93,7 @@ def _show(found: "Found") -> None:
     rows = list[tuple[str, ...]]()
     for table in PRINTED:
         for row in (row for row in tables.rows(table) if row):
-            known = [tables.cell(kind, table, row).interval for kind in tables.kinds]
+            known = [tables.cell(kind, table, row).mean for kind in tables.kinds]
             label = "" if table == "elasticity" else f": {naming.row(table, row)}"
             rows.append((f"{TITLES[table]}{label}", *(spread(one) if one else "not applicable" for one in known)))
     print_table(("", *(naming.kinds[kind] for kind in tables.kinds)), rows, numbers=range(1, len(tables.kinds) + 1))

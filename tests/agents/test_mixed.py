@@ -16,9 +16,9 @@ from agents.llm.population import LanguagePopulation
 from agents.llm.prices import Bill, Price
 from agents.mixed import MixedPopulation, by_share
 from agents.scripted import ScriptedPopulation
-from learning.draws import Draws, draws
+from learning.draws import Draws, child_seed, draws
 from personas.people import People, Persona
-from personas.rosters import open_rosters
+from personas.rosters import Rosters, open_rosters
 from societies.library.income_tax import IncomeTax
 from societies.play import Fixed, play
 from tests.agents.llm.town import a_round, people
@@ -104,6 +104,23 @@ def test_shares_are_of_persons_and_hold_for_life():
     assert found[2] / 4000 == pytest.approx(0.3, abs=0.03)
     assert kind(person("p7")) == 2
     assert all(kind(person(f"p{i}")) == kind(person(f"p{i}")) for i in range(50))
+
+
+@pytest.mark.parametrize("lot", ["part", "kind"])
+def test_drawn_people_are_mixed_anew_in_every_split_and_seed_and_residents_never(lot: str):
+    kind = by_share([0.0, 0.5], [frozenset(), frozenset()], lot)
+    drawn, village = open_rosters(POPULATION, 32), open_rosters(POPULATION.parents[1] / "village")
+
+    def kinds(rosters: Rosters, seed: int, split: str, start: int = 0, worlds: int = 8) -> list[list[int]]:
+        people = rosters.people(draws(child_seed(seed, split), start, worlds))
+        return [[kind(people.persona(w, n)) for n in range(people.agents)] for w in range(worlds)]
+
+    first = kinds(drawn, 0, "training")
+    assert kinds(drawn, 0, "training", 3, 2) == first[3:5]  # the same people, in whatever batch
+    assert all(0 < sum(town) < 32 for town in first)
+    for seed, split in ((0, "held-out"), (1, "training")):
+        assert all(a != b for a, b in zip(first, kinds(drawn, seed, split), strict=True))
+    assert kinds(village, 0, "training") == kinds(village, 1, "held-out")
 
 
 def test_half_a_town_of_language_models_decides_as_in_a_town_of_them_alone(tmp_path: Path):

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from agents.embedded.engine import EmbeddedEngine
-from experiments import compared_report, comparison, rl_people, runs
+from agents.scripted import ScriptedPopulation
+from experiments import compared_kinds, compared_report, comparison, rl_people, runs
 from experiments.errors import ROOT
+from societies.play import Played
 from tests.experiments.tiny import solon
 
 TINY = """
@@ -50,21 +53,21 @@ def told(file: Path, *words: object) -> dict[str, Any]:
 def test_it_compares_and_goes_on_from_what_is_there(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "runs" / "town-people"
+    folder, one = tmp_path / "runs" / "town-people", "compare.rosters=1"
     with monkeypatch.context() as killed:
         killed.setattr(EmbeddedEngine, "complete", _stopped)
-        assert solon("compare-populations", config).exit_code == 130
+        assert solon("compare-populations", config, one).exit_code == 130
     policies = {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")}
     assert len(policies) == 2
     assert {file.stem for file in (folder / "rosters").iterdir()} == {"seed-0", "seed-1"}
     monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
-    first = told(config)
+    first = told(config, one)
     assert {p.name: p.read_bytes() for p in (folder / "stages").glob("rl-people-*.safetensors")} == policies
     _check_numbers(first)
     _check_report((folder / "report.html").read_text())
     monkeypatch.setattr(comparison, "play", lambda *_: pytest.fail("it was played again"))
     monkeypatch.setattr(compared_report, "render", lambda *_: "drawn anew")
-    assert told(config) == first == json.loads((folder / "comparison.json").read_text())
+    assert told(config, one) == first == json.loads((folder / "comparison.json").read_text())
     again = solon("report", "town-people")
     assert again.exit_code == 0, again.output
     assert "Fewer than 5 seeds" in again.stdout
@@ -79,6 +82,7 @@ def _check_numbers(found: dict[str, Any]) -> None:
     assert found["kinds"] == ["llm", "rl", "scripted"]
     assert list(found["mechanisms"]) == ["k_median", "random", "random_1"]
     assert set(found["cells"]["rl"]["answer"]["k_median"]) == {"mean", "low", "high"}
+    assert found["cells"]["rl"]["answer"]["k_median"]["low"] is None  # of two seeds
     assert [pair["kinds"] for pair in found["pairs"]][-1] == ["scripted", "again"]
     assert "a stand-in for a real language model" in found["notes"][0]
 
@@ -86,6 +90,8 @@ def _check_numbers(found: dict[str, Any]) -> None:
 def _check_report(page: str) -> None:
     assert page.count("data:image/svg+xml;base64,") == 8
     assert "The LLM people here are a stand-in." in page
+    assert "Means are over 2 seeds, each with 1 roster of 8 people;" in page
+    assert "Bars and bands" not in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
@@ -99,6 +105,28 @@ def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest
     monkeypatch.setattr(comparison, "play", lambda *given: made.append(1) or play(*given))
     assert told(config, *two, "--seeds", 3)["seeds"] == 3
     assert len(made) == 3 * 3  # of one seed: three rules by RL people, scripted ones, and these again
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_kinds_meet_the_same_people_with_the_same_luck_and_chance_is_fresh_luck(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RL people who decide as scripted ones do exactly the same; scripted people once more do not."""
+    made = dict[str, Played]()
+    monkeypatch.setattr(compared_kinds, "rl_people", lambda *_: ScriptedPopulation())
+    monkeypatch.setattr(comparison, "once", lambda file, make: made.setdefault(file.stem, make()))
+    found = told(config, "compare.populations=[rl, scripted]")
+    for rule in ("k_median", "random", "random_1"):
+        for seed in (0, 1):
+            rl, scripted, again = (made[f"{k}-{rule}-{seed}"].episode for k in ("rl", "scripted", comparison.AGAIN))
+            assert torch.equal(rl.action, scripted.action)
+            assert not torch.equal(again.action, scripted.action)
+            assert all(torch.equal(one.features[:, 0], scripted.features[:, 0]) for one in (rl, again))  # homes
+            assert torch.equal(again.mechanism[:, 0], scripted.mechanism[:, 0])
+    one, other = (made[f"scripted-k_median-{seed}"].episode for seed in (0, 1))
+    assert not torch.equal(one.features[:, 0], other.features[:, 0])
+    alike, chance = (pair["distances"]["choices, Wasserstein"]["mean"] for pair in found["pairs"])
+    assert alike == 0 < chance
 
 
 @pytest.mark.usefixtures("undrawn")

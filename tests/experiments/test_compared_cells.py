@@ -61,7 +61,7 @@ def test_a_society_that_declares_no_scale_gets_a_plain_one() -> None:
     played = play(whole, ScriptedPopulation(), people, rule, d)
     ours, theirs = (part_of(Lived(people, {"a": played}, s)) for s in (bare, whole))
     assert ours.cells["answer"] == theirs.cells["answer"]  # whether one does anything is whether one goes out
-    assert ours.cells["elasticity"] == {"price": "the rules here are not more or less of one thing"}
+    assert ours.cells["elasticity"] == {"price": "this society declares no price that people face"}
 
 
 def test_answers_that_rise_evenly_with_the_price_have_its_slope_as_elasticity() -> None:
@@ -114,6 +114,22 @@ def test_answers_that_could_not_be_read_count_for_nothing() -> None:
     assert cells["answer"]["flat 0.1"] == cells["trait"]["habit"] == "nobody gave an answer"
     for table in cells.values():
         assert all(isinstance(cell, str) or math.isfinite(cell) for cell in table.values())
+
+
+def test_a_decision_that_was_not_made_is_no_choice_of_nothing() -> None:
+    """All choose 40 hours whenever they choose; half of them do not in one year, and one never under a rule."""
+    hours, whole = 8, lived(ScriptedPopulation(), workers(2))
+
+    def decided(played: Played, never: bool) -> Played:
+        action = torch.full_like(played.episode.action, hours)
+        action[:, int(played.episode.counted.int().argmax()), :8] = -1
+        action[0, :, 0] = -1 if never else hours
+        return replace(played, episode=replace(played.episode, action=action))
+
+    played = {name: decided(own, i == 0) for i, (name, own) in enumerate(whole.played.items())}
+    found = part_of(replace(whole, played=played)).products[:5, :5] / 31  # 1, and hours under four rules, by people
+    told = np.array([1.0, *[float(TAXES.amounts()[hours])] * 4])
+    np.testing.assert_allclose(found, np.outer(told, told), rtol=1e-6)
 
 
 def test_people_who_are_alike_have_no_slope() -> None:

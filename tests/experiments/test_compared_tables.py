@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from experiments.compared_cells import Part
+from experiments.compared_figures import dots
 from experiments.compared_json import part_json, part_of_json, tables_json
 from experiments.compared_tables import COMPARED, Tables, all_together, known, tables_of
-from experiments.compared_words import Naming, findings, headline, number, on_order, on_table, signed
+from experiments.compared_words import Naming, chance, findings, headline, number, on_order, on_table, signed, spread
 from experiments.signatures import Cell
 
 HOURS = np.arange(0.0, 41.0, 10.0)
@@ -19,7 +20,7 @@ def part(seed: int, shift: float = 0.0, noise: float = 0.0, habit: Cell = 0.1) -
     level, own = generator.normal(30, 3), noise * np.random.default_rng(seed + 1000).normal(size=2)
     cells: dict[str, dict[str, Cell]] = {table: {} for table in COMPARED}
     cells["answer"] = {"a": level + shift + own[0], "b": level - 5 + own[1]}
-    cells["welfare"] = {"a": 0.5 + shift / 10, "b": 0.6}
+    cells["welfare"] = {"a": 0.5 + shift / 10 + own[1] / 5, "b": 0.6}
     cells["signature"] = {"habit": habit, "loss aversion": "nobody takes anything home"}
     law = generator.dirichlet(np.ones(5), 2)
     return Part(cells, law, generator.normal(size=6), np.zeros((1, 1)), ())
@@ -37,24 +38,30 @@ def test_a_planted_difference_is_found_and_told_by_size() -> None:
     apart = pair.of("answer")
     assert apart["a"].told_apart
     assert not apart["b"].told_apart
-    assert apart["a"].interval.value == pytest.approx(2.0, abs=0.1)
+    assert apart["a"].mean.value == pytest.approx(2.0, abs=0.1)
     told = on_table(found, "answer", NAMING)
     assert told.startswith("LLM people and scripted people differ in 1 of 2: rule A +2.0")
     assert "differ in 2 of 5 quantities" in headline(found, NAMING)  # the welfare of the rule too
 
 
-def test_kinds_that_do_the_same_cannot_be_told_apart() -> None:
+def test_kinds_of_whom_no_difference_is_shown_are_not_called_the_same() -> None:
     told = on_table(tables(0.0), "answer", NAMING)
-    assert "cannot be told apart (differences within −" in told
+    assert "scripted people: no difference shown after correction (95% intervals, each by itself, from −" in told
     assert "differ in" not in told
+
+
+def test_correction_is_said_to_be_within_a_pair() -> None:
+    assert headline(tables(2.0), NAMING).endswith("whatever else of a pair was looked at (Holm, within each pair, 5%).")
 
 
 def test_pairing_takes_out_what_seeds_share() -> None:
     """Levels vary by 3 between seeds, differences by .05."""
     found = tables(0.5)
-    level, apart = found.cell("llm", "answer", "a").interval, found.pairs[0].of("answer")["a"].interval
+    level, apart = found.cell("llm", "answer", "a").mean, found.pairs[0].of("answer")["a"].mean
     assert level is not None
-    assert level.high - level.low > 10 * (apart.high - apart.low)
+    assert level.ends is not None
+    assert apart.ends is not None
+    assert np.diff(level.ends) > 10 * np.diff(apart.ends)
 
 
 def test_the_order_of_rules_is_told_by_tau() -> None:
@@ -65,6 +72,41 @@ def test_the_order_of_rules_is_told_by_tau() -> None:
 def test_of_few_seeds_nothing_is_said() -> None:
     found = tables(2.0, seeds=4)
     assert findings(found, NAMING) == ["Fewer than 5 seeds are too few to tell: nothing is said of differences."]
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_of_few_seeds_there_are_means_and_no_intervals(seeds: int) -> None:
+    found = tables(2.0, seeds)
+    level, apart = found.cell("llm", "answer", "a").mean, found.pairs[0].of("answer")["a"].mean
+    assert level is not None
+    assert level.ends is None
+    assert apart.ends is None
+    assert spread(apart, True) == signed(apart.value)
+    assert "(" not in on_order(found, NAMING).split("none): ")[1]
+    told = tables_json(found)
+    assert told["cells"]["llm"]["answer"]["a"] == {"mean": level.value, "low": None, "high": None}
+    nothing = dict.fromkeys(("low", "high", "p", "p_holm"))
+    assert told["pairs"][0]["differences"]["answer"]["a"] == {"mean": apart.value, **nothing}
+    drawn = dots(found, "answer", NAMING, "hours")
+    assert [len(np.asarray(line.get_xdata())) for line in drawn.axes[0].lines] == [1, 1] * 2  # points, no bars
+
+
+def test_each_kind_without_a_number_has_its_own_reason() -> None:
+    ours, theirs = "they never waver", "they told single actions"
+    parts = {kind: [part(s, habit=why) for s in range(6)] for kind, why in (("llm", ours), ("rl", theirs))}
+    parts["scripted"] = [part(s) for s in range(6)]
+    told = "\n".join(findings(tables_of(("llm", "rl", "scripted"), parts, HOURS), NAMING))
+    assert f"Habit is not applicable of LLM people: {ours}. Habit is not applicable of RL people: {theirs}." in told
+
+
+def test_small_chances_are_not_printed_as_none() -> None:
+    assert [chance(p) for p in (1.0, 0.03124, 0.0001, 0.00009, 0.0)] == [
+        "1.0000",
+        ".0312",
+        ".0001",
+        "< .0001",
+        "< .0001",
+    ]
 
 
 def test_what_is_missing_is_said_once_with_its_reason() -> None:
@@ -88,18 +130,25 @@ def test_a_table_that_nobody_can_show_is_said_in_one_sentence() -> None:
 
 def test_a_cell_that_some_seeds_lack_has_no_interval() -> None:
     found = known([1.0, "too few", 2.0])
-    assert found.interval is None
+    assert found.mean is None
     assert (found.seeds, found.why_not) == (2, "too few, in 1 of 3 seeds")
 
 
 def test_all_cells_together_name_the_largest() -> None:
-    """With noise in everything that is compared: what does not vary at all is left out."""
+    """With noise in everything that is compared: what differs in no seed is left out."""
     ours, theirs = [part(s, 2.0, 0.05) for s in range(8)], [part(s) for s in range(8)]
     found = all_together(ours, theirs)
     assert found.largest == ("answer", "a")
     assert found.test.p == pytest.approx(2 / 256)
     with pytest.raises(ValueError, match="two pairs"):
         all_together(theirs, theirs)
+
+
+def test_what_differs_by_the_same_in_every_seed_is_the_strongest_evidence() -> None:
+    ours, theirs = [part(s, 0.0, 0.05, habit=0.3) for s in range(8)], [part(s) for s in range(8)]
+    found = all_together(ours, theirs)
+    assert (found.cells, found.largest) == (4, ("signature", "habit"))  # and two answers, and the welfare of a rule
+    assert found.test.p == pytest.approx(2 / 256)
 
 
 def test_parts_and_tables_go_through_json() -> None:

@@ -34,9 +34,17 @@ def test_it_errs_as_often_as_it_says() -> None:
     assert 0.02 <= np.mean(errs) <= 0.085
 
 
-@pytest.mark.parametrize("values", [np.zeros((1, 3)), np.zeros((4, 0)), np.ones((4, 2))])
+def test_the_same_difference_in_every_pair_is_the_strongest_there_can_be() -> None:
+    values = np.random.default_rng(4).normal(size=(10, 5))
+    values[:, 3] = 0.1  # of which ten do not add up to one exactly
+    found = joint_test(values)
+    assert (found.quantity, found.statistic) == (3, np.inf)
+    assert found.p == pytest.approx(2 / 1024)
+
+
+@pytest.mark.parametrize("values", [np.zeros((1, 3)), np.zeros((4, 0)), np.eye(4, 2) * [1, 0]])
 def test_what_cannot_be_tested_is_refused(values: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"two pairs|does not vary"):
+    with pytest.raises(ValueError, match=r"two pairs|the same on both sides"):
         joint_test(values)
 
 

@@ -96,6 +96,6 @@ def test_what_a_society_cannot_show_is_said_with_its_reason() -> None:
     places = {i: Fixed(torch.eye(64)[[i, i + 9, i + 20, i + 30, i + 40]]) for i in (0, 7)}
     played = {f"{i}": play(society, ScriptedPopulation(), people, rule, d) for i, rule in places.items()}
     found = signatures(Lived(people, played, society))
-    assert found["loss aversion"] == "what a choice brings to somebody is not for all to see"
+    assert found["loss aversion"] == "nobody takes anything home here"
     assert isinstance(found["habit"], float)
     assert found["overreaction"] == pytest.approx(0.0, abs=1e-5)

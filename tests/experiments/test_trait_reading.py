@@ -32,3 +32,10 @@ def test_products_say_what_people_say() -> None:
 def test_a_trait_of_which_everybody_has_as_much_cannot_be_read() -> None:
     seeds = [products(people(i)[0], np.full((60, 1), 0.5)) for i in range(3)]
     assert recovered(seeds, ("habit",)) == [{"habit": "everybody has as much"}] * 3
+
+
+def test_people_who_never_decided_tell_nothing() -> None:
+    seeds = [products(*people(0)), products(*people(1, 0))]
+    assert [cells["read"] for cells in recovered(seeds, ("read", "hidden"))] == [
+        "nobody decided under all of the rules"
+    ] * 2

@@ -1,19 +1,26 @@
 """The transfer matrix: regret from known levels, its words, and the same world model for rules that infer nothing."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from agents.scripted import ScriptedPopulation
 from experiments import transferred
 from experiments.stages import TENSORS
 from experiments.transfer_matrix import KINDS, matrix, smallest
 from experiments.transfer_table import Matrix
-from experiments.transferred import Lab
+from experiments.transferred import Lab, measure
+from mechanism.swm_ap import Outcome, SWMSettings
 from societies.catalog import load
+from societies.stage import Stage
 from tests.experiments.tiny import solon, tiny_config
+from world_model.model import WorldModel
 
 TOWN = smallest()[0]  # facility8
 
@@ -64,6 +71,59 @@ def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
         not torch.equal(value, sighted.learned.policy.state_dict()[name])
         for name, value in blind.learned.policy.state_dict().items()
     )
+
+
+def two_kinds() -> Lab:
+    """Both decide alike; the world model has several starts."""
+    society, swm = load(TOWN.name), replace(TOWN.swm, fit=replace(TOWN.swm.fit, kind_starts=3))
+    people = {"rl": ScriptedPopulation(), "llm": ScriptedPopulation()}
+    return Lab(society, TOWN.rosters(society), people, swm, 2, (1,), 2, 5, 6)
+
+
+def test_every_learning_has_communities_of_its_own_and_none_that_is_judged_on():
+    here = two_kinds()
+    places = [here.place(kind, split) for kind in here.people for split in ("itself", "from", "adapting, 1")]
+    assert {place.judged.seed for place in places} == {6}
+    training = {place.training.seed for place in places}
+    assert len(training) == len(places)
+    assert 6 not in training
+
+
+@dataclass(frozen=True)
+class Learned:
+    """One learning as it was asked for."""
+
+    training: Stage
+    settings: SWMSettings
+    seed: int
+    known: Mapping[str, Tensor] | None
+
+
+def learnings(here: Lab, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Learned], WorldModel]:
+    """All that a matrix takes, none of which is done, and the world model that each would have led to."""
+    asked, model = list[Learned](), WorldModel(here.society, here.swm.model, 0)
+
+    def swm_ap(training: Stage, settings: SWMSettings, seed: int, *_: object, known: Any = None) -> Outcome:
+        asked.append(Learned(training, settings, seed, known))
+        return Outcome(None, model, None, (), 0, 0)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(transferred, "swm_ap", swm_ap)
+    monkeypatch.setattr(transferred, "judge", lambda *_: {"welfare": torch.zeros(1, 2)})
+    measure(here, lambda _, make: make())
+    return asked, model
+
+
+def test_only_rules_that_are_adapted_set_out_from_the_world_model_of_others(monkeypatch: pytest.MonkeyPatch):
+    here = two_kinds()
+    asked, model = learnings(here, monkeypatch)
+    adapted = [one for one in asked if one.known is not None]
+    assert [one.training.population for one in adapted] == [here.people["llm"], here.people["rl"]]
+    for one in adapted:
+        assert one.known is not None
+        assert all(torch.equal(one.known[name], value) for name, value in model.state_dict().items())
+        assert one.settings.fit.kind_starts == 1  # others would forget it
+    assert {one.settings.fit.kind_starts for one in asked if one.known is None} == {3}
+    assert len({one.seed for one in asked}) == 3  # by itself, for others, adapting: the same for all kinds
 
 
 def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

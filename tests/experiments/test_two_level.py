@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 
 from agents.rl import RLPopulation
+from agents.scripted import ScriptedPopulation
 from experiments.errors import ROOT
 from experiments.two_level import TwoLevelSettings, Within, reach_of, two_level
+from learning.draws import draws
 from mechanism.evaluate import welfare
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import PublicStep, Society
 from societies.catalog import load
 from societies.mechanisms import bounds
-from societies.play import Fixed
+from societies.people_ppo import Rules, Trainer
+from societies.play import Fixed, play
 from societies.roads import CongestionGame
 from societies.stage import Stage
 from world_model.fit import quiet
@@ -63,6 +66,30 @@ def test_tolls_and_drivers_learn_together():
     there = Stage(society, RLPopulation(found.people), drivers(society), 99)
     ours = welfare(there, found.principal, 50)
     assert float((ours - welfare(there, Fixed(society.default_mechanism()), 50)).mean()) > 0
+
+
+def test_people_learn_under_the_principals_rules_once_they_are_not_alone(monkeypatch: pytest.MonkeyPatch):
+    """First the default tolls, then what the principal tries, as far as its rules reach: others in every batch."""
+    society, settings = roads(), replace(FEW, iterations=5, alone=2, reach=0.5, annealed=1.0)
+    met, learn = list[Tensor](), Trainer.learn
+
+    def noted(self: Trainer, rules: Rules, left: float = 1.0) -> float:
+        lots = draws(0, 0, 3)
+        played = play(society, ScriptedPopulation(), drivers(society).people(lots), rules(lots), lots)
+        met.append(played.episode.mechanism.detach())
+        return learn(self, rules, left)
+
+    monkeypatch.setattr(Trainer, "learn", noted)
+    two_level(society, drivers(society), settings, 3, quiet)
+    default, (low, high) = society.default_mechanism(), bounds(society)
+    alone, together = met[:2], met[2:]
+    assert all(torch.equal(rules, default.expand_as(rules)) for rules in alone)
+    assert len(together) == 3
+    for i, rules in enumerate(together):
+        assert float((rules - default).abs().amin(-1).max()) > 0
+        assert bool(((rules - default).abs() <= reach_of(settings, i) * (high - low) + 1e-4).all())
+        assert not torch.equal(rules[0], rules[1])  # it tries other rules in each
+    assert not torch.equal(together[0], together[1])
 
 
 def test_the_same_seed_gives_the_same_people_and_rules():

@@ -12,7 +12,12 @@ from societies import catalog
 from societies.base import Society
 from societies.library.matrix_game import society
 from societies.play import Fixed, play
-from societies.tabular import QSettings, train_table
+from societies.tabular import (
+    QSettings,
+    _learned,  # pyright: ignore[reportPrivateUsage]
+    _Trying,  # pyright: ignore[reportPrivateUsage]
+    train_table,
+)
 from tests.towns import rosters, town
 from world_model.fit import quiet
 
@@ -52,6 +57,23 @@ def test_the_table_is_the_mean_payoff_of_what_was_tried() -> None:
     first, second = seen[:, 0], seen[:, 1]
     torch.testing.assert_close(gain[:, 0][first], 1 + altruism[:, 0][first], atol=0.06, rtol=0)
     assert float(gain[:, 1][second].abs().mean()) < 0.2
+
+
+def test_what_lies_ahead_is_ones_own_next_turn_and_after_the_end_nothing() -> None:
+    """One person, four steps of one situation each; in the second it is not their turn. All cells are worth more than 0
+    and the batch is learned by heart, so that each cell that was tried is what was found there.
+    """
+    worth = torch.tensor([[[9.0, 3.0], [50.0, 60.0], [5.0, 8.0], [2.0, 1.0]]])
+    trying = _Trying(Table(Form("made_up", 1, 4, 1, 2, (), 1), worth), 0.0)
+    trying.rows = [torch.tensor([[t]]) for t in range(4)]
+    trying.actions = [torch.tensor([[a]]) for a in (0, -1, 0, 1)]
+    both, none, first = ([[[a, b]]] for a, b in ((True, True), (False, False), (True, False)))
+    trying.open_ = [torch.tensor(told) for told in (both, none, first, both)]
+    payoff = torch.tensor([[1.0, 4.0, 2.0, 3.0]])[..., None]
+    found = _learned(trying, payoff, 0.5, 1.0)
+    third, last = 2 + 0.5 * 2, 3.0  # what is best next; nothing
+    first_turn = 1 + 0.5 * 4 + 0.25 * 5  # in the third step only the first choice is open
+    torch.testing.assert_close(found[0], torch.tensor([[first_turn, 3.0], [50.0, 60.0], [third, 8.0], [2.0, last]]))
 
 
 class _Seen:

@@ -283,3 +283,18 @@ def test_weights_come_back_from_disk(paper: Fitted, tmp_path: Path):
     data = people_of(paper.here, 9)
     mine, theirs = (told(replace(paper, accounting=accounting_of(m)), data, paper.z) for m in (paper.model, other))
     assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("name", ["hidden", "paper"])
+def test_accounting_that_goes_on_with_few_episodes_still_says_what_it_knew(name: str, request: pytest.FixtureRequest):
+    """One new episode and a fit that moves nothing: the same welfare and the same states as before, of all people."""
+    made: Fitted = request.getfixturevalue(name)
+    model = WorldModel(made.here.society, made.model.settings, 1)
+    model.set_out_from(made.model.state_dict())
+    few, still = people_of(made.here, 4, 900, 1), replace(SETTINGS, accounting_steps=1, accounting_rate=1e-12)
+    posterior = Posterior(1, 6, model.prior, torch.Generator())
+    fit_accounting(model, by_posterior(model, posterior, few), few, still, 0)
+    data = people_of(made.here, 9)
+    before, after = (told(one, data, made.z) for one in (made, replace(made, accounting=accounting_of(model))))
+    for x, y in zip(before, after, strict=True):
+        torch.testing.assert_close(x, y, atol=1e-4, rtol=0)
