@@ -91,7 +91,7 @@ def _check_report(page: str) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_seeds_leave_those_that_are_there(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     two = ("compare.populations=[rl, scripted]",)
     told(config, *two)
     made = list[int]()
@@ -99,6 +99,8 @@ def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest
     monkeypatch.setattr(comparison, "play", lambda *given: made.append(1) or play(*given))
     assert told(config, *two, "--seeds", 3)["seeds"] == 3
     assert len(made) == 3 * 3  # of one seed: three rules by RL people, scripted ones, and these again
+    assert solon("report", "town-people").exit_code == 0
+    assert json.loads((tmp_path / "runs/town-people/comparison.json").read_text())["seeds"] == 3
 
 
 @pytest.mark.usefixtures("undrawn")
