@@ -118,15 +118,29 @@ def _resolved(
     small: Mapping[str, Any] | None,
 ) -> Config:
     """The file's data, over it `small` if that is asked for, over both the words."""
-    data = dict(data)
-    for place, value in _leaves(small or {}):
-        _put(data, place, value)
-    for place, (_, value) in overrides.items():
-        _put(data, place, value)
+    given = {place: value for place, (_, value) in overrides.items()}
+    taught = _are_taught(_with(data, given))
+    smaller = {place: value for place, value in _leaves(small or {}) if taught or place[:2] != ("compare", "rl")}
+    data = _with(_with(data, smaller), given)
     if small is not None:  # last, so that a small run never takes the name of a whole one
         data["name"] = f"{data['name']}{SMOKE}" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
     return _checked(data, Source(path, tree, words, small is not None))
+
+
+def _with(data: Mapping[str, Any], values: Mapping[Place, Any]) -> dict[str, Any]:
+    """The data with these values put over them."""
+    data = dict(data)
+    for place, value in values.items():
+        _put(data, place, value)
+    return data
+
+
+def _are_taught(data: Mapping[str, Any]) -> bool:
+    """Do RL people learn in comparisons, rather than be read from a file, about whom a small run has nothing to say?"""
+    who, kinds = _mapping(data.get("population")), _mapping(data.get("compare")).get("populations")
+    named = [who.get("kind"), *(kinds if isinstance(kinds, list) else [])]
+    return who.get("checkpoint") is None and not any(str(name).startswith("rl:") for name in named)
 
 
 def dump_config(config: Config) -> str:

@@ -1,6 +1,8 @@
 """RL people in a run: trained once, kept, taken over by other runs, and never counted as decisions."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from experiments import rl_people
 from experiments.commands.run import _plain
 from experiments.config import Config, load_config
-from experiments.errors import UserError
+from experiments.errors import ROOT, UserError
 from experiments.findings import methods, report_data
 from experiments.live import Live
 from experiments.pipeline import execute, plan
 from experiments.quoted import claim_about
 from experiments.report import render
+from experiments.rl_people import LEARNERS, learner_of
 from experiments.runs import open_run
 from tests.experiments.tiny import TINY, solon
 
@@ -103,6 +106,23 @@ def test_a_file_of_people_is_a_kind(straight: tuple[Path, str], tmp_path: Path):
     kept = straight[0] / "tiny" / KEPT
     short = made(tmp_path, "population.settings={}", f"population.kind=rl:{kept}")
     assert short == made(tmp_path, "population.settings={}", f"population.checkpoint={kept}")
+
+
+PAGE = (ROOT / "docs" / "rl-people.md").read_text(encoding="utf-8")
+COMMANDS: list[str] = re.findall(r"^    solon (?:run|compare-populations) \S+ \S.*$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("smoke", [False, True])
+def test_commands_of_the_page_load(command: str, smoke: bool):
+    _, _, file, *words = shlex.split(command)
+    load_config(ROOT / file, words, smoke)
+
+
+def test_the_page_has_a_command_for_every_learner_and_for_people_of_a_file():
+    named = {learner_of(load_config(ROOT / f, w).population.settings) for _, _, f, *w in map(shlex.split, COMMANDS)}
+    assert named == set(LEARNERS)
+    assert any("kind=rl:" in command for command in COMMANDS)
 
 
 SMALL = {
