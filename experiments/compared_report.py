@@ -11,9 +11,9 @@ from agents.embedded.engine import STAND_IN
 from experiments import compared_figures as figures
 from experiments import compared_words as words
 from experiments.compared_json import tables_json
-from experiments.compared_kinds import label_of
+from experiments.compared_kinds import AGAIN, label_of
 from experiments.compared_tables import Tables, tables_of
-from experiments.comparison import AGAIN, Comparison
+from experiments.comparison import Comparison
 from experiments.config import SMOKE, dump_config
 from experiments.figures import Figure
 from experiments.files import write_json, write_text
@@ -60,7 +60,7 @@ def found_in(comparison: Comparison) -> Found:
     amounts = scale_of(comparison.society).amounts().double().numpy()
     again = AGAIN if AGAIN in comparison.parts else None
     tables = tables_of(comparison.kinds, comparison.parts, amounts, again)
-    kinds = {kind: label_of(kind) for kind in comparison.kinds} | {AGAIN: "scripted people, fresh draws"}
+    kinds = {kind: label_of(kind) for kind in (*comparison.kinds, AGAIN)}
     rules = {rule.name: rule.label for rule in comparison.rules}
     return Found(comparison, tables, words.Naming(kinds, rules, unit_of(comparison.society)))
 

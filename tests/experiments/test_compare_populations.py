@@ -8,6 +8,7 @@ import pytest
 
 from agents.embedded.engine import EmbeddedEngine
 from experiments import compared_report, comparison, rl_people, runs
+from experiments.config import load_config
 from experiments.errors import ROOT
 from tests.experiments.tiny import solon
 
@@ -121,14 +122,48 @@ def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
     done = solon("compare-populations", config, "--dry-run")
     assert done.exit_code == 0
-    assert f"{2 * 2 * 3 * 5 * 8}" in done.stdout  # seeds, rosters, rules, steps, people
+    assert done.stdout.count(f"{2 * 2 * 3 * 5 * 8}") == 4  # seeds, rosters, rules, steps, people; by kind, and again
+    assert "scripted people, fresh draws" in done.stdout
+    assert "a language model is asked as often" in done.stdout
+    assert not (tmp_path / "runs").exists()
+    without = solon("compare-populations", config, "--dry-run", "compare.populations=[rl, scripted]")
+    assert "language model" not in without.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["compare.mechanisms=[k_medain, random]"], "no rules 'k_medain'"),
+        (["population.mix.rl=0.5"], "this config mixes them"),
+        (["population.kind=rl:x"], "compare.rl"),
+    ],
+)
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_what_cannot_be_compared_is_refused_before_there_is_a_folder(
+    config: Path, tmp_path: Path, words: list[str], part: str, dry: list[str]
+) -> None:
+    done = solon("compare-populations", config, *words, *dry)
+    assert done.exit_code == 2
+    assert part in done.output
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_dry_run_refuses_what_the_run_would(config: Path) -> None:
-    done = solon("compare-populations", config, "--dry-run", "compare.mechanisms=[k_medain, random]")
-    assert done.exit_code == 2
-    assert "no rules 'k_medain'" in done.output
+def test_a_small_run_trains_nobody_who_is_read_from_a_file(config: Path) -> None:
+    config.write_text(
+        TINY.replace("  rl: {iterations: 1, decisions: 200, hidden: 8}\n", "").replace(
+            "compare: {seeds: 1, rosters: 1}", "compare: {seeds: 1, rosters: 1, rl: {iterations: 1}}"
+        )
+    )
+    assert load_config(config, [], smoke=True).compare.rl == {"iterations": 1}
+    for words in (["compare.populations=[llm, 'rl:x']"], ["population.kind=rl:x"]):
+        for smoke in (["--smoke"], []):
+            done = solon("compare-populations", config, *words, "--dry-run", *smoke)
+            assert done.exit_code == 0, done.output
+
+
+def test_a_name_is_a_name_even_if_it_is_a_number(config: Path, tmp_path: Path) -> None:
+    assert solon("compare-populations", config, "--name", "5", "--dry-run").exit_code == 0
+    assert solon("transfer", config, "--name", "1e3", "--dry-run").exit_code == 0
 
 
 @pytest.mark.usefixtures("undrawn")
