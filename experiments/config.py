@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -53,18 +53,10 @@ class Config(Strict):
 
     @field_validator("baselines")
     @classmethod
-    def _known_there(cls, baselines: list[str], info: ValidationInfo) -> list[str]:
-        society: SocietyConfig | None = info.data.get("society")
+    def _each_once(cls, baselines: list[str]) -> list[str]:
         twice = [name for name in dict.fromkeys(baselines) if baselines.count(name) > 1]
         if twice:
             raise ValueError(f"{' and '.join(twice)}: named more than once; name each baseline once")
-        headline = (None, "equality_productivity")
-        if society is not None and "best_fixed" in baselines and society.objective not in headline:
-            others = ", ".join(name for name in baselines if name != "best_fixed")
-            raise ValueError(
-                f"the best fixed schedule is known for equality_productivity, not for {society.objective}: "
-                f"take best_fixed out, as in baselines=[{others}]"
-            )
         return baselines
 
 

@@ -220,6 +220,8 @@ def test_newcomers_and_rates_of_ones_own(home: Path, tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("flat50",), "did you mean 'flat_50'?"),
+        (("flat_101",), "flat_0 to flat_100"),
+        (("x" * 300,), "there are no rules 'xxx"),
         (("flat_50", "--calls", 9), "9 calls are too few"),
         (("flat_50", "--after", "nobody"), "choose from: swm_ap, us_federal"),
         (("flat_50", "--years", 11), "give 0 to 10"),
@@ -248,6 +250,10 @@ def test_mistakes_are_told(home: Path, words: tuple[str, ...], told: str) -> Non
         ("[yes, 0, 0, 0, 0, 0, 0]", "it is no list of numbers"),
         ("[0, 0", "it is no YAML"),
         ("[.nan, 0, 0, 0, 0, 0, 0]", "which is no number"),
+        (f"[{'9' * 400}, 0, 0, 0, 0, 0, 0]", "it is no list of numbers"),
+        (f"[{'9' * 5000}, 0, 0, 0, 0, 0, 0]", "it is no YAML"),
+        ("[" * 3000 + "]" * 3000, "it is no YAML"),
+        ("[0, 0, 0, 0, 0, 0, 0]" + " " * 10_000 + "# not read", "it has 10,031 bytes"),
     ],
 )
 def test_mistakes_in_a_file_of_rates_are_told(home: Path, tmp_path: Path, content: str, told: str) -> None:
