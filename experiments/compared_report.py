@@ -14,7 +14,7 @@ from experiments.compared_json import tables_json
 from experiments.compared_kinds import AGAIN, label_of
 from experiments.compared_tables import Tables, tables_of
 from experiments.comparison import Comparison
-from experiments.config import SMOKE, dump_config
+from experiments.config import dump_config, smoke_notes
 from experiments.figures import Figure
 from experiments.files import write_json, write_text
 from experiments.report import TEMPLATES, Picture, picture
@@ -46,8 +46,7 @@ class Found:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know."""
-        smoke = self.of.config.name.endswith(SMOKE)
-        return (*(("this was a smoke run: its figures mean nothing",) if smoke else ()), *self.of.notes)
+        return (*smoke_notes(self.of.config), *self.of.notes)
 
     @property
     def told(self) -> tuple[str, ...]:

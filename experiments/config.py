@@ -60,6 +60,11 @@ class Config(Strict):
         return baselines
 
 
+def smoke_notes(config: Config) -> tuple[str, ...]:
+    """What a reader of a small run must know."""
+    return ("this was a smoke run: its figures mean nothing",) if config.name.endswith(SMOKE) else ()
+
+
 @dataclass(frozen=True)
 class Source:
     """Where each key came from, so that an error can name the place."""

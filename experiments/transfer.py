@@ -13,7 +13,7 @@ from agents.embedded.engine import STAND_IN
 from experiments.cast import learnable, society_of
 from experiments.claims import Json
 from experiments.compared_kinds import Kinds, check_kinds, kinds_of, label_of, opened_kinds, seed_of
-from experiments.config import SMOKE, Config
+from experiments.config import Config, smoke_notes
 from experiments.files import read_json
 from experiments.judging import Tensors
 from experiments.live import Live
@@ -70,9 +70,8 @@ def checked(config: Config) -> Society:
 
 def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
     small = any(model.partition(":")[0] == "embedded" for model in here.models)
-    smoke = "this was a smoke run: its figures mean nothing"
     few = f"fewer than {FEW} seeds: the intervals speak of the held-out communities, hardly of other seeds"
-    told = (f"language-model people {STAND_IN}",) * small + (smoke,) * config.name.endswith(SMOKE)
+    told = (f"language-model people {STAND_IN}",) * small + smoke_notes(config)
     told += (few,) * (config.compare.seeds < FEW)
     return told + here.of_a_village()
 

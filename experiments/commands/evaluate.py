@@ -104,7 +104,7 @@ def _show(found: "WhatIf") -> None:
 
 
 def _asked(found: "WhatIf") -> str:
-    told = f"asked: {found.asked:,} of them"
+    told = f"asked: everyone, all {found.asked:,}" if found.asked == found.people else f"asked: {found.asked:,} of them"
     if found.fresh is not None:
         told += f"; new calls to the model{', the rivals included' if found.rivals else ''}: {found.fresh:,}"
     if found.unusable:
