@@ -17,7 +17,13 @@ from learning.draws import child_seed
 from personas.rosters import Village
 from societies.base import Society
 
-LABELS = {"llm": "LLM people", "rl": "RL people", "scripted": "scripted people"}
+AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws: what chance alone makes
+LABELS = {
+    "llm": "LLM people",
+    "rl": "RL people",
+    "scripted": "scripted people",
+    AGAIN: "scripted people, fresh draws",
+}
 
 
 def kinds_of(told: CompareConfig) -> tuple[str, ...]:
@@ -67,18 +73,29 @@ class Kinds:
         return tuple(note for cast in self.casts.values() for note in cast.notes())
 
 
-@contextmanager
-def opened_kinds(config: Config, run: Run, live: Live, society: Society) -> Generator[Kinds]:
-    """All kinds of `config.compare`. Errors name what is wrong before anything is spent."""
-    kinds = kinds_of(config.compare)
+def check_kinds(config: Config, society: Society) -> None:
+    """Refuses kinds of people that cannot be compared there. UserError."""
     if mixed_in(config):
         raise UserError(
             "kinds of people are compared each by itself, and this config mixes them",
             where="population.mix",
             fix="leave it out",
         )
-    for kind in kinds:
-        check_people(as_kind(config, kind), society)
+    for kind in kinds_of(config.compare):
+        own = as_kind(config, kind)
+        if own.population.checkpoint is not None and config.compare.rl:
+            raise UserError(
+                "people read from a checkpoint are not trained",
+                where="compare.rl",
+                fix="take it out, as in compare.rl={}, or population.checkpoint",
+            )
+        check_people(own, society)
+
+
+@contextmanager
+def opened_kinds(config: Config, run: Run, live: Live, society: Society) -> Generator[Kinds]:
+    """All kinds of `config.compare`, which passed `check_kinds`. Errors name what is wrong before anything is spent."""
+    kinds = kinds_of(config.compare)
     with ExitStack() as open_:
         told = dict(zip(kinds, summed(live.decided, len(kinds)), strict=True))
         casts = {kind: _opened(config, kind, run, live, society, open_, told[kind]) for kind in cheapest_first(kinds)}

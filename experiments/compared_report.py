@@ -11,10 +11,10 @@ from agents.embedded.engine import STAND_IN
 from experiments import compared_figures as figures
 from experiments import compared_words as words
 from experiments.compared_json import tables_json
-from experiments.compared_kinds import label_of
+from experiments.compared_kinds import AGAIN, label_of
 from experiments.compared_tables import FEW, Tables, tables_of
-from experiments.comparison import AGAIN, Comparison
-from experiments.config import SMOKE, dump_config
+from experiments.comparison import Comparison
+from experiments.config import dump_config, smoke_notes
 from experiments.figures import Figure
 from experiments.files import write_json, write_text
 from experiments.report import TEMPLATES, Picture, picture
@@ -46,8 +46,7 @@ class Found:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know."""
-        smoke = self.of.config.name.endswith(SMOKE)
-        return (*(("this was a smoke run: its figures mean nothing",) if smoke else ()), *self.of.notes)
+        return (*smoke_notes(self.of.config), *self.of.notes)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -60,7 +59,7 @@ def found_in(comparison: Comparison) -> Found:
     amounts = scale_of(comparison.society).amounts().double().numpy()
     again = AGAIN if AGAIN in comparison.parts else None
     tables = tables_of(comparison.kinds, comparison.parts, amounts, again)
-    kinds = {kind: label_of(kind) for kind in comparison.kinds} | {AGAIN: "scripted people, fresh draws"}
+    kinds = {kind: label_of(kind) for kind in (*comparison.kinds, AGAIN)}
     rules = {rule.name: rule.label for rule in comparison.rules}
     return Found(comparison, tables, words.Naming(kinds, rules, unit_of(comparison.society)))
 

@@ -1,7 +1,6 @@
 """The rules under which kinds of people are compared: named ones of the society, and a few drawn at random once."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,13 +10,10 @@ from torch import Tensor
 from agents.scripted import ScriptedPopulation
 from experiments.errors import UserError
 from experiments.findings import LABELS
-from experiments.quoted import best_fixed_rates
+from experiments.rule_names import DEFAULT, canonical, check_best_fixed, is_plain, of_income_tax, percent_of
+from experiments.run_baselines import that_stays
 from learning.draws import Draws, child_seed, draws
-from mechanism.baselines.fixed import flat
-from mechanism.baselines.k_median import KMedian
-from mechanism.baselines.line import KNOWN, known
-from mechanism.baselines.saez import saez
-from mechanism.baselines.tolls import marginal_cost
+from mechanism.baselines.line import KNOWN
 from mechanism.explore import RandomRules
 from mechanism.planning import Counted
 from personas.spelling import suggest
@@ -30,13 +26,13 @@ from societies.roads import CongestionGame
 from societies.stage import Rosters, Stage
 
 WATCHED = 20  # communities of scripted people under random rules, from which Saez's rates and the like are worked out
+WHERE = "compare.mechanisms"
 DEFAULTS = {
     "income_tax": "us_federal",
     "one_step": "us_federal",
     "congestion_game": "no_toll",
     "matrix_game": "no_reward",
 }
-FLAT = re.compile(r"flat_(\d{1,3})")
 
 
 @dataclass(frozen=True)
@@ -67,40 +63,29 @@ class Rulebook:
             return ("default", "marginal_cost")
         if _taxes(society):
             other = [level for level in (25, 50, 75) if not self._is_default(level)]
-            return ("default", *(f"flat_{level}" for level in other), *self._of_income_tax()[:1])
+            return ("default", *(f"flat_{level}" for level in other), *of_income_tax(self.society)[:1])
         return ("default",)
 
     def known(self) -> tuple[str, ...]:
-        """Every name that may be given; besides, where rules are numbers, flat_0 to flat_100."""
-        rest = () if isinstance(self.society.mechanism, Options) else ("default",)
-        return tuple(dict.fromkeys((*self.usual(), *rest, *self._of_income_tax())))
+        """Every name that may be given; besides, where rules are numbers, flat_0 to flat_100 and what runs call the
+        default rules.
+        """
+        rest = () if isinstance(self.society.mechanism, Options) else (DEFAULT,)
+        return tuple(dict.fromkeys((*self.usual(), *rest, *of_income_tax(self.society))))
 
     def check(self, name: str) -> None:
         """UserError: there are no such rules here."""
-        told = FLAT.fullmatch(name) if not isinstance(self.society.mechanism, Options) else None
-        if told and int(told[1]) > 100:
-            raise UserError(f"{name}: more than 100%", where="compare.mechanisms", fix="write flat_0 to flat_100")
-        if not told and name not in self.known():
+        check_best_fixed(name, self.society, WHERE)
+        if name not in self.known() and not is_plain(name, self.society):
             raise self._unknown(name)
 
     def named(self, name: str) -> Rule:
-        """UserError as `check`."""
+        """By one name for the same rules. UserError as `check`."""
         self.check(name)
-        makers: Mapping[str, Callable[[], Principal]] = {
-            "default": lambda: Fixed(self.society.default_mechanism()),
-            "k_median": lambda: KMedian(self.society),
-            "best_fixed": lambda: Fixed(best_fixed_rates()),
-            "saez": lambda: saez(self._seen, self._incomes()),
-            "marginal_cost": self._tolls,
-        }
-        if isinstance(self.society, FacilityLine) and name in self._of_lines():
-            rule = known(self.society, name)
-            return Rule(name, LABELS[name], lambda _: rule)
-        if name == "random" and isinstance(self.society.mechanism, Options):
+        name = canonical(name, self.society)
+        if name == "random":
             return Rule(name, "anew at random", lambda d: RandomRules(self.society, d))
-        if told := FLAT.fullmatch(name):
-            return self._flat(name, int(told[1]))
-        principal = makers[name]()
+        principal = that_stays(name, self.society, lambda: self._seen)
         return Rule(name, self._label(name), lambda _: principal)
 
     def drawn(self, count: int) -> list[Rule]:
@@ -124,29 +109,22 @@ class Rulebook:
     def _is_default(self, percent: int) -> bool:
         return bool((self.society.default_mechanism() == percent / 100).all())
 
-    def _of_income_tax(self) -> tuple[str, ...]:
-        return ("saez", "best_fixed") if self.society.name == "income_tax" else ()
-
     def _of_lines(self) -> tuple[str, ...]:
         """Rules known for a street that are of the family of this one."""
         family = self.society.family if isinstance(self.society, FacilityLine) else ""
         return tuple(name for name, (own, _) in KNOWN.items() if own == family)
 
     def _label(self, name: str) -> str:
-        return LABELS.get(DEFAULTS.get(self.society.name, name) if name == "default" else name, name)
-
-    def _flat(self, name: str, percent: int) -> Rule:
-        low, high = bounds(self.society)
-        level = float(low.max()) + percent / 100 * (float(high.min()) - float(low.max()))
-        principal = flat(self.society, level)
-        return Rule(name, f"flat {percent}%", lambda _: principal)
+        if (percent := percent_of(name)) is not None:
+            return f"flat {percent}%"
+        return LABELS.get(DEFAULTS.get(self.society.name, name) if name == DEFAULT else name, name)
 
     def _unknown(self, name: str) -> UserError:
         there = self.known()
         numbers = "" if isinstance(self.society.mechanism, Options) else ", and flat_0 to flat_100"
         return UserError(
             f"there are no rules {name!r} in {self.society.name}{suggest(name, there)}",
-            where="compare.mechanisms",
+            where=WHERE,
             fix=f"choose from: {', '.join(there)}{numbers}",
         )
 
@@ -156,25 +134,18 @@ class Rulebook:
         stage = Stage(self.society, ScriptedPopulation(), self.rosters, child_seed(self.seed, "watched"))
         return stage.play(RandomRules(self.society, draws(stage.seed, 0, WATCHED)), 0, WATCHED)
 
-    def _incomes(self) -> Tensor:
-        """[B, N] of those people, in dollars a year at full time."""
-        market = getattr(self.society, "market")  # noqa: B009 (only societies with one come here)
-        assert isinstance(market, LabourMarket)
-        return market.income(self._seen.features[:, 0])
-
-    def _tolls(self) -> Principal:
-        assert isinstance(self.society, CongestionGame)
-        return marginal_cost(self.society, self._seen)
-
 
 def count_of(book: Rulebook, names: list[str], drawn: int) -> int:
     """Of the named rules (none named: the usual ones) and so many drawn ones. UserError: unknown, or fewer than two."""
     for name in names:
         book.check(name)
+    told = [canonical(name, book.society) for name in names]
+    if twice := [name for name, one in zip(names, told, strict=True) if told.count(one) > 1]:
+        raise UserError(f"{' and '.join(twice)} are the same rules", where=WHERE, fix="name one of them")
     count = len(names or book.usual()) + drawn
     if count < 2:
         fix = "name more of them, or raise compare.random"
-        raise UserError("one set of rules cannot be compared with another", where="compare.mechanisms", fix=fix)
+        raise UserError("one set of rules cannot be compared with another", where=WHERE, fix=fix)
     return count
 
 

@@ -15,7 +15,15 @@ from agents.base import Population
 from agents.scripted import ScriptedPopulation
 from experiments.cast import Cast, society_of
 from experiments.compared_cells import Part, part_of
-from experiments.compared_kinds import cheapest_first, kinds_of, label_of, opened_kinds, seed_of
+from experiments.compared_kinds import (
+    AGAIN,
+    cheapest_first,
+    check_kinds,
+    kinds_of,
+    label_of,
+    opened_kinds,
+    seed_of,
+)
 from experiments.compared_rules import Rule, Rulebook, count_of, rules_for
 from experiments.config import Config
 from experiments.live import Live
@@ -28,8 +36,6 @@ from personas.people import People
 from personas.rosters import Village
 from societies.base import Society
 from societies.play import Played, play
-
-AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws: what chance alone makes
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,21 @@ def plan(config: Config) -> tuple[str, ...]:
 
 
 def decisions(config: Config) -> dict[str, int]:
-    """How many each kind makes, by its label. UserError for what cannot be played."""
-    society, told = society_of(config), config.compare
+    """How many each kind makes, by its label; of scripted people those with fresh draws too. UserError for what cannot
+    be played.
+    """
+    society, told = checked(config), config.compare
     rules = count_of(Rulebook(society, _Nobody(), 0), told.mechanisms, told.random)
-    count = told.seeds * told.rosters * rules * society.steps * society.agents
-    return {label_of(kind): count for kind in kinds_of(told)}
+    each = told.seeds * told.rosters * rules * society.steps * society.agents
+    kinds = kinds_of(told)
+    return {label_of(kind): each for kind in (*kinds, *((AGAIN,) if "scripted" in kinds else ()))}
+
+
+def checked(config: Config) -> Society:
+    """The society, which every kind can play. UserError."""
+    society = society_of(config)
+    check_kinds(config, society)
+    return society
 
 
 SAME = "all seeds have the same residents, so none is left out"
@@ -73,7 +89,7 @@ class _Nobody:
 def compare(config: Config, run: Run, live: Live) -> Comparison:
     """All of it, or what is left of it. Errors name what is wrong before anything is spent."""
     torch.set_num_threads(config.threads)
-    society, kinds = society_of(config), kinds_of(config.compare)
+    society, kinds = checked(config), kinds_of(config.compare)
     with opened_kinds(config, run, live, society) as here:
         rules = _rules(config, here.any)
         stages = {kind: _Stage(config, run, live, cast, rules) for kind, cast in here.casts.items()}

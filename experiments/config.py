@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -53,19 +53,16 @@ class Config(Strict):
 
     @field_validator("baselines")
     @classmethod
-    def _known_there(cls, baselines: list[str], info: ValidationInfo) -> list[str]:
-        society: SocietyConfig | None = info.data.get("society")
+    def _each_once(cls, baselines: list[str]) -> list[str]:
         twice = [name for name in dict.fromkeys(baselines) if baselines.count(name) > 1]
         if twice:
             raise ValueError(f"{' and '.join(twice)}: named more than once; name each baseline once")
-        headline = (None, "equality_productivity")
-        if society is not None and "best_fixed" in baselines and society.objective not in headline:
-            others = ", ".join(name for name in baselines if name != "best_fixed")
-            raise ValueError(
-                f"the best fixed schedule is known for equality_productivity, not for {society.objective}: "
-                f"take best_fixed out, as in baselines=[{others}]"
-            )
         return baselines
+
+
+def smoke_notes(config: Config) -> tuple[str, ...]:
+    """What a reader of a small run must know."""
+    return ("this was a smoke run: its figures mean nothing",) if config.name.endswith(SMOKE) else ()
 
 
 @dataclass(frozen=True)
@@ -118,15 +115,29 @@ def _resolved(
     small: Mapping[str, Any] | None,
 ) -> Config:
     """The file's data, over it `small` if that is asked for, over both the words."""
-    data = dict(data)
-    for place, value in _leaves(small or {}):
-        _put(data, place, value)
-    for place, (_, value) in overrides.items():
-        _put(data, place, value)
+    given = {place: value for place, (_, value) in overrides.items()}
+    taught = _are_taught(_with(data, given))
+    smaller = {place: value for place, value in _leaves(small or {}) if taught or place[:2] != ("compare", "rl")}
+    data = _with(_with(data, smaller), given)
     if small is not None:  # last, so that a small run never takes the name of a whole one
         data["name"] = f"{data['name']}{SMOKE}" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
     return _checked(data, Source(path, tree, words, small is not None))
+
+
+def _with(data: Mapping[str, Any], values: Mapping[Place, Any]) -> dict[str, Any]:
+    """The data with these values put over them."""
+    data = dict(data)
+    for place, value in values.items():
+        _put(data, place, value)
+    return data
+
+
+def _are_taught(data: Mapping[str, Any]) -> bool:
+    """Do RL people learn in comparisons, rather than be read from a file, about whom a small run has nothing to say?"""
+    who, kinds = _mapping(data.get("population")), _mapping(data.get("compare")).get("populations")
+    named = [who.get("kind"), *(kinds if isinstance(kinds, list) else [])]
+    return who.get("checkpoint") is None and not any(str(name).startswith("rl:") for name in named)
 
 
 def dump_config(config: Config) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from agents.base import Population
 from experiments.cast import Cast, cast_of, society_of
-from experiments.config import Config, load_config
+from experiments.config import Config, load_config, smoke_notes
 from experiments.counterfactual import Standing
 from experiments.edit_effects import Asked, Edit, Moves, Place, actual, predicted
 from experiments.errors import UserError
@@ -28,6 +28,7 @@ from learning.draws import Draws, child_seed
 from mechanism.swm_ap import Outcome
 from personas.rosters import lacking, open_rosters
 from personas.words import trait_sentence
+from societies.labour import LabourMarket
 from world_model.model import WorldModel
 
 LINK = "the link, once for this run"
@@ -91,8 +92,9 @@ def effect(wanted: Wanted) -> Effect:
     folder = find_run(wanted.run)
     config = load_config(folder / "config.yaml")
     torch.set_num_threads(config.threads)
+    market = market_of(config, society_of(config))
     with open_run(config, folder.parent) as run:
-        scene = _scene(wanted, config, run)
+        scene = _scene(wanted, config, market, run)
         told = {name: predicted(scene.model, scene.link, wanted.edit, at) for name, at in scene.places.items()}
         if wanted.calls is not None:
             return _with_answers(wanted, scene, told)
@@ -110,7 +112,8 @@ def _with_answers(wanted: Wanted, scene: _Scene, told: Mapping[str, Moves]) -> E
         before = calls_of(run)
         rows = [Row(name, told[name], _asked(wanted.edit, name, at, cast, live)) for name, at in scene.places.items()]
         fresh = calls_of(run) - before if cast.models else None
-        return replace(_found(wanted, scene, rows), fresh=fresh, models=cast.models, notes=cast.notes())
+        found = _found(wanted, scene, rows)
+        return replace(found, fresh=fresh, models=cast.models, notes=(*found.notes, *cast.notes()))
 
 
 def _stage(rules: str) -> str:
@@ -129,12 +132,13 @@ def _found(wanted: Wanted, scene: _Scene, rows: Sequence[Row]) -> Effect:
     edit, worded = wanted.edit, scene.link.worded
     before, after = (trait_sentence(person, edit.trait) if worded else "" for person in edit.ends)
     towns = next(iter(scene.places.values())).at.people.worlds
-    return Effect(tuple(rows), (before, after), scene.link, scene.people, towns, scene.state, None, (), ())
+    return Effect(
+        tuple(rows), (before, after), scene.link, scene.people, towns, scene.state, None, (), smoke_notes(scene.config)
+    )
 
 
-def _scene(wanted: Wanted, config: Config, run: Run) -> _Scene:
+def _scene(wanted: Wanted, config: Config, market: LabourMarket, run: Run) -> _Scene:
     society = society_of(config)
-    market = market_of(config, society)
     outcome = learned_by(run, config, society)
     rosters = open_rosters(run.people, society.agents, "all", society.attributes_used, society.traits_used)
     ids = outcome.episodes.ids

@@ -28,11 +28,10 @@ from experiments import compared_words as words
 from experiments.claims import Json, Outcome, same_settings, workplace
 from experiments.compared_cells import Part, part_of, with_recovery
 from experiments.compared_json import part_json, part_of_json, tables_json
-from experiments.compared_kinds import label_of
+from experiments.compared_kinds import AGAIN, label_of
 from experiments.compared_report import unit_of
 from experiments.compared_rules import Rule, Rulebook, rules_for
 from experiments.compared_tables import COMPARED, Tables, Verdict, all_together, tables_of
-from experiments.comparison import AGAIN
 from experiments.embedded_people import Asked
 from experiments.provenance import embedded_weights
 from experiments.rl_people import LearnedForm
@@ -166,7 +165,7 @@ class Town:
     def naming(self) -> words.Naming:
         """What rows are called."""
         rules = place(self.society, self.scale.drawn).rules
-        kinds = {kind: label_of(kind) for kind in KINDS} | {AGAIN: "scripted people, fresh draws"}
+        kinds = {kind: label_of(kind) for kind in (*KINDS, AGAIN)}
         return words.Naming(kinds, {rule.name: rule.label for rule in rules}, unit_of(load(self.society)))
 
     @property

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
+from torch import nn
 
 from agents.base import Population
 from agents.llm.engine import Setting
 from agents.mirror import MirrorPopulation, MirrorSettings
 from agents.rl import Policy, RLPopulation, Sizes, load_policy, save_policy
-from agents.tabular import Table, TabularPopulation, load_table, save_table
+from agents.tabular import Form, Table, TabularPopulation, load_table, save_table
 from experiments.errors import ROOT, UserError
 from experiments.metrics import Point
 from experiments.stages import TENSORS
@@ -24,7 +25,7 @@ from societies.base import Principal, Society
 from societies.best_response import train
 from societies.people_ppo import TRAINING, BestResponseSettings, Progress, check, sizes_of
 from societies.stage import Rosters
-from societies.tabular import QSettings, check_table, train_table
+from societies.tabular import QSettings, check_table, form_of, train_table
 
 if TYPE_CHECKING:
     from experiments.config import Config
@@ -150,24 +151,30 @@ def _trained(config: "Config", run: "Run", live: "Live", society: Society, roste
     if isinstance(settings, QSettings):
         return _with_a_table(society, rosters, settings, seed, told)
     if isinstance(settings, TwoLevelSettings):
-        policy = _with_rules_kept(run, stage, two_level(society, rosters, settings, seed, told))
-    else:
-        shared = learner_of(config.population.settings) == "shared_ppo"
-        policy = train(society, rosters, rules, settings, seed, told, shared)
-    if not all(bool(value.isfinite().all()) for value in policy.state_dict().values()):
-        raise UserError(
-            "the training of the RL people diverged: its numbers are no longer finite",
-            where="learning_rate of the RL people",
-            fix=f"lower it; it is {settings.learning_rate:g}",
-        )
+        return _with_rules_kept(run, stage, two_level(society, rosters, settings, seed, told), settings)
+    shared = learner_of(config.population.settings) == "shared_ppo"
+    policy = train(society, rosters, rules, settings, seed, told, shared)
+    _check_finite(policy, "learning_rate", settings.learning_rate)
     return policy
 
 
-def _with_rules_kept(run: "Run", stage: str, found: TwoLevel) -> Policy:
-    """The people; what the principal learned beside them is kept first, as the rules of a baseline."""
-    name = RULES if stage == STAGE else f"{RULES} of {stage}"  # of the people of one seed, where kinds are compared
-    run.stages.get(name, TENSORS, found.principal.policy.state_dict)
+def _with_rules_kept(run: "Run", stage: str, found: TwoLevel, settings: TwoLevelSettings) -> Policy:
+    """The people; of a run, what the principal learned beside them is kept as the rules of a baseline."""
+    _check_finite(found.people, "learning_rate", settings.learning_rate)
+    _check_finite(found.principal.policy, "principal_rate", settings.principal_rate)
+    if stage == STAGE:  # where kinds are compared nobody asks for these rules
+        run.stages.get(RULES, TENSORS, found.principal.policy.state_dict)
     return found.people
+
+
+def _check_finite(learned: nn.Module, rate: str, value: float) -> None:
+    """UserError where the learning diverged."""
+    if not all(bool(value.isfinite().all()) for value in learned.state_dict().values()):
+        raise UserError(
+            "the training of the RL people diverged: its numbers are no longer finite",
+            where=f"{rate} of the RL people",
+            fix=f"lower it; it is {value:g}",
+        )
 
 
 def learns_beside_a_principal(config: "Config") -> bool:
@@ -204,23 +211,27 @@ def checkpoint_of(given: str, society: Society, rosters: Rosters) -> Learned:
         learned = LearnedForm().read(path)
     except ValueError as error:
         raise UserError(str(error), where=where, fix=fix) from error
-    there = learned.form.society if isinstance(learned, Table) else learned.sizes.society
-    if there != society.name:
-        raise UserError(f"{given}: its people learned in {there}", where=where, fix=fix)
-    if isinstance(learned, Policy) and (wrong := _misfit(learned.sizes, society, rosters)):
+    there = learned.form if isinstance(learned, Table) else learned.sizes
+    if there.society != society.name:
+        raise UserError(f"{given}: its people learned in {there.society}", where=where, fix=fix)
+    if wrong := _misfit(there, society, rosters):
         raise UserError(f"{given}: {wrong}", where=where, fix=fix)
     return learned
 
 
-def _misfit(sizes: Sizes, society: Society, rosters: Rosters) -> str:
-    """Why they cannot play this size of the society; "" where they can."""
-    here = sizes_of(society, rosters, sizes.hidden, sizes.seats > 0)
-    for what, mine, theirs in (
-        ("choices", here.choices, sizes.choices),
-        ("numbers in a view", here.view, sizes.view),
-        ("steps", here.steps, sizes.steps),
-        ("seats with a network each", here.seats, sizes.seats),
-    ):
-        if mine != theirs:
-            return f"its people learned a {society.name} with {theirs} {what}; this one has {mine}"
-    return ""
+def _misfit(there: Sizes | Form, society: Society, rosters: Rosters) -> str:
+    """Why people cannot play this size of the society; "" where they can."""
+    if isinstance(there, Form):
+        here = form_of(society, there.seats > 1, there.parts)
+    else:
+        here = sizes_of(society, rosters, there.hidden, there.seats > 0)
+    differ = (pair for pair in zip(_sizes(there), _sizes(here), strict=True) if pair[0] != pair[1])
+    theirs, mine = next(differ, ("", ""))
+    return f"its people learned a {society.name} with {theirs}; this one has {mine}" if theirs else ""
+
+
+def _sizes(of: Sizes | Form) -> tuple[str, ...]:
+    """In words, what matters most first."""
+    seen = f"{of.situations} situations" if isinstance(of, Form) else f"{of.view} numbers in a view"
+    traits = f"the traits {', '.join(of.traits) or 'none'}"
+    return f"{of.choices} choices", f"{of.steps} steps", seen, traits, f"{of.seats} seats that learn apart"

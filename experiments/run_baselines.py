@@ -1,10 +1,22 @@
-"""The baselines of a run: which there are for which society, and the principal that each of them is."""
+"""The principals that rules with a name are, and which of them a run may have as baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from experiments.errors import UserError
 from experiments.quoted import best_fixed_rates
+from experiments.rule_names import (
+    BASELINES,
+    BEST_PERCENTILE,
+    DEFAULT,
+    OF_INCOME_TAX,
+    OF_LINES,
+    TWO_LEVEL,
+    canonical,
+    check_best_fixed,
+    percent_of,
+    possible,
+)
 from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.k_median import KMedian
@@ -15,20 +27,12 @@ from mechanism.baselines.tolls import marginal_cost
 from mechanism.explore import RandomRules
 from mechanism.planning import Counted
 from mechanism.swm_ap import Outcome, SWMSettings
-from societies.base import Options, Principal, Society
+from societies.base import Episode, Options, Principal, Society
 from societies.library.income_tax import full_time_income
 from societies.line import FacilityLine
-from societies.matrix import MatrixGame
+from societies.mechanisms import bounds
 from societies.play import Fixed
 from societies.roads import CongestionGame
-
-OF_TAXES, OF_INCOME_TAX = ("us_federal", "flat_50"), ("saez", "best_fixed")
-OF_OPTIONS = ("random", "k_median", "planning")
-BEST_PERCENTILE = "best_percentile"
-OF_LINES = (*KNOWN, BEST_PERCENTILE)
-OF_ROADS, OF_GAMES = ("no_toll", "marginal_cost"), ("no_reward",)
-TWO_LEVEL = "two_level"  # what a principal learned while the RL people of the run did: in every society
-BASELINES = (*OF_TAXES, *OF_INCOME_TAX, *OF_OPTIONS, *OF_LINES, *OF_ROADS, *OF_GAMES, TWO_LEVEL)
 
 
 @dataclass(frozen=True)
@@ -41,31 +45,30 @@ class Spent:
     taught: Principal | None = None  # who learned rules while the people of the run learned
 
 
-def check_baselines(names: Sequence[str], society: Society, two_level: bool) -> None:
-    """UserError for a baseline that there is not, or not for this society, or whose rates nobody has found yet.
+def check_baselines(names: Sequence[str], society: Society, two_level: bool, where: str = "baselines") -> None:
+    """UserError for a baseline that there is not, or not for this society and its objective, or whose rates nobody has
+    found yet.
 
     two_level: do people and principal learn together in this run?
     """
     for name in names:
         if name not in BASELINES:
-            raise UserError(f"no baseline {name!r}", where="baselines", fix=f"choose from: {', '.join(BASELINES)}")
+            raise UserError(f"no baseline {name!r}", where=where, fix=f"choose from: {', '.join(BASELINES)}")
+        check_best_fixed(name, society, where)
     if TWO_LEVEL in names and not two_level:
         raise UserError(
             "two_level is the principal beside whom the RL people of a run learned, and nobody learns so here",
-            where="baselines",
+            where=where,
             fix="take it out, or write population.kind=rl and population.settings.learner=two_level",
         )
-    known = (*possible(society), TWO_LEVEL)
-    elsewhere = [name for name in names if name not in known]
+    elsewhere = [name for name in names if name not in (*possible(society), TWO_LEVEL)]
     if elsewhere:
-        where = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
+        others = "society income_tax only" if set(elsewhere) <= set(OF_INCOME_TAX) else "other societies only"
         raise UserError(
-            f"{' and '.join(elsewhere)}: known for {where}, this is {society.name}",
-            where="baselines",
-            fix=f"take it out, as in baselines=[{known[0]}]",
+            f"{' and '.join(elsewhere)}: known for {others}, this is {society.name}",
+            where=where,
+            fix=f"choose from: {', '.join(possible(society))}",
         )
-    if "best_fixed" in names:
-        best_fixed_rates()
 
 
 def check_method(settings: SWMSettings, baselines: Sequence[str], society: Society) -> None:
@@ -89,19 +92,6 @@ def check_method(settings: SWMSettings, baselines: Sequence[str], society: Socie
         )
 
 
-def possible(society: Society) -> tuple[str, ...]:
-    """Those that can play it; planning needs options that each open one more choice."""
-    if isinstance(society.mechanism, Options):
-        return OF_OPTIONS if isinstance(society, Counted) else OF_OPTIONS[:1]
-    if isinstance(society, FacilityLine):
-        return (*OF_LINES, "flat_50")
-    if isinstance(society, CongestionGame):
-        return OF_ROADS
-    if isinstance(society, MatrixGame):
-        return OF_GAMES
-    return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
-
-
 def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | None]:
     """The principal of that name, SWM-AP's own included, and the real decisions it learned from; None where it was
     given the true society."""
@@ -110,20 +100,45 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
     if name == TWO_LEVEL:
         assert of.taught is not None  # `check_baselines` saw to that
         return of.taught, None
-    if name in OF_OPTIONS:
-        return _of_options(name, society, outcome, of)
-    if isinstance(society, FacilityLine) and name in OF_LINES:
-        return _of_lines(name, society, outcome, of.decisions)
-    if name in ("us_federal", "no_toll", "no_reward"):
-        return default(society), 0
-    if isinstance(society, CongestionGame):
-        return marginal_cost(society, outcome.episodes), of.decisions
-    if name == "flat_50":
-        return flat(society, 0.5), 0
+    if name == "random":
+        return RandomRules(society, draws(child_seed(of.seed, name), 0, of.communities)), 0
+    if name == "planning":
+        assert isinstance(society, Counted)
+        return planning(society, outcome.model), of.decisions
+    there = under(name, society)
+    if name == BEST_PERCENTILE:
+        return _best_percentile(there, outcome), of.decisions
+    costs: dict[str, int | None] = {"best_fixed": None, "saez": of.decisions, "marginal_cost": of.decisions}
+    return that_stays(name, there, lambda: outcome.episodes), costs.get(name, 0)
+
+
+def that_stays(name: str, society: Society, seen: Callable[[], Episode]) -> Principal:
+    """Rules that are known, or worked out by a formula, by a name that is checked; seen: what people did, where the
+    formula asks for it.
+    """
+    name = canonical(name, society)
+    if name == DEFAULT:
+        return default(society)
+    if (percent := percent_of(name)) is not None:
+        return _flat(society, percent)
     if name == "best_fixed":
-        return Fixed(best_fixed_rates()), None
-    seen = outcome.episodes
-    return saez(seen, full_time_income(seen.features[:, 0])), of.decisions
+        return Fixed(best_fixed_rates())
+    if name == "k_median":
+        return KMedian(society)
+    if isinstance(society, FacilityLine):
+        return known(society, name)
+    if isinstance(society, CongestionGame):
+        return marginal_cost(society, seen())
+    assert name == "saez"
+    episode = seen()
+    return saez(episode, full_time_income(episode.features[:, 0]))
+
+
+def _flat(society: Society, percent: int) -> Principal:
+    """Every number at that percentage of the range that all have."""
+    lows, highs = bounds(society)
+    low, high = float(lows.max()), float(highs.min())
+    return flat(society, low + percent / 100 * (high - low))
 
 
 def under(name: str, society: Society) -> Society:
@@ -133,21 +148,8 @@ def under(name: str, society: Society) -> Society:
     return society.under("percentiles" if name == BEST_PERCENTILE else KNOWN[name][0])
 
 
-def _of_lines(name: str, society: FacilityLine, outcome: Outcome, spent: int) -> tuple[Principal, int]:
-    """Rules known for a street; the best percentiles are those for what people reported while SWM-AP learned."""
-    there = under(name, society)
-    assert isinstance(there, FacilityLine)
-    if name != BEST_PERCENTILE:
-        return known(there, name), 0
+def _best_percentile(society: Society, outcome: Outcome) -> Principal:
+    """The best percentiles for what people reported while SWM-AP learned."""
+    assert isinstance(society, FacilityLine)
     reports = outcome.episodes.response[..., 0].flatten(0, 1)  # [E T, N]
-    return best_percentile(there, reports), spent
-
-
-def _of_options(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int]:
-    """Where rules are options."""
-    if name == "random":
-        return RandomRules(society, draws(child_seed(of.seed, "random"), 0, of.communities)), 0
-    if name == "k_median":
-        return KMedian(society), 0
-    assert isinstance(society, Counted)
-    return planning(society, outcome.model), of.decisions
+    return best_percentile(society, reports)

@@ -1,6 +1,6 @@
 """A run is a folder. Issuing the same command again continues it; another config is turned away.
 
-config.yaml      resolved                      manifest.json   what made it, session by session
+config.yaml      resolved, as last finished    manifest.json   what made it, session by session
 people/          the files people came from    rosters/        who they were, frozen and hashed, by split
 journal.sqlite   every call to a model         episodes/       real episodes (Parquet; traits in sealed/)
 stages/          finished results              report.html     what to look at
@@ -249,7 +249,10 @@ def _on_lost_answers(folder: Path, config: Config) -> Iterator[str]:
 
 
 def mark_finished(run: Run) -> None:
-    """From now on its report can be written anew without asking anybody anything."""
+    """From now on its report can be written anew without asking anybody anything, for what it was asked this time: some
+    keys may differ from those it began with (`experiments.config.FREE`).
+    """
+    write_text(run.folder / "config.yaml", dump_config(run.config))
     write_json(run.folder / "manifest.json", {**run.manifest(), "finished": True})
 
 

@@ -25,6 +25,7 @@ from experiments import runs
 from experiments.cast import check, society_of
 from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
+from experiments.estimate import Estimate, estimate
 from experiments.minds import words_of
 from experiments.people_files import people_file
 from experiments.runs import refuse_another
@@ -156,6 +157,13 @@ def _name(label: str, values: Sequence[str], seed: int) -> str:
 
 def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=3).hexdigest()
+
+
+def foretold(todo: Sequence[Cell]) -> Iterator[tuple[str, Estimate]]:
+    """What each run would take, by its name. Nobody is asked."""
+    for cell in todo:
+        config = load_config(Path(cell.config), cell.words, cell.smoke)
+        yield config.name, estimate(config)
 
 
 def run_cell(cell: Cell) -> Done:

@@ -10,10 +10,10 @@ import torch
 
 from agents.base import Population
 from agents.embedded.engine import STAND_IN
-from experiments.cast import check_people, learnable, society_of
+from experiments.cast import learnable, society_of
 from experiments.claims import Json
-from experiments.compared_kinds import Kinds, as_kind, kinds_of, opened_kinds, seed_of
-from experiments.config import SMOKE, Config
+from experiments.compared_kinds import Kinds, check_kinds, kinds_of, label_of, opened_kinds, seed_of
+from experiments.config import Config, smoke_notes
 from experiments.files import read_json
 from experiments.judging import Tensors
 from experiments.live import Live
@@ -22,7 +22,7 @@ from experiments.run_baselines import check_method
 from experiments.runs import Run
 from experiments.stages import TENSORS
 from experiments.statistics import Floats
-from experiments.transfer_table import FEW, Matrix, words
+from experiments.transfer_table import FEW, Matrix
 from experiments.transferred import Lab, itself, learned_on, measure
 from learning.draws import child_seed, draws
 from societies.base import Society
@@ -64,16 +64,14 @@ def checked(config: Config) -> Society:
     society = society_of(config)
     check_method(config.method.settings, (), society)
     learnable(society)
-    for kind in kinds_of(config.compare):
-        check_people(as_kind(config, kind), society)
+    check_kinds(config, society)
     return society
 
 
 def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
     small = any(model.partition(":")[0] == "embedded" for model in here.models)
-    smoke = "this was a smoke run: its figures mean nothing"
     few = f"fewer than {FEW} seeds: the intervals speak of the held-out communities, hardly of other seeds"
-    told = (f"language-model people {STAND_IN}",) * small + (smoke,) * config.name.endswith(SMOKE)
+    told = (f"language-model people {STAND_IN}",) * small + smoke_notes(config)
     told += (few,) * (config.compare.seeds < FEW)
     return told + here.of_a_village()
 
@@ -120,9 +118,13 @@ def matrix(config: Config, run: Run) -> Matrix:
 
 
 def decisions(config: Config) -> dict[str, int]:
-    """How many each kind makes at most: in learning, in adapting and in being judged. UserError as `transfer`."""
+    """How many each kind makes, by its label. UserError as `checked`.
+
+    Rules are learned on a kind twice, once more without inference, and from few episodes by itself and by every other.
+    """
     society, told, settings = checked(config), config.compare, config.method.settings
-    kinds, adapt = kinds_of(told), sum(told.adapt)
+    kinds = kinds_of(told)
+    learned = 3 * settings.first_episodes + len(kinds) * sum(told.adapt)
     judged = config.evaluation.communities * (1 + 2 * len(kinds) + len(kinds) * len(told.adapt))
-    each = judged + 2 * settings.first_episodes + adapt
-    return {words(kind): told.seeds * each * society.steps * society.agents for kind in kinds}
+    count = told.seeds * (learned + judged) * society.steps * society.agents
+    return {label_of(kind): count for kind in kinds}

@@ -8,8 +8,8 @@ import torch
 
 from agents.llm.reader import JournalReader
 from experiments.answered import Figure, figures, of_everyone, plan_of, without
-from experiments.cast import Cast, cast_of
-from experiments.config import Config, load_config
+from experiments.cast import Cast, cast_of, society_of
+from experiments.config import Config, load_config, smoke_notes
 from experiments.counterfactual import Answers, ask, forecast, worth
 from experiments.errors import UserError
 from experiments.live import Live
@@ -21,6 +21,7 @@ from experiments.runs import Run, find_run, open_run
 from experiments.states_of_runs import Placed, arrived, learned_by, market_of, state_of
 from experiments.years_ahead import years_ahead
 from learning.draws import child_seed, draws
+from societies.labour import LabourMarket
 from societies.mechanisms import check
 
 FEWEST = 30  # calls: below, too few pairs tell how sure an estimate is
@@ -41,6 +42,11 @@ class Wanted:
     rivals: bool = False
     seed: int = 0
     budget_calls: int | None = None
+
+    @property
+    def purpose(self) -> str:
+        """Under which their answers are kept."""
+        return f"what if: {self.mechanism}"
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,15 @@ def evaluate(wanted: Wanted) -> WhatIf:
     folder = find_run(wanted.run)
     config = load_config(folder / "config.yaml")
     torch.set_num_threads(config.threads)
-    purpose, asked = f"what if: {wanted.mechanism}", asked_of(config, wanted.population, wanted.budget_calls)
+    asked = asked_of(config, wanted.population, wanted.budget_calls)
+    market, title = market_of(asked, society_of(asked)), f"solon evaluate {wanted.mechanism}"
     with (
         open_run(config, folder.parent) as run,
-        Live(f"solon evaluate {wanted.mechanism}", (purpose,), asked.budget.calls, asked.budget.tokens) as live,
+        Live(title, (wanted.purpose,), asked.budget.calls, asked.budget.tokens) as live,
         cast_of(asked, run, live) as cast,
-        live.stage(purpose),
+        live.stage(wanted.purpose),
     ):
-        return _answered(wanted, asked, run, cast, purpose)
+        return _answered(wanted, asked, market, run, cast)
 
 
 def asked_of(config: Config, population: str | None, budget_calls: int | None) -> Config:
@@ -97,8 +104,7 @@ def asked_of(config: Config, population: str | None, budget_calls: int | None) -
     return config.model_copy(update={"population": who, "budget": budget})
 
 
-def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str) -> WhatIf:
-    market = market_of(config, cast.society)
+def _answered(wanted: Wanted, config: Config, market: LabourMarket, run: Run, cast: Cast) -> WhatIf:
     outcome = learned_by(run, config, cast.society)
     state = _state(wanted, config, run, cast)
     at, model = state.at, outcome.model
@@ -109,7 +115,7 @@ def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str
     of = worth(market, at, rules)
     plan = plan_of(told, of, wanted.calls)
     who = drawn(plan, _lots(wanted, at.size))
-    people, before = cast.people(purpose), calls_of(run)
+    people, before = cast.people(wanted.purpose), calls_of(run)
     said = ask(people, at, rules, who)
     kept, left = without(plan, who, said.usable)
 
@@ -129,7 +135,7 @@ def _answered(wanted: Wanted, config: Config, run: Run, cast: Cast, purpose: str
         fresh=calls_of(run) - before if cast.models else None,
         state=state.words,
         models=cast.models,
-        notes=cast.notes(),
+        notes=(*smoke_notes(config), *cast.notes()),
     )
 
 

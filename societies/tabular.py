@@ -58,10 +58,7 @@ def train_table(
 ) -> Table:
     """Tables for everyone in `society`. ValueError for settings that make no sense, or a society that is not small."""
     check_table(settings)
-    if not isinstance(society, Tabular):
-        raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
-    sizes = society.agents if settings.own_table else 1, society.steps, society.situations, len(society.choice_names)
-    form = Form(society.name, *sizes, society.traits_used, settings.parts)
+    form = form_of(society, settings.own_table, settings.parts)
     table = Table(form, torch.zeros(form.seats, form.rows, form.choices))
     for i in range(settings.iterations):
         left = 1 - i / settings.iterations
@@ -71,6 +68,14 @@ def train_table(
         table = Table(form, _learned(trying, payoff, settings.discount, settings.learning_rate * left))
         progress("training people with a table", i + 1, settings.iterations, float(payoff.mean()))
     return table
+
+
+def form_of(society: Society, own_table: bool, parts: int) -> Form:
+    """What tables of people of `society` are made for. ValueError where it is not small."""
+    if not isinstance(society, Tabular):
+        raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
+    sizes = society.agents if own_table else 1, society.steps, society.situations, len(society.choice_names)
+    return Form(society.name, *sizes, society.traits_used, parts)
 
 
 def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Tensor:

@@ -14,6 +14,7 @@ from experiments.commands.options import (
     Smoke,
     Words,
     foretell,
+    named,
     put_over,
 )
 from experiments.tables import print_json, print_table
@@ -45,11 +46,12 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
 
     over = put_over(words, seeds, budget_calls)
     whole = load_config(config, over)
-    asked = load_config(config, [*over, f"name={name or f'{whole.name}-people'}"], smoke)
+    asked = load_config(config, [*over, named(name or f"{whole.name}-people")], smoke)
     if smoke and asked.compare == whole.compare:
         _refuse_a_whole(config)
+    foretold = decisions(asked)
     if dry_run:
-        foretell(decisions(asked), as_json)
+        foretell(foretold, as_json)
         return
     finish(open_run(asked), as_json)
 

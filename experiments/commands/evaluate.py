@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(  # noqa: PLR0913  (each is an option of the command line)
-    mechanism: Annotated[str, typer.Argument(help="A baseline (flat_50), swm_ap, or a file with a list of rates.")],
+    mechanism: Annotated[str, typer.Argument(help="A baseline, flat_0 to flat_100, swm_ap, or a file of rates.")],
     run: Annotated[str, typer.Option(help="The finished run whose people and world model these are.")] = "demo",
     calls: Annotated[int, typer.Option(help="How many people are asked.")] = 500,
     population: Annotated[str | None, typer.Option(help="llm or scripted; left out: as in the run.")] = None,
@@ -104,7 +104,7 @@ def _show(found: "WhatIf") -> None:
 
 
 def _asked(found: "WhatIf") -> str:
-    told = f"asked: {found.asked:,} of them"
+    told = f"asked: everyone, all {found.asked:,}" if found.asked == found.people else f"asked: {found.asked:,} of them"
     if found.fresh is not None:
         told += f"; new calls to the model{', the rivals included' if found.rivals else ''}: {found.fresh:,}"
     if found.unusable:

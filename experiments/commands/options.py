@@ -1,5 +1,6 @@
 """What commands that compare kinds of people are given, and how they foretell what they take."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -23,10 +24,18 @@ def put_over(words: list[str] | None, seeds: int | None, budget_calls: int | Non
     return [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
+def named(name: str) -> str:
+    """The word that gives a run its name, whatever YAML would make of it."""
+    return f"name={json.dumps(name)}"
+
+
 def foretell(decisions: Mapping[str, int], as_json: bool) -> None:
     """How many decisions each kind of people makes."""
+    from experiments.compared_kinds import label_of
+
     if as_json:
         print_json({"decisions": dict(decisions)})
         return
     print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions.items()], numbers=(1,))
-    typer.echo("a language model is asked as often at most: the same words under the same rules are asked once")
+    if label_of("llm") in decisions:
+        typer.echo("a language model is asked as often at most: the same words under the same rules are asked once")

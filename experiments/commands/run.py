@@ -71,7 +71,7 @@ def _foretell(config: "Config", as_json: bool) -> None:
 
 def _finish(run: "Run", as_json: bool) -> None:
     from agents.embedded.engine import STAND_IN
-    from experiments.config import SMOKE
+    from experiments.config import smoke_notes
     from experiments.findings import methods, quoted, reference, stand_in
     from experiments.live import Live
     from experiments.pipeline import execute, plan
@@ -92,8 +92,8 @@ def _finish(run: "Run", as_json: bool) -> None:
             typer.echo(STAND_IN if made == "all" else f"some people {STAND_IN}", err=as_json)
         for note in finished.notes:
             typer.echo(note, err=as_json)
-        if config.name.endswith(SMOKE):
-            typer.echo("this was a smoke run: its figures mean nothing", err=True)
+        for note in smoke_notes(config):
+            typer.echo(note, err=True)
         told = _report(opened, finished)
         mark_finished(opened)
         typer.echo(told, err=as_json)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from experiments.sweep import Cell, Done, Row
 
 
-def sweep(
+def sweep(  # noqa: PLR0913  (each is an option of the command line)
     given: Annotated[
         list[str], typer.Argument(metavar="CONFIG... [KEY=VALUE]...", help="YAML files, and words over them.")
     ],
@@ -24,6 +24,7 @@ def sweep(
         str | None, typer.Option(metavar="ADDRESS", help="On a Ray cluster: its address, auto, or local.")
     ] = None,
     smoke: Annotated[bool, typer.Option(help="Small runs; the figures mean nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which runs, and how much each takes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Make many runs: configs x values x seeds. The same command again goes on with those that were broken off."""
@@ -36,6 +37,9 @@ def sweep(
         raise UserError(
             "there is nothing to run", where="solon sweep", fix="name a config, such as experiments/configs/demo.yaml"
         )
+    if dry_run:
+        _foretell(todo, as_json)
+        return
     done = list[Done]()
     for one in _all(todo, at_once, ray):
         done.append(one)
@@ -49,6 +53,19 @@ def sweep(
     if smoke:
         typer.echo("these were smoke runs: their figures mean nothing", err=True)
     raise typer.Exit(1 if any(one.error for one in done) else 0)
+
+
+def _foretell(todo: "list[Cell]", as_json: bool) -> None:
+    """Every run, with decisions and calls to models at most."""
+    from experiments.sweep import foretold
+
+    found = {name: (sum(one.decisions.values()), one.calls) for name, one in foretold(todo)}
+    if as_json:
+        print_json({"runs": [{"run": name, "decisions": d, "calls": c} for name, (d, c) in found.items()]})
+        return
+    decisions, calls = (sum(column) for column in zip(*found.values(), strict=True))
+    rows = [(name, f"{d:,}", f"{c:,}") for name, (d, c) in {**found, "in all": (decisions, calls)}.items()]
+    print_table(("run", "decisions at most", "calls at most"), rows, numbers=(1, 2))
 
 
 def _all(todo: "list[Cell]", at_once: int, ray: str | None) -> "Iterator[Done]":

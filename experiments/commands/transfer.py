@@ -13,6 +13,7 @@ from experiments.commands.options import (
     Smoke,
     Words,
     foretell,
+    named,
     put_over,
 )
 from experiments.tables import print_json, print_table
@@ -44,9 +45,10 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     from experiments.transfer import decisions
 
     over = put_over(words, seeds, budget_calls)
-    asked = load_config(config, [*over, f"name={name or f'{load_config(config, over).name}-transfer'}"], smoke)
+    asked = load_config(config, [*over, named(name or f"{load_config(config, over).name}-transfer")], smoke)
+    foretold = decisions(asked)
     if dry_run:
-        foretell(decisions(asked), as_json)
+        foretell(foretold, as_json)
         return
     finish(open_run(asked), as_json)
 

@@ -10,6 +10,7 @@ import torch
 from agents.embedded.engine import EmbeddedEngine
 from agents.scripted import ScriptedPopulation
 from experiments import compared_kinds, compared_report, comparison, rl_people, runs
+from experiments.config import load_config
 from experiments.errors import ROOT
 from societies.play import Played
 from tests.experiments.tiny import solon
@@ -97,7 +98,7 @@ def _check_report(page: str) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_seeds_leave_those_that_are_there(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     two = ("compare.populations=[rl, scripted]",)
     told(config, *two)
     made = list[int]()
@@ -105,6 +106,8 @@ def test_more_seeds_leave_those_that_are_there(config: Path, monkeypatch: pytest
     monkeypatch.setattr(comparison, "play", lambda *given: made.append(1) or play(*given))
     assert told(config, *two, "--seeds", 3)["seeds"] == 3
     assert len(made) == 3 * 3  # of one seed: three rules by RL people, scripted ones, and these again
+    assert solon("report", "town-people").exit_code == 0
+    assert json.loads((tmp_path / "runs/town-people/comparison.json").read_text())["seeds"] == 3
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -118,7 +121,7 @@ def test_kinds_meet_the_same_people_with_the_same_luck_and_chance_is_fresh_luck(
     found = told(config, "compare.populations=[rl, scripted]")
     for rule in ("k_median", "random", "random_1"):
         for seed in (0, 1):
-            rl, scripted, again = (made[f"{k}-{rule}-{seed}"].episode for k in ("rl", "scripted", comparison.AGAIN))
+            rl, scripted, again = (made[f"{k}-{rule}-{seed}"].episode for k in ("rl", "scripted", compared_kinds.AGAIN))
             assert torch.equal(rl.action, scripted.action)
             assert not torch.equal(again.action, scripted.action)
             assert all(torch.equal(one.features[:, 0], scripted.features[:, 0]) for one in (rl, again))  # homes
@@ -147,14 +150,48 @@ def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
     done = solon("compare-populations", config, "--dry-run")
     assert done.exit_code == 0
-    assert f"{2 * 2 * 3 * 5 * 8}" in done.stdout  # seeds, rosters, rules, steps, people
+    assert done.stdout.count(f"{2 * 2 * 3 * 5 * 8}") == 4  # seeds, rosters, rules, steps, people; by kind, and again
+    assert "scripted people, fresh draws" in done.stdout
+    assert "a language model is asked as often" in done.stdout
+    assert not (tmp_path / "runs").exists()
+    without = solon("compare-populations", config, "--dry-run", "compare.populations=[rl, scripted]")
+    assert "language model" not in without.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["compare.mechanisms=[k_medain, random]"], "no rules 'k_medain'"),
+        (["population.mix.rl=0.5"], "this config mixes them"),
+        (["population.kind=rl:x"], "compare.rl"),
+    ],
+)
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_what_cannot_be_compared_is_refused_before_there_is_a_folder(
+    config: Path, tmp_path: Path, words: list[str], part: str, dry: list[str]
+) -> None:
+    done = solon("compare-populations", config, *words, *dry)
+    assert done.exit_code == 2
+    assert part in done.output
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_dry_run_refuses_what_the_run_would(config: Path) -> None:
-    done = solon("compare-populations", config, "--dry-run", "compare.mechanisms=[k_medain, random]")
-    assert done.exit_code == 2
-    assert "no rules 'k_medain'" in done.output
+def test_a_small_run_trains_nobody_who_is_read_from_a_file(config: Path) -> None:
+    config.write_text(
+        TINY.replace("  rl: {iterations: 1, decisions: 200, hidden: 8}\n", "").replace(
+            "compare: {seeds: 1, rosters: 1}", "compare: {seeds: 1, rosters: 1, rl: {iterations: 1}}"
+        )
+    )
+    assert load_config(config, [], smoke=True).compare.rl == {"iterations": 1}
+    for words in (["compare.populations=[llm, 'rl:x']"], ["population.kind=rl:x"]):
+        for smoke in (["--smoke"], []):
+            done = solon("compare-populations", config, *words, "--dry-run", *smoke)
+            assert done.exit_code == 0, done.output
+
+
+def test_a_name_is_a_name_even_if_it_is_a_number(config: Path, tmp_path: Path) -> None:
+    assert solon("compare-populations", config, "--name", "5", "--dry-run").exit_code == 0
+    assert solon("transfer", config, "--name", "1e3", "--dry-run").exit_code == 0
 
 
 @pytest.mark.usefixtures("undrawn")

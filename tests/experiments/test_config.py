@@ -51,14 +51,6 @@ def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file
     assert load_config(file, ["name=mine"], smoke=True).name == "mine-smoke"  # never the folder of the whole run
 
 
-def test_the_best_schedule_for_one_objective_is_not_passed_off_as_that_for_another(file: Path):
-    told = refusal(file, "society.objective=log", "baselines=[us_federal,best_fixed]")
-    assert "the command line, baselines=[us_federal,best_fixed]" in told
-    assert "known for equality_productivity, not for log" in told
-    assert "baselines=[us_federal]" in told
-    assert load_config(file, ["society.objective=log", "baselines=[us_federal]"]).baselines == ["us_federal"]
-
-
 def test_a_run_may_be_continued_on_a_server_that_moved_but_not_with_another_model(file: Path):
     here, there, other = (
         load_config(file, [f"population.model=openai:{model}", f"population.base_url=http://{host}/v1"])

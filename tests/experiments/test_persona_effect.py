@@ -13,7 +13,7 @@ from experiments.live import Live
 from experiments.persona_link import INFERRED
 from experiments.pipeline import execute, plan
 from experiments.runs import open_run
-from tests.experiments.tiny import TINY, solon
+from tests.experiments.tiny import TINY, small_copy, solon
 from tests.personas.test_personas_page import block, typed
 
 EDIT = ("personas", "effect", "maria-keller", "--trait", "elasticity")
@@ -84,6 +84,17 @@ def test_the_link_is_fitted_once_for_a_run(home: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(persona_effect, "fitted", lambda *_: pytest.fail("it was fitted twice"))
     assert solon(*EDIT, "--json").stdout == first.stdout
     assert (home / "demo" / "stages" / "persona-link.safetensors").exists()
+
+
+def test_figures_of_a_smoke_run_are_said_to_mean_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "smoke run" not in solon(*EDIT).stdout
+    small_copy(home / "demo", tmp_path / "demo-smoke")
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    for calls in ((), ("--calls", 13)):
+        shown = solon(*EDIT, "--run", "demo-smoke", *calls)
+        assert shown.stdout.count("this was a smoke run: its figures mean nothing") == 1, shown.output
 
 
 @pytest.mark.parametrize(

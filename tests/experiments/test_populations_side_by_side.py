@@ -9,7 +9,7 @@ import pytest
 
 from experiments import populations_side_by_side as claimed
 from experiments.compared_json import part_json
-from experiments.comparison import AGAIN
+from experiments.compared_kinds import AGAIN
 from experiments.populations_side_by_side import FRESH, KINDS, SMOKE, Scale, Town, Work, _outcome
 from experiments.saving_work import Bench
 from experiments.stages import JSON

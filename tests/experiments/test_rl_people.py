@@ -1,20 +1,33 @@
 """RL people in a run: trained once, kept, taken over by other runs, and never counted as decisions."""
 
 import json
+import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from agents.tabular import Table, save_table
 from experiments import rl_people
+from experiments.cast import society_of
 from experiments.commands.run import _plain
 from experiments.config import Config, load_config
-from experiments.errors import UserError
+from experiments.errors import ROOT, UserError
 from experiments.findings import methods, report_data
 from experiments.live import Live
+from experiments.people_files import people_file
 from experiments.pipeline import execute, plan
 from experiments.quoted import claim_about
 from experiments.report import render
+from experiments.rl_people import LEARNERS, checkpoint_of, learner_of
 from experiments.runs import open_run
+from experiments.two_level import TwoLevel, two_level
+from personas.rosters import open_rosters
+from societies.catalog import load
+from societies.tabular import form_of
 from tests.experiments.tiny import TINY, solon
 
 KEPT = "stages/rl-people.safetensors"
@@ -105,6 +118,23 @@ def test_a_file_of_people_is_a_kind(straight: tuple[Path, str], tmp_path: Path):
     assert short == made(tmp_path, "population.settings={}", f"population.checkpoint={kept}")
 
 
+PAGE = (ROOT / "docs" / "rl-people.md").read_text(encoding="utf-8")
+COMMANDS: list[str] = re.findall(r"^    solon (?:run|compare-populations) \S+ \S.*$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("smoke", [False, True])
+def test_commands_of_the_page_load(command: str, smoke: bool):
+    _, _, file, *words = shlex.split(command)
+    load_config(ROOT / file, words, smoke)
+
+
+def test_the_page_has_a_command_for_every_learner_and_for_people_of_a_file():
+    named = {learner_of(load_config(ROOT / f, w).population.settings) for _, _, f, *w in map(shlex.split, COMMANDS)}
+    assert named == set(LEARNERS)
+    assert any("kind=rl:" in command for command in COMMANDS)
+
+
 SMALL = {
     "independent_ppo": "{learner: independent_ppo, iterations: 1, decisions: 100, hidden: 4}",
     "tabular_q": "{learner: tabular_q, iterations: 2, worlds: 2, own_table: true}",
@@ -119,6 +149,25 @@ def test_every_way_to_learn_plays_a_run_and_goes_on_with_it(learner: str, tmp_pa
     first = table(config, tmp_path)
     assert (tmp_path / "tiny" / KEPT).exists() == (learner != "mirror_descent")
     assert table(config, tmp_path) == first
+
+
+def test_a_table_of_another_size_is_refused_before_anybody_is_asked(tmp_path: Path):
+    society = load("congestion_game")
+    people = open_rosters(ROOT / "personas/populations/drivers.yaml", society.agents, traits=society.traits_used)
+    form = form_of(society, own_table=True, parts=16)
+    for other, said in (
+        (replace(form, seats=3), "3 seats that learn apart; this one has"),
+        (replace(form, choices=4), "4 choices; this one has"),
+        (replace(form, steps=5), "5 steps; this one has"),
+        (replace(form, situations=7), "7 situations; this one has"),
+        (replace(form, traits=()), "the traits none; this one has the traits"),
+    ):
+        save_table(Table(other, torch.zeros(other.seats, other.rows, other.choices)), tmp_path / "others.safetensors")
+        with pytest.raises(UserError, match=said) as refused:
+            checkpoint_of(str(tmp_path / "others.safetensors"), society, people)
+        assert (refused.value.where, bool(refused.value.fix)) == ("population.checkpoint", True)
+    save_table(Table(form, torch.zeros(form.seats, form.rows, form.choices)), tmp_path / "ours.safetensors")
+    checkpoint_of(str(tmp_path / "ours.safetensors"), society, people)
 
 
 def test_a_table_is_refused_where_there_are_too_many_situations(tmp_path: Path):
@@ -163,6 +212,33 @@ def test_the_principal_beside_whom_people_learned_is_a_baseline(tmp_path: Path, 
     assert json.loads(table(config, tmp_path)) == found
     estimated = solon("evaluate", "two_level", "--run", tmp_path / "tiny", "--calls", 40)
     assert estimated.exit_code == 0, estimated.output
+
+
+@pytest.mark.parametrize("part", ["people", "principal"])
+def test_rules_are_kept_only_beside_people_who_came_to_something(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def diverged(*given: Any) -> TwoLevel:
+        found = two_level(*given)
+        learned = found.people if part == "people" else found.principal.policy
+        with torch.no_grad():
+            next(learned.parameters()).fill_(torch.nan)
+        return found
+
+    monkeypatch.setattr(rl_people, "two_level", diverged)
+    config = made(tmp_path, f"population.settings={TWO_LEVEL}", "baselines=[us_federal, two_level]")
+    with pytest.raises(UserError, match="diverged"):
+        table(config, tmp_path)
+    assert not list((tmp_path / "tiny").glob("stages/*.safetensors"))
+
+
+def test_rules_that_nobody_asks_for_are_not_kept(tmp_path: Path):
+    config = made(tmp_path, f"population.settings={TWO_LEVEL}")
+    society = society_of(config)
+    rosters = open_rosters(people_file(config), society.agents, "all", society.attributes_used, society.traits_used)
+    with open_run(config, tmp_path) as run, Live("tiny", ()) as live:
+        rl_people.rl_people(config, run, live, society, rosters, "rl-people-0")
+    assert [file.stem for file in (tmp_path / "tiny/stages").glob("*.safetensors")] == ["rl-people-0"]
 
 
 def test_that_baseline_needs_people_who_learned_so(tmp_path: Path):

@@ -66,6 +66,20 @@ def test_a_stopped_run_may_allow_more_fallbacks_and_more_patience(tmp_path: Path
         assert run.stages.get("costly", JSON, lambda: [2]) == [1]
 
 
+def test_a_report_is_that_of_what_was_finished_last(tmp_path: Path, people: Path):
+    def seeds(asked: int, finish: bool) -> int:
+        with open_run(config(people, f"compare.seeds={asked}"), tmp_path / "runs") as run:
+            run.stages.get("costly", JSON, lambda: [1])
+            if finish:
+                mark_finished(run)
+        with open_finished("plain", tmp_path / "runs") as run:
+            return run.config.compare.seeds
+
+    assert seeds(2, finish=True) == 2
+    assert seeds(5, finish=False) == 2  # broken off: those that are whole
+    assert seeds(5, finish=True) == 5
+
+
 def test_what_a_kill_left_half_written_does_not_block_a_folder(tmp_path: Path, people: Path):
     (tmp_path / "runs/plain").mkdir(parents=True)
     (tmp_path / "runs/plain/.config.yaml.99.part").touch()

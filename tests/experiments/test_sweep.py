@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from experiments import runs, sweep
 from experiments.cli import app
+from experiments.config import load_config
 from experiments.errors import ROOT, UserError
+from experiments.estimate import estimate
 from experiments.sweep import Cell, Done, cells, here, rows, run_cell
 from tests.experiments.tiny import TINY
 
@@ -148,6 +150,22 @@ def test_a_sweep_runs_goes_on_and_tells_what_failed(config: Path, monkeypatch: p
     assert "evaluation: us_federal" in report.parent.with_suffix(".log").read_text()
     again = json.loads(solon(*words).stdout)
     assert again["rows"] == told["rows"]
+
+
+def test_a_dry_run_foretells_every_run_and_begins_none(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweep, "run_cell", lambda *_: pytest.fail("a run was begun"))
+    words = (config, "--over", "population.kind=llm,scripted", "--seeds", 2, "--dry-run")
+    told = json.loads(solon(*words, "--json").stdout)["runs"]
+    assert [one["run"] for one in told] == [
+        f"tiny-kind-{kind}-seed{seed}" for kind in ("llm", "scripted") for seed in (0, 1)
+    ]
+    alone = estimate(load_config(config))
+    assert [one["decisions"] for one in told] == [sum(alone.decisions.values())] * 4
+    assert [one["calls"] for one in told] == [alone.calls, alone.calls, 0, 0]
+    shown = solon(*words).stdout
+    assert "tiny-kind-scripted-seed1" in shown
+    assert f"{2 * alone.calls:,}" in shown
+    assert not runs.RUNS.exists()
 
 
 def test_rows_that_are_quoted_are_not_of_the_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

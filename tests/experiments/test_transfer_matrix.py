@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.scripted import ScriptedPopulation
-from experiments import transferred
+from experiments import runs, transferred
 from experiments.stages import TENSORS
 from experiments.transfer_matrix import KINDS, matrix, smallest
 from experiments.transfer_table import Matrix
@@ -128,10 +128,19 @@ def test_only_rules_that_are_adapted_set_out_from_the_world_model_of_others(monk
 
 def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     words = ("transfer", tiny_config(tmp_path, monkeypatch), "compare.populations=[scripted, llm]", "compare.adapt=[1]")
-    foretold = solon(*words, "--seeds", "1", "--dry-run")
-    assert "scripted people" in foretold.stdout
-    done = solon(*words, "--seeds", "1", "--json")
+    foretold = json.loads(solon(*words, "--seeds", "1", "--dry-run", "--json").stdout)["decisions"]
+    made, decide = list[int](), ScriptedPopulation.decide
+
+    def counted(self: ScriptedPopulation, memory, round, draws):
+        made.append(int(round.choices.any(-1).sum()))
+        return decide(self, memory, round, draws)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(ScriptedPopulation, "decide", counted)
+        done = solon(*words, "--seeds", "1", "--json")
     assert done.exit_code == 0, done.output
+    assert set(foretold) == {"LLM people", "scripted people"}
+    assert foretold["scripted people"] == sum(made)
     found = json.loads(done.stdout)
     assert set(found["regret"]) == {f"{a} to {b}" for a in ("scripted", "llm") for b in ("scripted", "llm")}
     assert set(found["regret"]["llm to scripted"]) == {"as it is", "without inference", "adapted with 1"}
@@ -159,8 +168,10 @@ def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path:
         (["compare.adapt=[1, 1]"], "1 is named twice"),
         (["compare.seeds=0"], "compare.seeds"),
         (["population.mix.rl=0.5"], "mixes them"),
+        (["population.mix.rl=0.5", "--dry-run"], "mixes them"),
         (["society.name=team_formation", "--dry-run"], "society.name"),
     ):
         refused = solon("transfer", file, *words)
         assert refused.exit_code == 2, refused.output
         assert said in refused.stderr
+    assert not runs.RUNS.exists()

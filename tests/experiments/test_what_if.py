@@ -12,7 +12,7 @@ from agents.llm.journal import Journal
 from agents.llm.mock import MockEngine
 from agents.llm.population import LanguagePopulation
 from agents.scripted import ScriptedPopulation
-from experiments import runs
+from experiments import persona_effect, runs, what_if
 from experiments.answered import figures, of_everyone, plan_of, without
 from experiments.config import load_config
 from experiments.counterfactual import ask, forecast, hours_of, newcomers, standing, worth
@@ -30,7 +30,7 @@ from personas.rosters import open_rosters
 from societies.library.income_tax import MARKET, IncomeTax
 from societies.play import play
 from societies.welfare import equality
-from tests.experiments.tiny import TINY, solon
+from tests.experiments.tiny import TINY, small_copy, solon
 from world_model.model import ModelSettings, WorldModel
 
 TOWNS, STEP = 4, 3
@@ -206,6 +206,33 @@ def test_the_table_says_what_is_guaranteed(home: Path) -> None:
     assert "64 people in 2 towns: held-out, after 5 counted years under swm_ap" in shown.stdout
     for words in ("unbiased", "asymptotic", "none", "plain average", "one call per archetype", "imagined"):
         assert words in shown.stdout
+    assert "asked: everyone, all 64" in shown.stdout
+    assert "smoke run" not in shown.output
+
+
+def test_figures_of_a_smoke_run_are_said_to_mean_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_copy(home / "tiny", tmp_path / "tiny-smoke")
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    shown = solon("evaluate", "flat_50", "--run", "tiny-smoke", "--calls", 40)
+    assert "asked: 40 of them" in shown.stdout
+    assert "this was a smoke run: its figures mean nothing" in shown.stdout
+
+
+def test_people_of_several_kinds_are_refused_before_anything_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    (tmp_path / "mixed.yaml").write_text(TINY)
+    with open_run(load_config(tmp_path / "mixed.yaml", ["population.mix.scripted=0.5"]), tmp_path):
+        pass
+    for module in (what_if, persona_effect):
+        monkeypatch.setattr(module, "open_run", lambda *_: pytest.fail("the run was gone on with"))
+    for words in (["evaluate", "flat_50"], ["personas", "effect", "maria-keller", "--trait", "elasticity"]):
+        refused = solon(*words, "--run", "mixed")
+        assert refused.exit_code == 2, refused.output
+        assert "several kinds are mixed" in refused.stderr
 
 
 def test_newcomers_and_rates_of_ones_own(home: Path, tmp_path: Path) -> None:
@@ -220,6 +247,8 @@ def test_newcomers_and_rates_of_ones_own(home: Path, tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("flat50",), "did you mean 'flat_50'?"),
+        (("flat_101",), "flat_0 to flat_100"),
+        (("x" * 300,), "there are no rules 'xxx"),
         (("flat_50", "--calls", 9), "9 calls are too few"),
         (("flat_50", "--after", "nobody"), "choose from: swm_ap, us_federal"),
         (("flat_50", "--years", 11), "give 0 to 10"),
@@ -248,6 +277,10 @@ def test_mistakes_are_told(home: Path, words: tuple[str, ...], told: str) -> Non
         ("[yes, 0, 0, 0, 0, 0, 0]", "it is no list of numbers"),
         ("[0, 0", "it is no YAML"),
         ("[.nan, 0, 0, 0, 0, 0, 0]", "which is no number"),
+        (f"[{'9' * 400}, 0, 0, 0, 0, 0, 0]", "it is no list of numbers"),
+        (f"[{'9' * 5000}, 0, 0, 0, 0, 0, 0]", "it is no YAML"),
+        ("[" * 600 + "]" * 600, "it is no YAML"),
+        ("[0, 0, 0, 0, 0, 0, 0]" + " " * 10_000 + "# not read", "it has 10,031 bytes"),
     ],
 )
 def test_mistakes_in_a_file_of_rates_are_told(home: Path, tmp_path: Path, content: str, told: str) -> None:

@@ -1,5 +1,6 @@
 """A config whose whole run takes seconds, and the command line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def tiny_config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = folder / "tiny.yaml"
     file.write_text(TINY)
     return file
+
+
+def small_copy(run: Path, copy: Path) -> None:
+    """The same run under a name of a small one."""
+    shutil.copytree(run, copy)
+    told = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(told.replace(f"name: {run.name}\n", f"name: {copy.name}\n", 1))
 
 
 def solon(*words: object) -> Result:
