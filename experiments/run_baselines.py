@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from experiments.errors import UserError
 from experiments.quoted import best_fixed_rates
+from experiments.report_data import Uncounted
 from learning.draws import child_seed, draws
 from mechanism.baselines.fixed import default, flat
 from mechanism.baselines.k_median import KMedian
@@ -102,14 +103,13 @@ def possible(society: Society) -> tuple[str, ...]:
     return (*OF_TAXES, *OF_INCOME_TAX) if society.name == "income_tax" else OF_TAXES
 
 
-def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | None]:
-    """The principal of that name, SWM-AP's own included, and the real decisions it learned from; None where it was
-    given the true society."""
+def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | Uncounted]:
+    """The principal of that name, SWM-AP's own included, and the real decisions it learned from."""
     if name == "swm_ap":
         return outcome.learned, of.decisions
     if name == TWO_LEVEL:
         assert of.taught is not None  # `check_baselines` saw to that
-        return of.taught, None
+        return of.taught, Uncounted.BEFOREHAND
     if name in OF_OPTIONS:
         return _of_options(name, society, outcome, of)
     if isinstance(society, FacilityLine) and name in OF_LINES:
@@ -121,7 +121,7 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
     if name == "flat_50":
         return flat(society, 0.5), 0
     if name == "best_fixed":
-        return Fixed(best_fixed_rates()), None
+        return Fixed(best_fixed_rates()), Uncounted.TRUE_SOCIETY
     seen = outcome.episodes
     return saez(seen, full_time_income(seen.features[:, 0])), of.decisions
 

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import conclusions, figures
 from experiments.report import pictures, render, write_report
-from experiments.report_data import Gate
+from experiments.report_data import Gate, Uncounted
 from experiments.statistics import Interval
 from tests.experiments import made_up
 
@@ -71,6 +71,16 @@ def test_text_everywhere_is_escaped():
 
 def test_quoted_lines_are_marked_and_measured_ones_are_not(page: str):
     assert page.count('class="tag">quoted: results/imagination_saves_calls.json') == 1
+
+
+def test_what_stands_in_place_of_decisions_is_explained_in_its_own_words(page: str):
+    beside = replace(made_up.methods()[1], name="two_level", label="two-level PPO", decisions=Uncounted.BEFOREHAND)
+    both = render(replace(made_up.data(), methods=(*made_up.methods(), beside)))
+    assert page.count(">true society<") == both.count(">true society<") == 1
+    assert "True society: found with the society&#39;s own formulas" in page
+    assert "ot counted" not in page
+    assert both.count(">not counted<") == 1
+    assert "Not counted: learned beforehand, in real episodes with the RL people of the run" in both
 
 
 def test_the_stand_in_says_so_at_the_top(page: str):
