@@ -1,7 +1,7 @@
 """What a run is: a YAML file, then key=value words of the command line, checked strictly and told by line."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from experiments.config_people import PopulationConfig, Strict
 from experiments.config_sections import BudgetConfig, CompareConfig, EvaluationConfig, MethodConfig, Name, SocietyConfig
 from experiments.errors import ROOT, UserError
+from experiments.small_training import for_its_people
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree, parse_tree
@@ -118,11 +119,10 @@ def _resolved(
     small: Mapping[str, Any] | None,
 ) -> Config:
     """The file's data, over it `small` if that is asked for, over both the words."""
-    data = dict(data)
-    for place, value in _leaves(small or {}):
-        _put(data, place, value)
-    for place, (_, value) in overrides.items():
-        _put(data, place, value)
+    told = [(place, value) for place, (_, value) in overrides.items()]
+    if small is not None:
+        small = for_its_people(small, _over(data, [*_leaves(small), *told]))
+    data = _over(data, [*_leaves(small or {}), *told])
     if small is not None:  # last, so that a small run never takes the name of a whole one
         data["name"] = f"{data['name']}{SMOKE}" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
@@ -199,6 +199,14 @@ def _override(word: str) -> tuple[Place, tuple[str, Any]]:
         return tuple(key.split(".")), (word, YAML(typ="safe", pure=True).load(text))
     except YAMLError:
         raise UserError(f"the value of {word!r} cannot be read", where="the command line", fix="quote it") from None
+
+
+def _over(data: Mapping[str, Any], values: Iterable[tuple[Place, Any]]) -> dict[str, Any]:
+    """The data with each value put over it."""
+    found = dict(data)
+    for place, value in values:
+        _put(found, place, value)
+    return found
 
 
 def _put(data: dict[str, Any], place: Place, value: object) -> None:
