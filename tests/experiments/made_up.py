@@ -101,7 +101,12 @@ def data() -> ReportData:
         ),
         courses=(
             Course("fitting the world model", "loss", np.arange(1.0, 11), np.linspace(2.5, 1.5, 10)),
-            Course("improving the policy by PPO", "imagined welfare", np.arange(1.0, 11), np.linspace(0.6, 0.7, 10)),
+            Course(
+                "improving the policy by back-propagation",
+                "imagined welfare",
+                np.arange(1.0, 11),
+                np.linspace(0.6, 0.7, 10),
+            ),
         ),
         gates=(Gate(6144, 0.021, 0.014), Gate(9216, 0.028, 0.026)),
         recovery=Recovery(

@@ -198,11 +198,24 @@ def test_no_figure_loses_its_labels_at_the_edge():
     """Everything that is drawn lies inside the picture."""
     data = made_up.data()
     assert data.recovery is not None
-    for figure in (figures.rates_by_year(data.brackets, data.schedules[0]), figures.recovery(data.recovery, "year")):
+    for figure in (
+        figures.rates_by_year(data.brackets, data.schedules[0]),
+        figures.recovery(data.recovery, "year"),
+        figures.dream_and_life(data.paths, data.gates, "year"),
+        *(figures.courses(data.courses[:1] + data.courses[1:] * more) for more in range(7)),
+    ):
         figure.draw_without_rendering()
         box = figure.get_tightbbox()
         assert box.x0 >= -0.01
         assert box.x1 <= figuresize(figure)[0] + 0.01
+
+
+def test_the_axis_of_decisions_names_its_scale_and_its_end():
+    ours = replace(made_up.data().curves[0], decisions=np.array([0.0, 384.0, 1920.0]))
+    small, whole = (figures.learning(curves, None, "").axes[0] for curves in ((ours,), made_up.data().curves))
+    assert "logarithmic scale, linear below 100" in small.get_xlabel()
+    assert [tick.get_text() for tick in small.get_xticklabels()] == ["0", "100", "1,000", "1,920"]
+    assert [tick.get_text() for tick in whole.get_xticklabels()][-2:] == ["100,000", "1,228,800"]
 
 
 def figuresize(figure: figures.Figure) -> tuple[float, float]:
