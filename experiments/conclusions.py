@@ -44,7 +44,7 @@ def headline(data: ReportData) -> str:
     ours = data.ours
     if ours is None:
         return "Ways of making the rules, compared on the same held-out communities."
-    verdict, spent = _verdict(ours), f"{ours.decisions or 0:,}"
+    verdict, spent = _verdict(ours), f"{ours.counted:,}"
     if ours.label == data.reference:
         return (
             f"After {spent} real decisions, {ours.label} reaches a welfare of {number(ours.welfare.value)} on "
@@ -185,8 +185,14 @@ def on_dreams(paths: Sequence[Path], gates: Sequence[Gate], period: str) -> str:
 def on_courses(courses: Sequence[Course]) -> str:
     """From where to where, and whether it had come to rest."""
     told = [_course(c) for c in courses if len(c.values)]
-    last = " Welfare here is that of exploring play, less the penalty where the models of the ensemble disagree."
-    return " ".join(told) + (last if any(c.value != "loss" for c in courses) else "")
+    kinds = {c.value for c in courses}
+    if "imagined welfare" in kinds:
+        told += [
+            "Imagined welfare is that of exploring play, less the penalty where the models of the ensemble disagree."
+        ]
+    if "welfare" in kinds:
+        told += ["Welfare that is not called so is that of exploring play in real episodes."]
+    return " ".join(told)
 
 
 def _course(course: Course) -> str:

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from experiments.config_people import PopulationConfig, Strict
 from experiments.config_sections import BudgetConfig, CompareConfig, EvaluationConfig, MethodConfig, Name, SocietyConfig
 from experiments.errors import ROOT, UserError
+from experiments.small_training import for_its_people
 from personas.load import PersonaFileError, read_tree
 from personas.spelling import suggest
 from personas.yaml_tree import Place, Tree, parse_tree
@@ -116,9 +117,9 @@ def _resolved(
 ) -> Config:
     """The file's data, over it `small` if that is asked for, over both the words."""
     given = {place: value for place, (_, value) in overrides.items()}
-    taught = _are_taught(_with(data, given))
-    smaller = {place: value for place, value in _leaves(small or {}) if taught or place[:2] != ("compare", "rl")}
-    data = _with(_with(data, smaller), given)
+    if small is not None:
+        small = for_its_people(small, _with(_with(data, dict(_leaves(small))), given))
+    data = _with(_with(data, dict(_leaves(small or {}))), given)
     if small is not None:  # last, so that a small run never takes the name of a whole one
         data["name"] = f"{data['name']}{SMOKE}" if isinstance(data["name"], str) else data["name"]
     words = {place: word for place, (word, _) in overrides.items()}
@@ -131,13 +132,6 @@ def _with(data: Mapping[str, Any], values: Mapping[Place, Any]) -> dict[str, Any
     for place, value in values.items():
         _put(data, place, value)
     return data
-
-
-def _are_taught(data: Mapping[str, Any]) -> bool:
-    """Do RL people learn in comparisons, rather than be read from a file, about whom a small run has nothing to say?"""
-    who, kinds = _mapping(data.get("population")), _mapping(data.get("compare")).get("populations")
-    named = [who.get("kind"), *(kinds if isinstance(kinds, list) else [])]
-    return who.get("checkpoint") is None and not any(str(name).startswith("rl:") for name in named)
 
 
 def dump_config(config: Config) -> str:

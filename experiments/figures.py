@@ -55,6 +55,7 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "solon",
 }
 WIDE, TALL = 8.6, 3.4  # inches
+ZERO = 0.6  # decades that the linear part of a logarithmic axis takes, from zero to its least power of ten
 
 
 def svg(figure: Figure) -> bytes:
@@ -107,7 +108,6 @@ def learning(curves: Sequence[Curve], reference: float | None, label: str) -> Fi
             ax.plot(curve.decisions, curve.mean, style, marker="o", ms=4, color=colour(curve.name), label=text)
             ax.fill_between(curve.decisions, curve.low, curve.high, color=colour(curve.name), alpha=0.13, lw=0)
         _spending_axis(ax, np.concatenate([curve.decisions for curve in curves]))
-        ax.set_xlabel("real decisions spent on learning")
         ax.set_ylabel("welfare, held-out communities")
         figure.legend(loc="outside lower left", ncols=2, fontsize=9)
         return figure
@@ -128,11 +128,14 @@ def _spending_axis(ax: Axes, spent: Floats) -> None:
     """Logarithmic from the power of ten below the least spending, and linear from there to zero: some start there."""
     least, most = np.log10([spent[spent > 0].min(), spent.max()]) if (spent > 0).any() else (0.0, 0.0)
     powers = 10.0 ** np.arange(np.floor(least), np.ceil(most) + 1)
-    ax.set_xscale("symlog", linthresh=powers[0], linscale=0.6)
-    ticks = [0.0, *powers[powers <= spent.max()]]
+    ax.set_xscale("symlog", linthresh=powers[0], linscale=ZERO)
+    room = 0.12 * (ZERO + most - np.log10(powers[0]))  # decades that a label takes
+    ticks = [0.0, *powers[np.log10(powers) <= most - room], *([spent.max()] if spent.max() > 0 else [])]
     ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlim(0, spent.max() * 1.3 + 1)
+    scale = f"; logarithmic scale, linear below {powers[0]:,.0f}" if spent.max() > powers[0] else ""
+    ax.set_xlabel(f"real decisions spent on learning{scale}")
 
 
 def schedules(brackets: Floats, drawn: Sequence[Schedule]) -> Figure:
@@ -226,21 +229,26 @@ def _gates(ax: Axes, gates: Sequence[Gate]) -> None:
         ax.annotate(f"{g.decisions:,}", (g.dreamt, g.real), (6, -3), textcoords="offset points", fontsize=8)
     ax.set_xlim(*ends)
     ax.set_ylim(*ends)
-    ax.set_xlabel("gain over its own average rules, imagined")
+    ax.set_xlabel("gain over its own average rules,\nimagined")
     ax.set_ylabel("the same, real")
     ax.set_title("Real checks")
 
 
 def courses(drawn: Sequence[Course]) -> Figure:
-    """How each part of the learning went, side by side."""
+    """How each part of the learning went, side by side, in rows of four at most."""
+    rows = -(-len(drawn) // 4)
+    columns = -(-len(drawn) // rows)
     with rc_context(STYLE):
-        figure = canvas(0.8 * TALL)
-        for ax, course in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        figure = canvas(0.8 * TALL * rows)
+        panels = figure.subplots(rows, columns, squeeze=False).flatten()
+        for ax, course in zip(panels, drawn, strict=False):
             tone = COLOURS["saez"] if course.value == "loss" else COLOURS["swm_ap"]
             ax.plot(course.steps, course.values, color=tone, lw=1.2)
-            ax.set_title(fill(course.label, 84 // len(drawn)))
+            ax.set_title(fill(course.label, int(9 * (WIDE / columns - 0.7))))  # nine bold letters to an inch
             ax.set_xlabel("step")
             ax.set_ylabel(course.value)
+        for ax in panels[len(drawn) :]:
+            ax.remove()
         return figure
 
 

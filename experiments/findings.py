@@ -13,13 +13,13 @@ from agents.packages import OWN_KINDS, POPULATIONS, origin
 from experiments.asking_findings import asked, ledger
 from experiments.config import SMOKE, Config, dump_config
 from experiments.config_people import PartConfig
+from experiments.learning_findings import courses
 from experiments.mixed_people import mixed_in, of_kind
 from experiments.models import kind_of, parts_of
 from experiments.pipeline import Evaluated, Finished
 from experiments.quoted import SAVING, claim_about, quoted_curves, quoted_methods
 from experiments.recovery import recovery
 from experiments.report_data import (
-    Course,
     Curve,
     Gate,
     Method,
@@ -100,7 +100,7 @@ def report_data(run: Run, finished: Finished) -> ReportData:
         doubts=_doubts(run, finished),
         paths=_paths(dreams, ours.episode, outcome.learned),
         gates=_gates(finished),
-        courses=_courses(run, finished),
+        courses=courses(run.metrics.points(), finished.cast.society),
         recovery=recovery(outcome.model, finished.cast.society, ours.episode, ours.sealed),
         asked=asked(run) if language else (),
         ledger=ledger(run, finished) if language else (),
@@ -177,7 +177,7 @@ def methods(finished: Finished) -> tuple[Method, ...]:
 def _curve(finished: Finished) -> Curve:
     """Ours: from the default rules, which cost nothing, if they were played, to what this run's decisions reached."""
     ours, start = methods(finished)[0], [m for m in methods(finished) if m.name in REFERENCES]
-    points = [(0.0, m.welfare) for m in start] + [(float(ours.decisions or 0), ours.welfare)]
+    points = [(0.0, m.welfare) for m in start] + [(float(ours.counted), ours.welfare)]
     return Curve(
         ours.name,
         ours.label,
@@ -227,23 +227,6 @@ def _gates(finished: Finished) -> tuple[Gate, ...]:
     per_episode = finished.cast.society.steps * finished.cast.society.agents
     checks = finished.outcome.checks
     return tuple(Gate(c.real_episodes * per_episode, c.dreamt_gain, c.real_gain) for c in checks)
-
-
-def _courses(run: Run, finished: Finished) -> tuple[Course, ...]:
-    """Of the last round. Rewards of a step become welfare of a counted one."""
-    points = run.metrics.points()
-    last = {point.what: point.part for point in points}
-    society = finished.cast.society
-    counted = sum(society.counts(t) for t in range(society.steps))
-    found = list[Course]()
-    for what, part in last.items():
-        own = [point for point in points if (point.what, point.part) == (what, part)]
-        welfare = not what.startswith(("fitting", "learning from planning", "asking"))
-        scale = society.steps / counted if welfare else 1.0
-        values = np.array([point.value for point in own]) * scale
-        value = "imagined welfare" if welfare else "loss"
-        found.append(Course(what, value, np.array([float(point.step) for point in own]), values))
-    return tuple(found)
 
 
 def _strangers(finished: Finished) -> tuple[Strange, ...]:

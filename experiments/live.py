@@ -79,7 +79,8 @@ class Live:
 
     @contextmanager
     def stage(self, name: str, decisions: int | None = None) -> Generator[None]:
-        """The stage under way. A stage that is left by an error is not marked as done."""
+        """The stage under way. One that is left by an error is not marked as done, nor is one that begins again."""
+        self._finished.pop(name, None)
         self._work = Work(name, self._clock(), decisions, self._progress.decided)
         self._past.clear()
         self._say()

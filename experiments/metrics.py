@@ -16,7 +16,7 @@ class Point:
     part: str  # people-0, rules-0, ...: what is kept as one stage
     what: str  # "fitting the world model", ...
     step: int
-    value: float  # a loss, or the mean reward of a step
+    value: float  # a loss, the mean reward of a step, or the mean payoff of people's decisions
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from experiments.errors import UserError
 from experiments.live import Live
 from experiments.metrics import Point
 from experiments.mixed_people import has_rl_people
+from experiments.report_data import Uncounted
 from experiments.rl_people import TRAINING, taught_rules
 from experiments.run_baselines import Spent, principal_of, under
 from experiments.runs import Run, note_roster
@@ -48,7 +49,7 @@ class Evaluated:
     name: str
     episode: Episode
     sealed: Sealed | None  # the answer key, for the method whose beliefs are examined
-    decisions: int | None  # real ones spent on learning; None = it was given the true society
+    decisions: int | Uncounted  # real ones spent on learning
 
 
 @dataclass(frozen=True)

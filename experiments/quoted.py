@@ -14,7 +14,7 @@ from experiments.config import Config
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json
 from experiments.mixed_people import mixed_in
-from experiments.report_data import Curve, Method
+from experiments.report_data import Curve, Method, Uncounted
 from experiments.statistics import Interval
 
 RESULTS = ROOT / "results"
@@ -88,9 +88,8 @@ def quoted_curves(config: Config, folder: Path = RESULTS) -> tuple[Curve, ...]:
 
 def _method(row: Mapping[str, Any]) -> Method:
     welfare, gain = Interval(*row["welfare"]), Interval(*row["gain"])
-    return Method(
-        row["name"], row["label"], welfare, gain, row["decisions"], row["communities"], f"results/{SAVING}.json"
-    )
+    spent = Uncounted.TRUE_SOCIETY if row["decisions"] is None else row["decisions"]
+    return Method(row["name"], row["label"], welfare, gain, spent, row["communities"], f"results/{SAVING}.json")
 
 
 def _curve(rows: list[dict[str, Any]]) -> Curve:

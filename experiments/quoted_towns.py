@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.config import Config
-from experiments.report_data import Curve, Method
+from experiments.report_data import Curve, Method, Uncounted
 from experiments.statistics import Interval
 from societies.catalog import load
 
@@ -42,7 +42,7 @@ def methods(town: str, found: Mapping[str, Any], file: str) -> tuple[Method, ...
 def _method(row: Mapping[str, Any], town: str, communities: int, file: str) -> Method:
     society, episodes = load(town), row["episodes"]
     welfare, gain = (Interval(*(x / society.steps for x in row[name])) for name in ("level", "gain"))
-    spent = None if episodes is None else round(episodes * society.steps * society.agents)
+    spent = Uncounted.TRUE_SOCIETY if episodes is None else round(episodes * society.steps * society.agents)
     amount = "" if episodes is None else f", {episodes:,.0f} episodes"
     return Method(row["method"], f"{row['label']}{amount} (scripted people)", welfare, gain, spent, communities, file)
 

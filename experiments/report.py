@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments import conclusions, figures, town_report
 from experiments.files import write_text
-from experiments.report_data import ReportData
+from experiments.report_data import ReportData, footnotes
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,6 +36,7 @@ def render(data: ReportData) -> str:
     return page.render(
         data=data,
         headline=conclusions.headline(data),
+        footnotes=footnotes(data.methods),
         gains_caption=conclusions.on_gains(data.methods, data.reference),
         gains_image=figures.data_uri(figures.gains(data.methods, data.reference)),
         pictures=pictures(data),

@@ -3,8 +3,9 @@
 Shapes: M brackets, Y counted years, P points of a curve, Z traits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,19 @@ from world_model.doubts import Doubt
 Floats = NDArray[np.float64]
 
 
+class Uncounted(StrEnum):
+    """Why a method has no number of real decisions."""
+
+    TRUE_SOCIETY = "true society"
+    BEFOREHAND = "not counted"
+
+
+FOOTNOTES = {
+    Uncounted.TRUE_SOCIETY: "found with the society's own formulas, which no real decisions can tell",
+    Uncounted.BEFOREHAND: "learned beforehand, in real episodes with the RL people of the run while they learned",
+}
+
+
 @dataclass(frozen=True)
 class Method:
     """One line of the headline table."""
@@ -24,9 +38,19 @@ class Method:
     label: str  # as people call it
     welfare: Interval  # mean over held-out communities
     gain: Interval  # over the reference, paired by community; of no width for the reference itself
-    decisions: int | None  # real decisions spent on learning it; 0 = learns nothing, None = had the true society
+    decisions: int | Uncounted  # real ones spent on learning it; 0 = learns nothing
     communities: int  # held-out communities that it was evaluated on
     quoted: str | None = None  # the results file that the line is quoted from; None = measured in this run
+
+    @property
+    def counted(self) -> int:
+        """Its decisions, as far as they are counted."""
+        return self.decisions if isinstance(self.decisions, int) else 0
+
+
+def footnotes(methods: Sequence[Method]) -> dict[str, str]:
+    """What the words mean that stand in place of some decisions."""
+    return {term: text for term, text in FOOTNOTES.items() if any(m.decisions == term for m in methods)}
 
 
 @dataclass(frozen=True)
@@ -109,12 +133,15 @@ class Gate:
     real: float
 
 
+Measure = Literal["loss", "imagined welfare", "welfare", "mean payoff of a decision"]
+
+
 @dataclass(frozen=True)
 class Course:
     """How one part of the learning went."""
 
     label: str
-    value: str  # what the values are
+    value: Measure
     steps: Floats  # [P]
     values: Floats  # [P]
 
@@ -203,4 +230,4 @@ class ReportData:
     @property
     def ours(self) -> Method | None:
         """The method that the report is about: the first one that learned in this run."""
-        return next((m for m in self.methods if m.decisions and m.quoted is None), None)
+        return next((m for m in self.methods if m.counted and m.quoted is None), None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from experiments.errors import UserError
 from experiments.quoted import best_fixed_rates
+from experiments.report_data import Uncounted
 from experiments.rule_names import (
     BASELINES,
     BEST_PERCENTILE,
@@ -92,14 +93,13 @@ def check_method(settings: SWMSettings, baselines: Sequence[str], society: Socie
         )
 
 
-def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | None]:
-    """The principal of that name, SWM-AP's own included, and the real decisions it learned from; None where it was
-    given the true society."""
+def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tuple[Principal, int | Uncounted]:
+    """The principal of that name, SWM-AP's own included, and the real decisions it learned from."""
     if name == "swm_ap":
         return outcome.learned, of.decisions
     if name == TWO_LEVEL:
         assert of.taught is not None  # `check_baselines` saw to that
-        return of.taught, None
+        return of.taught, Uncounted.BEFOREHAND
     if name == "random":
         return RandomRules(society, draws(child_seed(of.seed, name), 0, of.communities)), 0
     if name == "planning":
@@ -108,7 +108,11 @@ def principal_of(name: str, society: Society, outcome: Outcome, of: Spent) -> tu
     there = under(name, society)
     if name == BEST_PERCENTILE:
         return _best_percentile(there, outcome), of.decisions
-    costs: dict[str, int | None] = {"best_fixed": None, "saez": of.decisions, "marginal_cost": of.decisions}
+    costs: dict[str, int | Uncounted] = {
+        "best_fixed": Uncounted.TRUE_SOCIETY,
+        "saez": of.decisions,
+        "marginal_cost": of.decisions,
+    }
     return that_stays(name, there, lambda: outcome.episodes), costs.get(name, 0)
 
 

@@ -26,7 +26,7 @@ from societies.play import Fixed
 from societies.stage import Rosters, Stage
 from world_model.fit import Progress
 
-TOGETHER = "people and principal learn"
+ALONE, TOGETHER = "people learn alone", "people and principal learn"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def two_level(
     alone = Fixed(society.default_mechanism())
     trainer = Trainer(School(society, rosters, settings, child_seed(seed, "people")), lambda draws: alone)
     for i in range(settings.alone):
-        progress(TOGETHER, i + 1, settings.iterations, trainer.learn(lambda draws: alone))
+        progress(ALONE, i + 1, settings.alone, trainer.learn(lambda draws: alone))
     learned = untrained(society, None, child_seed(seed, "principal"))
     if isinstance(learned.policy, RulePolicy):
         with torch.no_grad():
@@ -147,7 +147,7 @@ def _together(
             group["lr"] = settings.principal_rate * max(0.05, left)
         ppo_update(learned.policy, optimizer, batch, improve.ppo, generator)
         welfare.append(reward)
-        progress(TOGETHER, settings.alone + (i + 1) * settings.lag, settings.iterations, reward)
+        progress(TOGETHER, i + 1, settings.rounds, reward)
     return welfare
 
 

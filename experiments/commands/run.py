@@ -113,6 +113,8 @@ def _report(run: "Run", finished: "Finished") -> str:
 
 
 def _plain(run: str, rows: "Sequence[Method]", reference: str = "") -> dict[str, object]:
+    from experiments.report_data import footnotes
+
     return {
         "run": run,
         "reference": reference,  # that gains are over
@@ -122,16 +124,20 @@ def _plain(run: str, rows: "Sequence[Method]", reference: str = "") -> dict[str,
                 "label": m.label,
                 "welfare": [m.welfare.value, m.welfare.low, m.welfare.high],
                 "gain": [m.gain.value, m.gain.low, m.gain.high],
-                "decisions": m.decisions,
+                "decisions": None if isinstance(m.decisions, str) else m.decisions,
+                "uncounted": m.decisions if isinstance(m.decisions, str) else None,  # why there is no number
                 "communities": m.communities,
                 "quoted": m.quoted,
             }
             for m in rows
         ],
+        "footnotes": footnotes(rows),
     }
 
 
 def _table(rows: "Sequence[Method]", others: "Sequence[Method]", reference: str) -> None:
+    from experiments.report_data import footnotes
+
     head = ("method", "welfare", "95%", "gain", "95%", "real decisions")
     print_table(head, [_row(m, reference) for m in rows], numbers=(1, 2, 3, 4, 5))
     typer.echo(f"on {rows[0].communities} held-out communities; gain: over {reference}, on the same communities")
@@ -140,12 +146,12 @@ def _table(rows: "Sequence[Method]", others: "Sequence[Method]", reference: str)
         short = [_row(m, reference) for m in others]  # without the gain's interval: labels are long here
         cells = [(row[0].replace(" (", "\n("), *row[1:4], row[5]) for row in short]
         print_table((*head[:4], "decisions"), cells, numbers=(1, 2, 3, 4))
-    if any(m.decisions is None for m in (*rows, *others)):
-        typer.echo("true society: found with the society's own formulas, which no real decisions can tell")
+    for term, text in footnotes((*rows, *others)).items():
+        typer.echo(f"{term}: {text}")
 
 
 def _row(m: "Method", reference: str) -> tuple[str, ...]:
-    spent = "true society" if m.decisions is None else f"{m.decisions:,}"
+    spent = m.decisions if isinstance(m.decisions, str) else f"{m.decisions:,}"
     w, g, places = m.welfare, m.gain, 3 if abs(m.welfare.value) < 100 else 1  # four digits tell a level either way
     gain = ("", "")
     if m.label != reference:

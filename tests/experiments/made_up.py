@@ -15,6 +15,7 @@ from experiments.report_data import (
     Response,
     Schedule,
     Strange,
+    Uncounted,
 )
 from experiments.statistics import Interval
 from societies.taxes import US_BRACKETS, US_RATES
@@ -43,7 +44,14 @@ def methods() -> tuple[Method, ...]:
     quoted = "results/imagination_saves_calls.json"
     return (
         Method("swm_ap", "SWM-AP", around(0.7331, 0.012), around(0.1262, 0.009), 9216, 24),
-        Method("best_fixed", "Best fixed schedule", around(0.7056, 0.011), around(0.0986, 0.008), None, 24),
+        Method(
+            "best_fixed",
+            "Best fixed schedule",
+            around(0.7056, 0.011),
+            around(0.0986, 0.008),
+            Uncounted.TRUE_SOCIETY,
+            24,
+        ),
         Method("saez", "Saez", around(0.667, 0.014), around(0.06, 0.007), 0, 24),
         Method("us_federal", "US federal", around(0.607, 0.012), Interval(0, 0, 0), 0, 24),
         Method("ppo", "Model-free PPO", around(0.612, 0.01), around(0.004, 0.006), 9216, 200, quoted),
@@ -93,7 +101,12 @@ def data() -> ReportData:
         ),
         courses=(
             Course("fitting the world model", "loss", np.arange(1.0, 11), np.linspace(2.5, 1.5, 10)),
-            Course("improving the policy by PPO", "imagined welfare", np.arange(1.0, 11), np.linspace(0.6, 0.7, 10)),
+            Course(
+                "improving the policy by back-propagation",
+                "imagined welfare",
+                np.arange(1.0, 11),
+                np.linspace(0.6, 0.7, 10),
+            ),
         ),
         gates=(Gate(6144, 0.021, 0.014), Gate(9216, 0.028, 0.026)),
         recovery=Recovery(

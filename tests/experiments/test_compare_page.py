@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from experiments import runs
+from experiments.compared_rules import Rulebook
 from experiments.compared_tables import COMPARED
 from experiments.config_sections import CompareConfig
 from experiments.errors import ROOT
+from experiments.files import read_json
+from personas.rosters import open_rosters
+from societies import catalog
 from tests.experiments.tiny import solon
 
 PAGE = (ROOT / "docs" / "compare-populations.md").read_text(encoding="utf-8")
@@ -35,9 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_its_code_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (folder / "runs/visitors-people-smoke/report.html").is_file()
-    names: dict[str, object] = {}
-    for block in BLOCKS:
-        exec(block, names)
+    for block in BLOCKS:  # each by itself, as a reader may copy it
+        exec(block, {})
     told = capsys.readouterr().out
     assert re.search(r"llm: 0\.\d\d \(", told)
     assert "apart by {'mean':" in told
@@ -50,3 +53,33 @@ def test_its_code_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_every_key_and_every_table_is_explained() -> None:
     assert all(f"| `{name}` |" in PAGE for name in CompareConfig.model_fields)
     assert all(f"`{table}`" in PAGE for table in COMPARED)
+
+
+def test_the_rules_that_are_usual_are_listed() -> None:
+    told = {}
+    for societies, rules in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (`.*) \|$", PAGE, re.MULTILINE):
+        told |= {name: tuple(re.findall(r"`(\w+)`", rules)) for name in re.findall(r"`(\w+)`", societies)}
+    rest = ("default",)  # as for societies of other packages
+    people = open_rosters(ROOT / "personas/village", 2)
+    for name in catalog.names():
+        assert Rulebook(catalog.load(name), people, 0).usual() == told.get(name, rest), name
+
+
+def test_so_many_cells_differ_as_was_measured() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    figures = read_json(ROOT / "results/populations_side_by_side.json")["figures"]
+    for society in ("income_tax", "facility8"):
+        found = re.findall(r"differ in (\d+) of (\d+)", figures[society]["findings"][0])
+        llm_rl, llm_scripted, rl_scripted = (count for count, _ in found)
+        assert f"| {society} | {found[0][1]} | {llm_scripted} | {llm_rl} | {rl_scripted} |" in PAGE
+        assert found[0][1] in readme
+    assert (
+        "in 23 of 45 quantities, LLM and RL people in 21, RL and scripted people in 17; in `facility8` in 10, 21"
+        in readme
+    )
+    (beyond,) = [
+        pair["differences"]["signature"]["loss aversion"]["p_holm"]
+        for pair in figures["income_tax"]["pairs"]
+        if pair["kinds"] == ["rl", "scripted"]
+    ]
+    assert f"(p = {beyond:.2f})".replace("0.", ".") in PAGE

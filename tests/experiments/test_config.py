@@ -51,6 +51,42 @@ def test_smoke_puts_the_files_own_small_section_over_it_and_words_over_both(file
     assert load_config(file, ["name=mine"], smoke=True).name == "mine-smoke"  # never the folder of the whole run
 
 
+TRAINING = "smoke:\n  population: {rl: {iterations: 2, decisions: 500, alone: 1, lag: 1}}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "mixed_in"),
+    [
+        ([], {}, {}),
+        (["population.mix.rl=0.25"], {}, {"iterations": 2, "decisions": 500}),
+        (["population.mix.rl=0.25", "population.rl.iterations=3"], {}, {"iterations": 3, "decisions": 500}),
+        (["population.mix.rl=0.25", "population.checkpoint=some.safetensors"], {}, {}),
+        (["population.kind=rl"], {"iterations": 2, "decisions": 500}, {}),
+        (["population.kind=rl", "population.mix.scripted=0.5"], {"iterations": 2, "decisions": 500}, {}),
+        (
+            ["population.kind=rl", "population.settings.learner=two_level"],
+            {"learner": "two_level", "iterations": 2, "decisions": 500, "alone": 1, "lag": 1},
+            {},
+        ),
+        (["population.kind=rl", "population.settings.learner=mirror_descent"], {"learner": "mirror_descent"}, {}),
+    ],
+)
+def test_a_smoke_section_makes_the_training_of_whoever_is_trained_small(
+    file: Path, words: list[str], settings: dict[str, object], mixed_in: dict[str, object]
+):
+    file.write_text(PLAIN + TRAINING)
+    people = load_config(file, words, smoke=True).population
+    assert (people.settings, people.rl) == (settings, mixed_in)
+    assert people.people == "personas/populations/communities.yaml"
+    assert load_config(file, [word for word in words if "rl.iter" not in word]).population.rl == {}
+
+
+def test_a_smoke_training_that_nobody_knows_is_refused(file: Path):
+    file.write_text(PLAIN + TRAINING.replace("alone", "allone"))
+    with pytest.raises(UserError, match="'allone' is no setting of shared_ppo"):
+        load_config(file, ["population.mix.rl=0.5"], smoke=True)
+
+
 def test_a_run_may_be_continued_on_a_server_that_moved_but_not_with_another_model(file: Path):
     here, there, other = (
         load_config(file, [f"population.model=openai:{model}", f"population.base_url=http://{host}/v1"])

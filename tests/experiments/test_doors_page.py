@@ -38,8 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_page_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    towns = open_rosters(ROOT / "personas/populations/communities.yaml", 32, traits=SOCIETY.traits_used)
-    names = {"society_of_run": SOCIETY, "towns_of_run": towns}
+    names: dict[str, object] = {}
     shorter = BLOCKS[0].replace("learn(15_000)", "learn(3_000)")
     assert shorter != BLOCKS[0]
     for code in (shorter, *BLOCKS[1:]):

@@ -90,6 +90,18 @@ def test_a_stage_that_breaks_off_is_not_called_done():
     assert "done" not in out.getvalue()
 
 
+def test_a_stage_that_begins_again_is_not_done_until_it_ends_again():
+    now = Clock()
+    shown, out = live(False, now)
+    with shown:
+        for _ in range(3):  # such as the training of one seed's people after another's
+            with shown.stage("fit"):
+                now.now += 6.0
+                shown.step("steps", 1, 2)
+    told = [line.partition("fit: ")[2] for line in out.getvalue().splitlines()]
+    assert told == ["begins", "1 of 2 steps of steps", "done"] * 3
+
+
 def test_a_terminal_shows_every_stage_and_the_account():
     now = Clock()
     shown, out = live(True, now, budget_tokens=9000)

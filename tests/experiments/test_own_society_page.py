@@ -1,38 +1,46 @@
 """The page "Bring your own society", done as it says: its package is installed, its commands and its code are run."""
 
 import re
-import tomllib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from experiments import runs
 from experiments.doors_conform import SUITES, warnings_fail
 from experiments.errors import ROOT
 from experiments.files import read_json
+from personas.load import load_persona
+from personas.words import trait_sentence
 from societies import catalog
 from societies.base import Society
 from tests.conformance import test_population_conformance as by_people
 from tests.conformance import test_society_conformance as conformance
 from tests.experiments.tiny import solon
-from tests.packaged import installed
 from tests.towns import rosters, some_rules
 
 PAGE = (ROOT / "docs" / "your-own-society.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 CODE = [text for language, text in BLOCKS if language == "python"]
 POND, FISHERS, PLAY, OPEN = CODE
+(PROJECT,) = [text for language, text in BLOCKS if language == "toml"]
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the page's package is installed, and its config lies."""
     folder = tmp_path_factory.mktemp("pond")
-    project: dict[str, Any] = tomllib.loads(next(text for language, text in BLOCKS if language == "toml"))["project"]
-    points = {g: "\n".join(f"{n} = {o}" for n, o in own.items()) for g, own in project["entry-points"].items()}
-    installed(folder, project["name"], {"pond.py": POND, "fishers.py": FISHERS}, points)
+    package = folder / "my-pond"
+    package.mkdir()
+    for file, text in {"pond.py": POND, "fishers.py": FISHERS, "pyproject.toml": PROJECT}.items():
+        (package / file).write_text(text)
+    built = subprocess.run([*PIP, "--target", str(folder), str(package)], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
     (folder / "pond.yaml").write_text(next(text for language, text in BLOCKS if language == "yaml"))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
@@ -44,6 +52,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def pond(folder: Path) -> Society:
     return catalog.load("pond")
+
+
+def test_fishers_are_told_what_the_society_uses_and_nothing_else(pond: Society) -> None:
+    who = load_persona(ROOT / "personas/village/maria-keller.yaml")
+    system = pond.tell(torch.zeros(4), who).system
+    assert trait_sentence(who, "fairness") in system
+    assert all(trait_sentence(who, trait) not in system for trait in who.traits.keys() - {"fairness"})
 
 
 def test_the_pond_is_found(pond: Society) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import conclusions, figures
 from experiments.report import pictures, render, write_report
-from experiments.report_data import Gate
+from experiments.report_data import Gate, Uncounted
 from experiments.statistics import Interval
 from tests.experiments import made_up
 
@@ -71,6 +71,16 @@ def test_text_everywhere_is_escaped():
 
 def test_quoted_lines_are_marked_and_measured_ones_are_not(page: str):
     assert page.count('class="tag">quoted: results/imagination_saves_calls.json') == 1
+
+
+def test_what_stands_in_place_of_decisions_is_explained_in_its_own_words(page: str):
+    beside = replace(made_up.methods()[1], name="two_level", label="two-level PPO", decisions=Uncounted.BEFOREHAND)
+    both = render(replace(made_up.data(), methods=(*made_up.methods(), beside)))
+    assert page.count(">true society<") == both.count(">true society<") == 1
+    assert "True society: found with the society&#39;s own formulas" in page
+    assert "ot counted" not in page
+    assert both.count(">not counted<") == 1
+    assert "Not counted: learned beforehand, in real episodes with the RL people of the run" in both
 
 
 def test_the_stand_in_says_so_at_the_top(page: str):
@@ -188,11 +198,24 @@ def test_no_figure_loses_its_labels_at_the_edge():
     """Everything that is drawn lies inside the picture."""
     data = made_up.data()
     assert data.recovery is not None
-    for figure in (figures.rates_by_year(data.brackets, data.schedules[0]), figures.recovery(data.recovery, "year")):
+    for figure in (
+        figures.rates_by_year(data.brackets, data.schedules[0]),
+        figures.recovery(data.recovery, "year"),
+        figures.dream_and_life(data.paths, data.gates, "year"),
+        *(figures.courses(data.courses[:1] + data.courses[1:] * more) for more in range(7)),
+    ):
         figure.draw_without_rendering()
         box = figure.get_tightbbox()
         assert box.x0 >= -0.01
         assert box.x1 <= figuresize(figure)[0] + 0.01
+
+
+def test_the_axis_of_decisions_names_its_scale_and_its_end():
+    ours = replace(made_up.data().curves[0], decisions=np.array([0.0, 384.0, 1920.0]))
+    small, whole = (figures.learning(curves, None, "").axes[0] for curves in ((ours,), made_up.data().curves))
+    assert "logarithmic scale, linear below 100" in small.get_xlabel()
+    assert [tick.get_text() for tick in small.get_xticklabels()] == ["0", "100", "1,000", "1,920"]
+    assert [tick.get_text() for tick in whole.get_xticklabels()][-2:] == ["100,000", "1,228,800"]
 
 
 def figuresize(figure: figures.Figure) -> tuple[float, float]:

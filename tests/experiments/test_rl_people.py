@@ -14,19 +14,23 @@ from agents.tabular import Table, save_table
 from experiments import rl_people
 from experiments.cast import society_of
 from experiments.commands.run import _plain
+from experiments.conclusions import on_courses
 from experiments.config import Config, load_config
 from experiments.errors import ROOT, UserError
 from experiments.findings import methods, report_data
+from experiments.learning_findings import courses
 from experiments.live import Live
+from experiments.metrics import Point
 from experiments.people_files import people_file
 from experiments.pipeline import execute, plan
 from experiments.quoted import claim_about
 from experiments.report import render
 from experiments.rl_people import LEARNERS, checkpoint_of, learner_of
 from experiments.runs import open_run
-from experiments.two_level import TwoLevel, two_level
+from experiments.two_level import ALONE, TOGETHER, TwoLevel, two_level
 from personas.rosters import open_rosters
 from societies.catalog import load
+from societies.people_ppo import TRAINING
 from societies.tabular import form_of
 from tests.experiments.tiny import TINY, solon
 
@@ -72,6 +76,10 @@ def test_their_training_is_no_decision_of_the_run(config: Config, straight: tupl
         finished = execute(config, opened, live)
         data = report_data(opened, finished)
     assert data.methods[0].decisions == (2 + 2 + 2) * 12 * 32  # seen, mixed into PPO's batch, checked
+    training = next(course for course in data.courses if course.label == TRAINING)
+    told = [point.value for point in opened.metrics.points() if point.what == TRAINING]
+    assert (training.value, training.values.tolist()) == ("mean payoff of a decision", told)  # as they were lived
+    assert "Training RL people: mean payoff of a decision from" in on_courses(data.courses)
     assert "RL agents" in data.population
     assert "RL agents" in render(data)
     assert claim_about(config) is None  # the quoted figures are about other people
@@ -206,7 +214,9 @@ TWO_LEVEL = "{learner: two_level, iterations: 4, alone: 1, lag: 1, worlds: 2, de
 def test_the_principal_beside_whom_people_learned_is_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = made(tmp_path, f"population.settings={TWO_LEVEL}", "baselines=[us_federal, two_level]")
     found = json.loads(table(config, tmp_path))
-    assert "two-level PPO" in json.dumps(found)
+    (beside,) = [method for method in found["methods"] if method["name"] == "two_level"]
+    assert (beside["label"], beside["decisions"], beside["uncounted"]) == ("two-level PPO", None, "not counted")
+    assert list(found["footnotes"]) == ["not counted"]
     assert (tmp_path / "tiny" / "stages" / "two-level-rules.safetensors").is_file()
     monkeypatch.setattr(rl_people, "two_level", lambda *_: pytest.fail("they learned again"))
     assert json.loads(table(config, tmp_path)) == found
@@ -239,6 +249,15 @@ def test_rules_that_nobody_asks_for_are_not_kept(tmp_path: Path):
     with open_run(config, tmp_path) as run, Live("tiny", ()) as live:
         rl_people.rl_people(config, run, live, society, rosters, "rl-people-0")
     assert [file.stem for file in (tmp_path / "tiny/stages").glob("*.safetensors")] == ["rl-people-0"]
+
+
+def test_what_learned_beside_each_other_is_told_in_its_own_measure():
+    points = [Point("rl-people", what, step, 0.5) for what in (ALONE, TOGETHER) for step in (1, 2)]
+    alone, together = courses(points, load("income_tax"))
+    assert (alone.value, alone.values.tolist()) == ("mean payoff of a decision", [0.5, 0.5])
+    assert (together.value, together.values.tolist()) == ("welfare", [0.6, 0.6])  # ten of twelve years count
+    assert "Welfare that is not called so" in on_courses((together,))
+    assert "magined welfare" not in on_courses((alone, together))
 
 
 def test_that_baseline_needs_people_who_learned_so(tmp_path: Path):
