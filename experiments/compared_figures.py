@@ -110,7 +110,7 @@ def _curve(ax: Axes, x: Floats, found: Sequence[Mean], colour: str, line: str, b
     ax.plot(x, [one.value for one in found], line, marker="o", ms=3.5, color=colour, lw=1.6)
     ends = [one.ends for one in found if one.ends]
     if band and ends:
-        ax.fill_between(x, *zip(*ends, strict=True), color=colour, alpha=0.13, lw=0)
+        ax.fill_between(x, [low for low, _ in ends], [high for _, high in ends], color=colour, alpha=0.13, lw=0)
 
 
 def telling(tables: Tables) -> list[str]:
