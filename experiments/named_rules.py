@@ -63,11 +63,12 @@ def _of_file(file: Path, society: Society) -> Tensor:
 def _read(file: Path, fix: str) -> object:
     """What the file says, as YAML."""
     try:
-        content = file.read_bytes()
+        length = file.stat().st_size
+        content = file.read_bytes() if length <= LONGEST else b""
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror}", where=str(file), fix=fix) from None
-    if len(content) > LONGEST:
-        raise UserError(f"it has {len(content):,} bytes; no list of rates is so long", where=str(file), fix=fix)
+    if length > LONGEST:
+        raise UserError(f"it has {length:,} bytes; no list of rates is so long", where=str(file), fix=fix)
     try:
         return YAML(typ="safe", pure=True).load(content)
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits, say
