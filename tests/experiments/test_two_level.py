@@ -58,14 +58,20 @@ def test_reach_grows_to_all_that_is_allowed():
     assert reach_of(replace(settings, annealed=0.0), 0) == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_tolls_and_drivers_learn_together():
-    """Both roads cost the same at first, which moves nobody; the tolls that are learned are worth having."""
-    society = roads()
-    found = two_level(society, drivers(society), FEW, 3, quiet)
-    assert len(found.welfare) == 40
-    there = Stage(society, RLPopulation(found.people), drivers(society), 99)
-    ours = welfare(there, found.principal, 50)
-    assert float((ours - welfare(there, Fixed(society.default_mechanism()), 50)).mean()) > 0
+    """Both roads cost the same at first, which moves nobody; the tolls that are learned are worth having. One training
+    may end anywhere: without a world model this is a hard way to learn.
+    """
+    society, settings = roads(), replace(FEW, iterations=120, worlds=60)
+    gained = list[float]()
+    for seed in range(5):
+        found = two_level(society, drivers(society), settings, seed, quiet)
+        assert len(found.welfare) == 100
+        there = Stage(society, RLPopulation(found.people), drivers(society), 99)
+        ours, none = (welfare(there, rules, 50) for rules in (found.principal, Fixed(society.default_mechanism())))
+        gained.append(float((ours - none).mean()))
+    assert sum(gained) > 0
 
 
 def test_people_learn_under_the_principals_rules_once_they_are_not_alone(monkeypatch: pytest.MonkeyPatch):
