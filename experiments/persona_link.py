@@ -149,7 +149,7 @@ class Reach:
                     f"{name} {value:.6g} is outside what the people already played declared, {low:.4g} to {high:.4g}: "
                     "nothing is predicted there",
                     where=f"{person.id}: {name}",
-                    fix="stay within that range, or name a run in which people declare such values",
+                    fix="stay within that range, or name a run of more towns, in which people declare such values",
                 )
 
 

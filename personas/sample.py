@@ -19,6 +19,9 @@ from personas.lives import DRAWS_PER_LIFE, Life, Words, life
 from personas.people import REMEMBERED, People, Persona
 from personas.schema import Choice, Correlation, FromTable, PopulationFile, TraitFromTable, is_public
 
+Facts = Mapping[str, tuple[Tensor, tuple[str, ...]]]
+"""name -> [B, N] everyone's numbers, and no words; or the places of everyone's word among these words"""
+
 Mixing = Mapping[str, tuple[tuple[str, float], ...]]  # variable -> (independent score, weight), for correlated ones
 
 
@@ -47,6 +50,11 @@ class Sampler:
         """The public attributes that are numbers, in the file's order."""
         laws = self.population.attributes
         return tuple(n for n, law in laws.items() if is_public(n, law.public) and not self._words_of(n))
+
+    def other_facts(self, draws: Draws) -> Facts:
+        """What the file says of everyone besides public numbers and traits."""
+        keyed, names = self._keyed(draws), [n for n in self.population.attributes if n not in self.public_names]
+        return {name: (self._attribute(keyed, name), self._words_of(name)) for name in names}
 
     @cached_property
     def _mixing(self) -> Mixing:

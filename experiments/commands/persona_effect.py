@@ -154,7 +154,7 @@ def _agreement(found: "Effect") -> str:
 def _tell_link(found: "Effect") -> None:
     """What is known of people whom the link was not fitted on, and how."""
     rows = [_score(score, score.name == found.link.form.name) for score in (*found.link.scores, *found.link.beside)]
-    head = ("people left out, known by", "decisions miss by (h/week)", "nats", "R² of the inferred traits", "")
+    head = ("people left out, known by", "decisions miss by (h/week)", "nats a decision", "")
     typer.echo(f"the link from declared to inferred traits, fitted on {found.people:,} people already played:")
     print_table(head, rows, numbers=(1, 2))
 
@@ -162,8 +162,7 @@ def _tell_link(found: "Effect") -> None:
 def _score(of: "Score", chosen: bool) -> tuple[str, ...]:
     from societies.labour import FULL_TIME
 
-    r2 = " ".join(f"{x:.2f}" for x in of.r2)
-    return of.name, f"{FULL_TIME * of.error:.2f}", f"{of.loss:.3f}", r2, "used" if chosen else ""
+    return of.name, f"{FULL_TIME * of.error:.2f}", f"{of.loss:.3f}", "used" if chosen else ""
 
 
 def _signed(value: float, form: str) -> str:

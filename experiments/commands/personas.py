@@ -175,10 +175,12 @@ def sample(
     from learning.draws import draws
     from personas import frozen
     from personas.rosters import open_rosters
+    from personas.sample import Sampler
     from personas.summary import sample_table
 
-    people = open_rosters(_here(population, "personas/populations/communities.yaml")).people(draws(seed, 0, rosters))
-    summary = sample_table(people)
+    homes, d = open_rosters(_here(population, "personas/populations/communities.yaml")), draws(seed, 0, rosters)
+    people = homes.people(d)
+    summary = sample_table(people, homes.other_facts(d) if isinstance(homes, Sampler) else None)
     digest = frozen.freeze(people, freeze) if freeze else None
     if as_json:
         print_json({**asdict(summary), "sha256": digest})
@@ -202,6 +204,10 @@ def _tell_summary(summary: "Summary") -> None:
 
     head = ("mean", "sd", "5%", "25%", "50%", "75%", "95%", "shared")
     print_table(("public attribute", *head), [row(one, 1) for one in summary.attributes], numbers=range(1, 9))
+    if summary.facts:
+        print_table(("private fact", *head), [row(one, 1) for one in summary.facts], numbers=range(1, 9))
+    for fact in summary.words:
+        print_table((fact.name, "share"), [(word, f"{share:.1%}") for word, share in fact.shares.items()], numbers=(1,))
     print_table(("private trait", *head), [row(one, 2) for one in summary.traits], numbers=range(1, 9))
 
 

@@ -136,6 +136,8 @@ def test_edits_are_shown_as_the_page_says(home: Path, tmp_path: Path, monkeypatc
     assert "Maria Keller in 2 towns: held-out, after 5 counted years under swm_ap" in before
     assert "at 0.1: When you keep less of extra pay, you hardly cut hours." in before
     assert "predicted shift" in before
+    assert "nats a decision" in before
+    assert "R²" not in before
     assert "actual shift" not in before
     assert "actual shift" in after
     assert "sets of rules; asked: 12" in after

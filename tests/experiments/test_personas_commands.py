@@ -1,6 +1,7 @@
 """`solon personas`: what it prints, and its exit codes."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -94,6 +95,19 @@ def test_a_sample_is_the_same_for_the_same_seed_and_can_be_frozen(tmp_path: Path
     frozen = tmp_path / "people.jsonl"
     done = json.loads(run("sample", "--rosters", "2", "--freeze", frozen, "--json").stdout)
     assert json.loads(frozen.read_text().splitlines()[0])["sha256"] == done["sha256"]
+
+
+def test_facts_of_a_census_are_listed_with_their_shares():
+    words = ("sample", "personas/populations/us_workers.yaml", "--rosters", "50")
+    told = json.loads(run(*words, "--json").stdout)
+    (age,), (occupation,) = told["facts"], told["words"]
+    assert (age["name"], occupation["name"]) == ("age", "occupation")
+    assert 16 <= age["quantiles"][0] < age["mean"] < age["quantiles"][-1] <= 79
+    assert sum(occupation["shares"].values()) == pytest.approx(1)
+    assert list(occupation["shares"].values()) == sorted(occupation["shares"].values(), reverse=True)
+    table = run(*words).stdout
+    assert re.search(r"private fact +mean.*\n.*\n +age +4\d\.\d", table)
+    assert re.search(r"professional +\d\d\.\d%", table)
 
 
 def test_a_difference_is_told_by_field(tmp_path: Path):
