@@ -9,6 +9,7 @@ from experiments.config import load_config
 from experiments.errors import ROOT, UserError
 from experiments.findings import quoted
 from experiments.quoted import best_fixed_rates, claim_about, quoted_curves, quoted_methods
+from experiments.report_data import Uncounted
 
 DEMO = load_config(ROOT / "experiments/configs/demo.yaml")
 TOWN = load_config(ROOT / "experiments/configs/facility32.yaml")
@@ -101,7 +102,7 @@ def test_towns_quote_every_learner_at_its_end_and_who_knows_the_rules(table_of_t
     ours = found[0]
     assert ours.label == "SWM_AP, 20 episodes (scripted people)"
     assert (ours.welfare.value, ours.gain.value) == pytest.approx((0.52, 0.12))  # a step's, not an episode's
-    assert (ours.decisions, found[-1].decisions, ours.communities) == (20 * 5 * 32, None, 200)
+    assert (ours.decisions, found[-1].decisions, ours.communities) == (20 * 5 * 32, Uncounted.TRUE_SOCIETY, 200)
     assert ours.quoted == "results/facility_32_table.json"
 
 
