@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from learning.nets import Normaliser, mlp
+from learning.nets import Normaliser, Parallel, mlp
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -75,3 +75,19 @@ def test_frozen_stays_and_survives_saving() -> None:
     again.freeze(False)
     again.update(torch.tensor([[5.0]]))
     assert math.isclose(float(again.mean), 3.0)
+
+
+def test_copies_side_by_side_are_as_each_by_itself() -> None:
+    copies = Parallel(5, [3, 8, 2], nn.SiLU, 1.0, generator=torch.Generator().manual_seed(0))
+    x, which = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(1)), torch.arange(28).view(7, 4) % 4
+    (w1, w2), (b1, b2) = copies.weights, copies.biases
+    for world in range(7):
+        for agent in range(4):
+            i = int(which[world, agent])
+            hidden = copies.activation(w1[i] @ x[world, agent] + b1[i])
+            torch.testing.assert_close(copies(x, which)[world, agent], w2[i] @ hidden + b2[i])
+    assert copies(x[:1, :1], torch.full((1, 1), 4)).shape == (1, 1, 2)
+    copies(x, which).sum().backward()
+    used = copies.weights[0].grad
+    assert used is not None
+    assert (used.abs().sum((1, 2)) > 0).tolist() == [True, True, True, True, False]
