@@ -12,10 +12,11 @@ from personas.people import People
 from societies.library.congestion_game import society as congestion_game
 from societies.library.income_tax import LEVELS, IncomeTax
 from societies.library.llm_economist_v1 import LLMEconomist
+from societies.library.matrix_game import society as matrix_game
 from societies.people_ppo import deviators
 from societies.play import Fixed, play
 from societies.tabular import QSettings
-from tests.towns import town
+from tests.towns import rosters, town
 
 
 class _Plan:
@@ -117,3 +118,14 @@ def test_what_hours_are_worth_is_what_is_paid_but_for_the_lump_sum() -> None:
     taken = worth.gather(-1, played.episode.action[..., None])[..., 0]  # [B, T, N]
     lump = played.sealed.payoff - taken
     assert float(lump.std(-1).max()) < 1e-3 * float(taken.std())
+
+
+def test_what_a_choice_is_worth_is_what_is_paid_where_nobody_is_in_doubt() -> None:
+    game, d = matrix_game(payoffs="chicken"), draws(4, 0, 20)
+    people, rules = town(game, 0, 20), Fixed(game.default_mechanism())
+    learned = known.by_table(QSettings(20, 8))(game, rosters(game), rules, 3)
+    played = play(game, learned, people, rules, d)
+    e = played.episode
+    worth = torch.stack([known._against_the_mean(game, e, people, t) for t in range(game.steps)], 1)  # pyright: ignore[reportPrivateUsage]
+    assert e.action.unique().tolist() == [0, 1]
+    torch.testing.assert_close(worth.gather(-1, e.action[..., None])[..., 0], played.sealed.payoff)
