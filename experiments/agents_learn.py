@@ -32,14 +32,12 @@ import torch
 from torch import Tensor
 
 from experiments.claims import Json, Outcome, same_settings, workplace
+from experiments.known_hours import POOREST, dynamic_programming, economist
 from experiments.known_responses import (
     AT_MOST,
-    POOREST,
     Gained,
     by_ppo,
     by_table,
-    dynamic_programming,
-    economist,
     games,
     mirror_descent,
     pennies,

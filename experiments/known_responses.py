@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.base import Decisions, Population, Round
+from agents.base import Population
 from agents.rl import RLPopulation
 from agents.scripted import ScriptedPopulation
 from agents.tabular import Table, TabularPopulation
@@ -21,10 +21,7 @@ from personas.people import People
 from personas.rosters import Sampler, Village, open_rosters
 from societies.base import Episode, Principal, PublicStep, Society, State
 from societies.best_response import Exploitability, exploitability, train
-from societies.labour import FULL_TIME
 from societies.library.congestion_game import society as congestion_game
-from societies.library.income_tax import LEVELS, IncomeTax
-from societies.library.llm_economist_v1 import LLMEconomist, effort
 from societies.library.matrix_game import society as matrix_game
 from societies.matrix import MatrixGame
 from societies.mechanisms import bounds
@@ -37,9 +34,8 @@ from societies.tabular import QSettings, train_table
 from world_model.fit import quiet
 
 GAMES = ("prisoners_dilemma", "stag_hunt", "chicken", "battle_of_the_sexes", "coordination")
-WORKERS = 4
 CLOSE = 1e-6  # share of the gain that counts as none
-POOREST, AT_MOST = ", the poorest tenth", ", at most"  # told beside
+AT_MOST = ", at most"  # told beside
 ROCK = torch.tensor([[0.0, -3.0, 3.0], [3.0, 0.0, -1.0], [-3.0, 1.0, 0.0]])  # perturbed rock, paper, scissors
 PUBLISHED = {  # temperature -> the equilibrium of ROCK scaled to [0, 1] (Sokota et al. 2023)
     0.5: (0.2981, 0.4138, 0.2880),
@@ -91,118 +87,18 @@ class Stays:
         return memory, memory
 
 
-@dataclass(frozen=True)
-class Always:
-    """Workers who always work as long; `mine`, [B, N] bool, do otherwise than the others' 40 hours."""
-
-    mine: Tensor
-    level: int
-
-    def start(self, people: People) -> None:
-        return None
-
-    def decide(self, memory: None, round: Round, draws: Draws) -> tuple[None, Decisions]:
-        hours = torch.where(self.mine, self.level, LEVELS.index(FULL_TIME))
-        return None, Decisions(hours.expand(round.choices.shape[:2]), None)
-
-
-FULL_TIME_ALL = Always(torch.tensor(False), 0)
-
-
-def dynamic_programming(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
-    """One worker in a small town where all others work 40 hours. Who learns to look ahead (discount) comes less near to
-    the best of all plans than who does not: what comes later is noise to it, more than it is worth.
-    """
-    town = IncomeTax()
-    town.agents = WORKERS
-    rosters, others = _rosters(town, "communities"), FULL_TIME_ALL
-
-    def rules(d: Draws) -> Principal:
-        return Stays(town, d)
-
-    policy = Trainer(School(town, rosters, settings, seed, others), rules).taught(rules, quiet)
-    d = _held_out(seed, worlds)
-    people = rosters.people(d)
-    mine = deviators(d, people)
-    played = play(town, Deviating(policy, others), people, rules(d), d)
-    learned = played.sealed.payoff.transpose(1, 2)[mine].mean()
-    random, best = (_by_hours(town, people, played.episode.mechanism, mine, over) for over in (_mean, _most))
-    return Gained(random, _constant_hours(town, people, rules(d), mine, d), float(learned), best)
-
-
-def _constant_hours(town: IncomeTax, people: People, rules: Principal, mine: Tensor, d: Draws) -> float:
-    """Mean payoff of a year of one worker of each world, who works the hours that are best if all of these work the
-    same in all years.
-    """
-    paid = (play(town, Always(mine, k), people, rules, d).sealed.payoff for k in range(len(LEVELS)))
-    return max(float(each.transpose(1, 2)[mine].mean()) for each in paid)
-
-
-def _by_hours(town: IncomeTax, people: People, rules: Tensor, mine: Tensor, over: Callable[[Tensor], Tensor]) -> float:
-    """Mean payoff of a year when hours are chosen by `over` what each brings, from rules [B, T, M] that were in force.
-
-    Others work 40 hours, so that a state is a year and one's own hours in the year before: Bellman's equation.
-    """
-    steps, levels = town.steps, len(LEVELS)
-    before = [[town.reset(people)]]
-    rewards = list[Tensor]()
-    for t in range(steps):
-        taken = [[_worked(town, state, rules[:, t], mine, k) for k in range(levels)] for state in before[-1]]
-        rewards.append(torch.stack([torch.stack([paid for _, paid in row], -1) for row in taken], 1))  # [B, J, K]
-        before.append([state for state, _ in taken[0]])  # the year before last no longer matters
-    ahead = torch.zeros(people.worlds, levels)  # [B, K] what comes after each number of hours
-    for reward in reversed(rewards):
-        ahead = over(reward + ahead[:, None])  # [B, J]
-    return float(ahead.mean() / steps)
-
-
-def _worked(town: IncomeTax, state: State, rules: Tensor, mine: Tensor, level: int) -> tuple[State, Tensor]:
-    """The state after a year in which one worker of each world works that much, and what it is paid [B]."""
-    action = torch.where(mine, level, LEVELS.index(FULL_TIME))
-    after = town.step(state, rules, action)
-    return after.state, after.payoff[mine]
-
-
-def _mean(values: Tensor) -> Tensor:
-    return values.mean(-1)
-
-
-def _most(values: Tensor) -> Tensor:
-    return values.amax(-1)
-
-
-def economist(settings: BestResponseSettings, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
-    """The workers of LLM Economist, whose best hours follow from a formula: all of them, and the poorest tenth."""
-    town = LLMEconomist()
-    rosters = _rosters(town, "us_incomes")
-    policy = train(town, rosters, lambda d: Stays(town, d), settings, seed, quiet)
-    d = _held_out(seed, max(1, worlds // 10))
-    e = play(town, RLPopulation(policy), rosters.people(d), Stays(town, d), d).episode
-    worth, chances = _own_worth(town, e), e.choice  # [B, T, N, K]
-    income = town.market.income(e.features[:, :-1])
-    yield "llm_economist_v1", _gained(worth, chances)
-    poor = income <= income.flatten().quantile(0.1)
-    yield f"llm_economist_v1{POOREST}", _gained(worth[poor], chances[poor])
-
-
-def _own_worth(town: LLMEconomist, e: Episode) -> Tensor:
-    """[B, T, N, K] dollars, but for the lump sum, which hangs on all."""
-    gross, owed, _ = town.market.money(e.features[:, :-1].flatten(0, 1), e.mechanism.flatten(0, 1))
-    return (gross - owed - effort(town.market.hours)).unflatten(0, e.mechanism.shape[:2])
-
-
 def games(learn: Learner, seed: int, worlds: int) -> Iterator[tuple[str, Gained]]:
     """The 2x2 games, without rewards."""
     for name in GAMES:
         game = matrix_game(payoffs=name)
-        rosters, rules, d = _rosters(game, "players"), Fixed(game.default_mechanism()), _held_out(seed, worlds)
+        rosters, rules, d = rosters_of(game, "players"), Fixed(game.default_mechanism()), held_out(seed, worlds)
         people = rosters.people(d)
         learned = learn(game, rosters, rules, seed)
         e = play(game, learned, people, rules, d).episode
         worth = torch.stack([_against_the_mean(game, e, people, t) for t in range(game.steps)], 1)
-        yield name, _gained(worth, e.choice)
+        yield name, gained_by(worth, e.choice)
         if isinstance(learned, TabularPopulation):
-            yield f"{name}{AT_MOST}", _gained(worth, _best_by_row(game, learned.table, e, people, worth, d))
+            yield f"{name}{AT_MOST}", gained_by(worth, _best_by_row(game, learned.table, e, people, worth, d))
 
 
 def by_ppo(settings: BestResponseSettings, shared: bool) -> Learner:
@@ -241,19 +137,19 @@ def roads(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
     What the others do is known on the mean from the scripted people's own chances, and minutes are linear in it.
     """
     game, others = congestion_game(), ScriptedPopulation()
-    rosters, tolls = _OneTown(_rosters(game, "drivers"), seed), Fixed(Stays(game, draws(seed, 0, 1)).start(1)[0])
+    rosters, tolls = _OneTown(rosters_of(game, "drivers"), seed), Fixed(Stays(game, draws(seed, 0, 1)).start(1)[0])
 
     def rules(d: Draws) -> Principal:
         return tolls
 
     policy = Trainer(School(game, rosters, settings, seed, others), rules).taught(rules, quiet)
-    d = _held_out(seed, worlds)
+    d = held_out(seed, worlds)
     people = rosters.people(d)
     mine = deviators(d, people)
     e = play(game, Deviating(policy, others), people, rules(d), d).episode
     worth = torch.stack([_on_each_road(game, e, people, mine, t) for t in range(game.steps)], 1)  # [B, T, K]
     taken = torch.nn.functional.one_hot(e.action.transpose(1, 2)[mine], worth.shape[-1])  # [B, T, K]
-    return _gained(worth, taken)
+    return gained_by(worth, taken)
 
 
 def _on_each_road(game: CongestionGame, e: Episode, people: People, mine: Tensor, step: int) -> Tensor:
@@ -279,7 +175,7 @@ class _OneTown:
 def pennies(settings: BestResponseSettings, seed: int) -> Exploitability:
     """What one person could gain among those who learned matching pennies, in points of a decision."""
     game = matrix_game(payoffs="matching_pennies")
-    rosters, rules = _rosters(game, "players"), Fixed(game.default_mechanism())
+    rosters, rules = rosters_of(game, "players"), Fixed(game.default_mechanism())
     policy = train(game, rosters, lambda d: rules, settings, seed, quiet)
     return exploitability(game, RLPopulation(policy), rosters, lambda d: rules, settings, seed + 1, quiet)
 
@@ -292,17 +188,19 @@ def mirror_descent() -> float:
     return max(float((policy - known[heat]).abs().max()) for heat in PUBLISHED for policy in found[heat])
 
 
-def _gained(worth: Tensor, chances: Tensor) -> Gained:
+def gained_by(worth: Tensor, chances: Tensor) -> Gained:
     """From what each choice is worth and how likely it is, [..., K] each."""
     alike = worth.flatten(0, -2).mean(0).max()
     learned, best = (worth * chances).sum(-1).mean(), worth.amax(-1).mean()
     return Gained(float(worth.mean()), float(alike), float(learned), float(best))
 
 
-def _rosters(society: Society, home: str) -> Sampler | Village:
+def rosters_of(society: Society, home: str) -> Sampler | Village:
+    """Everybody of a population file."""
     path = ROOT / "personas" / "populations" / f"{home}.yaml"
     return open_rosters(path, society.agents, "all", society.attributes_used, society.traits_used)
 
 
-def _held_out(seed: int, worlds: int) -> Draws:
+def held_out(seed: int, worlds: int) -> Draws:
+    """Of worlds in which nobody learned."""
     return draws(child_seed(seed, "held out"), 0, worlds)

@@ -6,6 +6,7 @@ import torch
 
 from agents.base import Decisions, Round
 from agents.scripted import ScriptedPopulation
+from experiments import known_hours
 from experiments import known_responses as known
 from learning.draws import Draws, draws
 from personas.people import People
@@ -35,18 +36,18 @@ class _Plan:
 
 def test_no_plan_of_hours_beats_dynamic_programming() -> None:
     society, d = IncomeTax(), draws(3, 0, 6)
-    society.agents = known.WORKERS
-    people = town(society, 0, 6, known.WORKERS)
+    society.agents = known_hours.WORKERS
+    people = town(society, 0, 6, known_hours.WORKERS)
     mine, rules = deviators(d, people), known.Stays(society, d)
     plans = [torch.full((12,), level) for level in range(2, 16)]
     plans += list(torch.randint(4, 12, (6, 12), generator=torch.Generator().manual_seed(0)))
     played = [play(society, _Plan(plan), people, rules, d) for plan in plans]
     paid = [p.sealed.payoff.transpose(1, 2)[mine].mean(1) for p in played]  # [B] each
-    alike = known._constant_hours(society, people, rules, mine, d)  # pyright: ignore[reportPrivateUsage]
+    alike = known_hours._constant_hours(society, people, rules, mine, d)  # pyright: ignore[reportPrivateUsage]
     assert alike == max(float(p.mean()) for p in paid[:14])  # of constant hours from 10 to 75
     best, random = (
-        known._by_hours(society, people, played[0].episode.mechanism, mine, over)  # pyright: ignore[reportPrivateUsage]
-        for over in (known._most, known._mean)  # pyright: ignore[reportPrivateUsage]
+        known_hours._by_hours(society, people, played[0].episode.mechanism, mine, over)  # pyright: ignore[reportPrivateUsage]
+        for over in (known_hours._most, known_hours._mean)  # pyright: ignore[reportPrivateUsage]
     )
     found = float(torch.stack(paid).amax(0).mean())  # everyone's best of the plans
     assert found <= best + 1e-5
@@ -65,7 +66,7 @@ def test_mirror_descent_finds_what_was_published() -> None:
 
 
 def test_a_town_that_stays_is_the_same_held_out() -> None:
-    town = known._OneTown(known._rosters(congestion_game(), "drivers"), 5)  # pyright: ignore[reportPrivateUsage]
+    town = known._OneTown(known.rosters_of(congestion_game(), "drivers"), 5)  # pyright: ignore[reportPrivateUsage]
     seen, later = (town.people(draws(seed, start, 2)).traits for seed, start in ((1, 0), (2, 7)))
     assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen, later)
@@ -114,7 +115,7 @@ def test_what_hours_are_worth_is_what_is_paid_but_for_the_lump_sum() -> None:
     economy, d = LLMEconomist(), draws(4, 0, 3)
     people = town(economy, 0, 3)
     played = play(economy, ScriptedPopulation(), people, known.Stays(economy, d), d)
-    worth = known._own_worth(economy, played.episode)  # pyright: ignore[reportPrivateUsage]
+    worth = known_hours._own_worth(economy, played.episode)  # pyright: ignore[reportPrivateUsage]
     taken = worth.gather(-1, played.episode.action[..., None])[..., 0]  # [B, T, N]
     lump = played.sealed.payoff - taken
     assert float(lump.std(-1).max()) < 1e-3 * float(taken.std())
