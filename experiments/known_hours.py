@@ -47,8 +47,8 @@ FULL_TIME_ALL = Always(torch.tensor(False), 0)
 
 
 def dynamic_programming(settings: BestResponseSettings, seed: int, worlds: int) -> Gained:
-    """One worker in a small town where all others work 40 hours. Who learns to look ahead (discount) comes less near to
-    the best of all plans than who does not: what comes later is noise to it, more than it is worth.
+    """One worker in a small town where all others work 40 hours. The plan that is best minds all years, however far
+    those who learn look ahead.
     """
     town = IncomeTax()
     town.agents = WORKERS
