@@ -33,11 +33,26 @@ class OptionNet(nn.Module):
 
     def forward(self, known: Tensor, groups: Tensor) -> Tensor:
         encoded = self.agent(known)  # [B, N, W]
-        m, g, n = groups.shape[1:]
-        shares = (groups.flatten(1, 2) @ encoded).unflatten(1, (m, g)).flatten(2) * (g / n)  # [B, M, G W]
-        own, around = self.first.weight.split([shares.shape[-1], encoded.shape[-1]], 1)
-        found = shares @ own.T + (encoded.mean(1) @ around.T + self.first.bias)[:, None]  # [B, M, H]
-        return silu(self.second(silu(found)))
+        of_groups, of_roster = self.first.weight.split([groups.shape[2] * encoded.shape[-1], encoded.shape[-1]], 1)
+        around = (encoded.mean(1) @ of_roster.T + self.first.bias)[:, None]  # [B, 1, H]
+        few = 2 * encoded.shape[1] <= encoded.shape[-1]  # agents, as against numbers that each is encoded in
+        found = (_each_first if few else _pooled_first)(encoded, groups, of_groups)  # [B, M, H]
+        return silu(self.second(silu(found + around)))
+
+
+def _pooled_first(encoded: Tensor, groups: Tensor, weight: Tensor) -> Tensor:
+    """[B, N, W], [B, M, G, N], [H, G W] -> [B, M, H]: the sum over an option's groups of their weighted shares."""
+    m, g, n = groups.shape[1:]
+    shares = (groups.flatten(1, 2) @ encoded).unflatten(1, (m, g)).flatten(2) * (g / n)  # [B, M, G W]
+    return shares @ weight.T
+
+
+def _each_first(encoded: Tensor, groups: Tensor, weight: Tensor) -> Tensor:
+    """The same, weighted before it is summed instead of after: less work where agents are few."""
+    g, n = groups.shape[2:]
+    by_group = weight.unflatten(1, (g, -1)).permute(2, 1, 0).flatten(1)  # [W, G H]
+    each = (encoded @ (by_group * (g / n))).unflatten(2, (g, -1)).flatten(1, 2)  # [B, N G, H]
+    return groups.transpose(2, 3).flatten(2) @ each
 
 
 class OptionPolicy(nn.Module):

@@ -9,7 +9,7 @@ from learning.draws import draws
 from learning.ppo import PPOSettings
 from mechanism.improve import ImproveSettings, Lived, improve_by_backprop, improve_by_ppo
 from mechanism.policy import Learned, untrained
-from mechanism.policy_options import OptionPolicy
+from mechanism.policy_options import OptionNet, OptionPolicy
 from personas.rosters import open_rosters
 from societies.base import PublicStep
 from societies.catalog import load
@@ -58,6 +58,16 @@ def test_a_mirrored_town_gets_mirrored_scores():
     mirrored[..., 0] = -seen[..., 0]  # homes; nothing is built before the first step
     flipped = made.scores(seen).unflatten(-1, (4, 4)).flip(-1).flatten(-2)
     torch.testing.assert_close(made.scores(mirrored), flipped, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("agents", [3, 40])  # few and many are reckoned differently
+def test_an_option_reads_the_mean_of_each_of_its_groups_and_of_the_roster(agents: int):
+    net = OptionNet(torch.nn.Identity(), 3, 16, torch.Generator().manual_seed(0)).requires_grad_(False)
+    known, groups = torch.randn(2, agents, 8), torch.rand(2, 5, 3, agents)
+    read = [known.mean(1)[:, None].expand(-1, 5, -1)]
+    read = [(groups[:, :, g, :, None] * known[:, None]).mean(2) * 3 for g in range(3)] + read
+    expected = net.second(net.first(torch.cat(read, -1)).sigmoid() * net.first(torch.cat(read, -1)))
+    torch.testing.assert_close(net(known, groups), expected.sigmoid() * expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_policy_can_be_used_on_another_number_of_agents():
