@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from experiments.compared_tables import Mean, Tables
@@ -22,7 +21,6 @@ TONES = {"llm": "#0b6e75", "rl": "#b5483c", "scripted": "#5865b5"}
 OTHERS = ("#c67f17", "#6f8f3a", "#8a5aa3")
 BEHIND, GHOST = "scripted", "#a9afb8"
 TRAITS = 3  # that are drawn: those with which answers change most
-LINES = ("-", "--", ":")
 TICKS = 12  # names of choices that an axis has room for
 
 
@@ -34,9 +32,17 @@ def tone(kind: str, kinds: Sequence[str]) -> str:
 
 def _columns(tables: Tables, naming: Naming, height: float) -> tuple[Figure, list[Axes]]:
     """One axis for each kind, of the same range."""
+    figure, axes = _grid(tables, naming, 1, height)
+    return figure, axes[0]
+
+
+def _grid(tables: Tables, naming: Naming, rows: int, height: float) -> tuple[Figure, list[list[Axes]]]:
+    """Rows of such axes, all with the same range of answers."""
     figure = canvas(height)
-    axes: list[Axes] = list(figure.subplots(1, len(tables.kinds), sharex=True, sharey=True, squeeze=False)[0])
-    for ax, kind in zip(axes, tables.kinds, strict=True):
+    axes: list[list[Axes]] = [
+        list(row) for row in figure.subplots(rows, len(tables.kinds), sharex="row", sharey=True, squeeze=False)
+    ]
+    for ax, kind in zip(axes[0], tables.kinds, strict=True):
         ax.set_title(first_upper(naming.kinds[kind]), color=tone(kind, tables.kinds))
     return figure, axes
 
@@ -91,8 +97,8 @@ def price_curve(tables: Tables, naming: Naming, price: str, answer: str) -> Figu
         figure, axes = _columns(tables, naming, 3.0)
         for ax, kind in zip(axes, tables.kinds, strict=True):
             if kind != BEHIND and BEHIND in tables.kinds:
-                _curve(ax, *_by_price(tables, BEHIND), GHOST, "-", band=False)
-            _curve(ax, *_by_price(tables, kind), tone(kind, tables.kinds), "-")
+                _curve(ax, *_by_price(tables, BEHIND), GHOST, band=False)
+            _curve(ax, *_by_price(tables, kind), tone(kind, tables.kinds))
             ax.xaxis.set_major_locator(MaxNLocator(5))
         axes[0].set_ylabel(fill(answer, 30))
         figure.supxlabel(price, fontsize=10, color=INK)
@@ -104,10 +110,10 @@ def _by_price(tables: Tables, kind: str) -> tuple[Floats, list[Mean]]:
     return np.array([x for x, _ in known]), [found for _, found in known]
 
 
-def _curve(ax: Axes, x: Floats, found: Sequence[Mean], colour: str, line: str, band: bool = True) -> None:
+def _curve(ax: Axes, x: Floats, found: Sequence[Mean], colour: str, band: bool = True) -> None:
     if not len(x):
         return
-    ax.plot(x, [one.value for one in found], line, marker="o", ms=3.5, color=colour, lw=1.6)
+    ax.plot(x, [one.value for one in found], marker="o", ms=3.5, color=colour, lw=1.6)
     ends = [one.ends for one in found if one.ends]
     if band and ends:
         ax.fill_between(x, [low for low, _ in ends], [high for _, high in ends], color=colour, alpha=0.13, lw=0)
@@ -131,20 +137,18 @@ def _by_trait(tables: Tables, kind: str, name: str) -> tuple[Floats, list[Mean]]
 
 
 def trait_curves(tables: Tables, naming: Naming, answer: str) -> Figure:
-    """Mean answers of people in the order of a trait, for the traits that tell most."""
+    """Mean answers of people in the order of a trait: a row for each of the traits that tell most."""
     names = telling(tables)
     with rc_context(STYLE):
-        figure, axes = _columns(tables, naming, 3.3)
-        for ax, kind in zip(axes, tables.kinds, strict=True):
-            for name, line in zip(names, LINES, strict=False):
-                _curve(ax, *_by_trait(tables, kind, name), tone(kind, tables.kinds), line)
-        axes[0].set_xlim(-0.05, 1.05)
-        axes[0].set_ylabel(fill(answer, 30))
-        told = [name.replace("_", " ") for name in names]
-        if len(told) > 1:
-            lines = [Line2D([], [], ls=line, color=INK) for line in LINES[: len(told)]]
-            figure.legend(lines, told, loc="outside upper right", ncols=len(told), fontsize=9)
-        figure.supxlabel(f"{told[0] if len(told) == 1 else 'trait'}, 0 to 1", fontsize=10, color=INK)
+        figure, axes = _grid(tables, naming, len(names), 0.7 + 1.75 * len(names))
+        for row, name in zip(axes, names, strict=True):
+            for ax, kind in zip(row, tables.kinds, strict=True):
+                if kind != BEHIND and BEHIND in tables.kinds:
+                    _curve(ax, *_by_trait(tables, BEHIND, name), GHOST, band=False)
+                _curve(ax, *_by_trait(tables, kind, name), tone(kind, tables.kinds))
+                ax.xaxis.set_major_locator(MaxNLocator(5))
+            row[len(row) // 2].set_xlabel(f"{name.replace('_', ' ')}, of a scale from 0 to 1")
+        figure.supylabel(fill(answer, 40), fontsize=10, color=INK)
         return figure
 
 

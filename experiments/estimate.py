@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -17,6 +17,7 @@ from agents.scripted import ScriptedPopulation
 from experiments import runs
 from experiments.bills import bill_of
 from experiments.cast import check, society_of
+from experiments.compared_kinds import as_kind, label_of
 from experiments.config import Config, differences, load_config
 from experiments.config_people import PartConfig
 from experiments.minds import check_minds, foreseen, has_minds, words_of
@@ -145,6 +146,20 @@ def estimate(config: Config) -> Estimate:
     decisions = {LEARNING: learning, **judged}
     if config.population.kind != "llm":
         return Estimate(decisions, [], None, 0)
+    return replace(_asked(config, society, decisions), kept=_kept(config))
+
+
+def estimate_of_kinds(config: Config, decisions: Mapping[str, int]) -> Estimate:
+    """What the models are asked where kinds of people are compared that make so many `decisions`, by label."""
+    of_models = {label_of("llm"): decisions.get(label_of("llm"), 0)}
+    if not of_models[label_of("llm")]:
+        return Estimate({}, [], None, 0)
+    own = as_kind(config, "llm")
+    return replace(_asked(own, society_of(own), of_models), kept=_kept(config))
+
+
+def _asked(config: Config, society: Society, decisions: dict[str, int]) -> Estimate:
+    """Of language-model people who make so many decisions, by stage."""
     people, seed = people_file(config), child_seed(config.seed, "estimate")
     rosters = open_rosters(people, society.agents, "all", society.attributes_used, society.traits_used)
     check_named(config, rosters)
@@ -156,7 +171,7 @@ def estimate(config: Config) -> Estimate:
     asked, each = sampled(config, society, rosters, seed)
     whole = zip(parts_of(config), engines, shares, strict=True)
     parts = [_part(config, part, engine, share, asked) for part, engine, share in whole if not part.recorded]
-    return Estimate(decisions, parts, bill_of(config, engines), _kept(config), each)
+    return Estimate(decisions, parts, bill_of(config, engines), 0, each)
 
 
 def started(part: PartConfig) -> Engine | None:

@@ -51,7 +51,7 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
         _refuse_a_whole(config)
     foretold = decisions(asked)
     if dry_run:
-        foretell(foretold, as_json)
+        foretell(asked, foretold, as_json)
         return
     finish(open_run(asked), as_json)
 

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from experiments.config import Config
 
 ConfigFile = Annotated[Path, typer.Argument(help="A YAML file, such as experiments/configs/demo.yaml.")]
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Put over the file.")]
@@ -29,13 +32,26 @@ def named(name: str) -> str:
     return f"name={json.dumps(name)}"
 
 
-def foretell(decisions: Mapping[str, int], as_json: bool) -> None:
-    """How many decisions each kind of people makes."""
-    from experiments.compared_kinds import label_of
+def foretell(config: "Config", decisions: Mapping[str, int], as_json: bool) -> None:
+    """How many decisions each kind of people makes, how often RL people learn, and what the models are asked."""
+    from experiments.estimate import estimate_of_kinds
 
+    asked, trained = estimate_of_kinds(config, decisions), _trainings(config)
     if as_json:
-        print_json({"decisions": dict(decisions)})
+        print_json({**asked.plain(), "decisions": dict(decisions), "trainings": trained})
         return
     print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions.items()], numbers=(1,))
-    if label_of("llm") in decisions:
-        typer.echo("a language model is asked as often at most: the same words under the same rules are asked once")
+    if trained:
+        typer.echo(f"RL people learn first, on this machine and without any call: {trained} times, once for each seed")
+    for line in asked.told(config):
+        typer.echo(line)
+
+
+def _trainings(config: "Config") -> int:
+    """How often RL people learn."""
+    from experiments.compared_kinds import as_kind, kinds_of
+    from experiments.rl_people import learner_of
+
+    own = as_kind(config, "rl").population
+    ready = own.checkpoint is not None or learner_of(own.settings) == "mirror_descent"
+    return 0 if ready or "rl" not in kinds_of(config.compare) else config.compare.seeds

@@ -48,7 +48,7 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     asked = load_config(config, [*over, named(name or f"{load_config(config, over).name}-transfer")], smoke)
     foretold = decisions(asked)
     if dry_run:
-        foretell(foretold, as_json)
+        foretell(asked, foretold, as_json)
         return
     finish(open_run(asked), as_json)
 

@@ -150,12 +150,26 @@ def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
     done = solon("compare-populations", config, "--dry-run")
     assert done.exit_code == 0
-    assert done.stdout.count(f"{2 * 2 * 3 * 5 * 8}") == 4  # seeds, rosters, rules, steps, people; by kind, and again
+    assert done.stdout.count(f" {2 * 2 * 3 * 5 * 8} \n") == 4  # seeds, rosters, rules, steps, people; by kind, and again
     assert "scripted people, fresh draws" in done.stdout
-    assert "a language model is asked as often" in done.stdout
+    assert "RL people learn first, on this machine and without any call: 2 times" in done.stdout
+    assert f"at most {2 * 2 * 3 * 5 * 8} calls" in done.stdout
     assert not (tmp_path / "runs").exists()
     without = solon("compare-populations", config, "--dry-run", "compare.populations=[rl, scripted]")
-    assert "language model" not in without.stdout
+    assert "no language model is asked" in without.stdout
+
+
+def test_a_dry_run_foretells_the_bill(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text("currency: EUR\nmodels:\n  mock:uniform: {input: 2.0, output: 10.0}\n")
+    words = ["population.model=mock:uniform", f"budget.prices={tmp_path / 'prices.yaml'}", "budget.calls=100"]
+    told = json.loads(solon("compare-populations", config, *words, "--dry-run", "--json").stdout)
+    assert told["money"] == pytest.approx((2 * told["tokens_in"] + 10 * told["tokens_out"]) / 1e6, rel=1e-3)
+    assert (told["calls"], told["trainings"]) == (told["decisions"]["LLM people"], 2)
+    said = solon("compare-populations", config, *words, "--dry-run").stdout
+    assert " EUR\n" in said
+    assert "budget.calls=100 may stop it before its end" in said
+    for ready in ("compare.rl={learner: mirror_descent}", "compare.populations=[llm, scripted]"):
+        assert json.loads(solon("compare-populations", config, ready, "--dry-run", "--json").stdout)["trainings"] == 0
 
 
 @pytest.mark.parametrize(
