@@ -71,7 +71,7 @@ def checked(config: Config) -> Society:
 def _notes(config: Config, here: Kinds) -> tuple[str, ...]:
     small = any(model.partition(":")[0] == "embedded" for model in here.models)
     few = f"fewer than {FEW} seeds: the intervals speak of the held-out communities, hardly of other seeds"
-    told = (f"language-model people {STAND_IN}",) * small + smoke_notes(config)
+    told = (f"LLM people: {STAND_IN}",) * small + smoke_notes(config)
     told += (few,) * (config.compare.seeds < FEW)
     return told + here.of_a_village()
 

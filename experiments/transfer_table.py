@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from experiments.claims import Json
+from experiments.compared_kinds import label_of
 from experiments.statistics import Floats, Interval, crossed_interval
 from experiments.town_table import paired, plain
 from experiments.transferred import AS_IT_IS, BLIND, adapted_with, from_nothing, itself, learned_on
 
 FEW = 5  # seeds, below which no resampling leaves their range
-WORDS = {"llm": "language-model people", "rl": "RL people", "scripted": "scripted people"}
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,7 @@ class Matrix:
 
     def _said(self, learned: str, kept: str, row: Mapping[str, Interval]) -> str:
         told = "; ".join(f"{how}, {_lost(regret)}" for how, regret in row.items())
-        return f"{self.society}: rules learned on {words(learned)}, kept by {words(kept)}: {told}"
-
-
-def words(kind: str) -> str:
-    """What a kind of people is called in a sentence."""
-    return WORDS.get(kind, f"{kind} people")
+        return f"{self.society}: rules learned on {label_of(learned)}, kept by {label_of(kept)}: {told}"
 
 
 def _plain(row: Mapping[str, Interval]) -> Json:

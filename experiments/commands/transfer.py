@@ -19,10 +19,7 @@ from experiments.commands.options import (
 from experiments.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from experiments.runs import Run
-    from experiments.statistics import Interval
     from experiments.transfer_table import Matrix
 
 
@@ -54,11 +51,12 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
 
 
 def finish(run: "Run", as_json: bool = False) -> None:
-    """What is left of the measuring, and its table; of a finished run the table alone."""
+    """What is left of the measuring, its table on the screen, and its report; of a finished run without measuring."""
     from experiments.files import write_json
     from experiments.live import Live
     from experiments.runs import mark_finished
     from experiments.transfer import KEPT, matrix, notes_of, plan, told, transfer
+    from experiments.transfer_report import write
 
     config = run.config
     with run as opened:
@@ -70,39 +68,26 @@ def finish(run: "Run", as_json: bool = False) -> None:
                     live.note(note)
                 found, notes = transfer(config, opened, live)
             write_json(opened.folder / KEPT, told(config, found, notes))
+        write(found, notes, opened)
+        if not opened.replay:
             mark_finished(opened)
         if as_json:
             print_json(told(config, found, notes))
         else:
             _show(found)
-    for line in (*notes, f"kept in {run.folder / KEPT}"):
+    for line in (*notes, f"report: {run.report}"):
         typer.echo(line, err=as_json)
 
 
 def _show(found: "Matrix") -> None:
-    from experiments.transfer_table import words
+    from experiments.compared_kinds import label_of
+    from experiments.transfer_report import cell, learned_by, rows, way
 
-    head = ("learned on", "kept", *(f"by {words(kind)}" for kind in found.kinds))
-    print_table(head, _rows(found), numbers=range(2, len(head)))
+    head = ("learned on", "kept", *(f"by {label_of(kind)}" for kind in found.kinds))
+    table = (
+        (learned_by(a), way(how), *(cell(by[k]) if k in by else "" for k in found.kinds)) for a, how, by in rows(found)
+    )
+    print_table(head, table, numbers=range(2, len(head)))
     typer.echo("regret: what rules of their own bring people more than these do")
     for sentence in found.findings():
         typer.echo(sentence)
-
-
-def _rows(found: "Matrix") -> "Iterator[tuple[str, ...]]":
-    from experiments.transfer_table import words
-    from experiments.transferred import from_nothing
-
-    cells = found.cells()
-    ways = list(dict.fromkeys(how for row in cells.values() for how in row))
-    for learned in found.kinds:
-        for how in ways:
-            regrets = [cells[learned, kept].get(how) for kept in found.kinds]
-            yield words(learned), how, *(_cell(regret) if regret else "" for regret in regrets)
-    for episodes in found.adapt:
-        few = [found.few(kind)[str(episodes)] for kind in found.kinds]
-        yield "themselves", from_nothing(episodes), *map(_cell, few)
-
-
-def _cell(regret: "Interval") -> str:
-    return f"{regret.value:+.3f} ({regret.low:+.3f} to {regret.high:+.3f})"

@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from agents.scripted import ScriptedPopulation
 from experiments import runs, transferred
+from experiments.config import load_config
 from experiments.stages import TENSORS
 from experiments.transfer_matrix import KINDS, matrix, smallest
+from experiments.transfer_report import headline, render
 from experiments.transfer_table import Matrix
 from experiments.transferred import Lab, measure
 from mechanism.swm_ap import Outcome, SWMSettings
@@ -54,10 +57,21 @@ def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Pa
     same = regret["rl to rl"]["as it is"]  # pyright: ignore
     assert same[1] <= 0 <= same[2]  # pyright: ignore
     assert "adapted with 1" not in regret["rl to rl"]  # pyright: ignore
-    assert "rules learned on RL people, kept by language-model people: as it is, they lose 0.2" in str(
-        found["findings"]
-    )
+    assert "rules learned on RL people, kept by LLM people: as it is, they lose 0.2" in str(found["findings"])
     assert "rules learned on scripted people, kept by RL people: as it is, no difference is found" in str(found)
+
+
+def test_the_report_says_what_is_lost_most_and_shows_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found, config = made_up(tmp_path), load_config(tiny_config(tmp_path, monkeypatch))
+    assert headline(found).startswith("Most is lost by rules learned on RL people and kept by ")
+    manifest = {"seed": 0, "sessions": [{"commit": "abc", "hardware": "two cores"}]}
+    page = render(found, ("a note of <b>somebody</b>",), config, manifest)
+    assert "a note of &lt;b&gt;somebody&lt;/b&gt;" in page
+    assert page.count('class="range"') == 9 * 2 + 6 + 3  # as it is and without inference; adapted; from nothing
+    assert "adapted with 1 episode<" in page
+    assert "Rules learned on RL people, kept by LLM people: as it is, they lose 0.2" in page
+    same = Matrix("facility8", ("llm", "scripted"), (1,), lambda *_: np.ones((5, 6)))
+    assert headline(same).startswith("No loss is shown")
 
 
 def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
@@ -156,6 +170,7 @@ def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pyt
     told = solon("report", "tiny-transfer")
     assert told.exit_code == 0, told.output
     assert told.stdout == again.stdout
+    assert "Most is lost" not in (tmp_path / "runs/tiny-transfer/report.html").read_text()  # of one seed
 
 
 def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
