@@ -39,6 +39,7 @@ class Sizes:
     traits: tuple[str, ...]  # private ones, likewise
     hidden: int = 64  # units in each of two layers
     seats: int = 0  # N, where each seat has a network of its own; 0 = one for all
+    payoffs: str = ""  # of the game, where there are any
 
     @property
     def inputs(self) -> int:

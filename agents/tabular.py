@@ -33,6 +33,7 @@ class Form:
     choices: int  # K
     traits: tuple[str, ...]
     parts: int  # of the range of each trait, all of the same width
+    payoffs: str = ""  # of the game, where there are any
 
     @property
     def rows(self) -> int:

@@ -234,4 +234,5 @@ def _sizes(of: Sizes | Form) -> tuple[str, ...]:
     """In words, what matters most first."""
     seen = f"{of.situations} situations" if isinstance(of, Form) else f"{of.view} numbers in a view"
     traits = f"the traits {', '.join(of.traits) or 'none'}"
-    return f"{of.choices} choices", f"{of.steps} steps", seen, traits, f"{of.seats} seats that learn apart"
+    payoffs, apart = f"payoffs {of.payoffs or 'that its file does not tell'}", f"{of.seats} seats that learn apart"
+    return f"{of.choices} choices", payoffs, f"{of.steps} steps", seen, traits, apart

@@ -16,6 +16,7 @@ theta a tenth of the spread of the table. What everyone chose and got is public,
 table gives least.
 """
 
+import json
 from collections.abc import Mapping
 
 import torch
@@ -265,3 +266,8 @@ class MatrixGame:
         others = [g for g in range(self.groups) if g != group]
         told = ",".join(f"b{sides[g]}" for g in others)
         return torch.einsum(f"p{sides},{told}->bp{sides[group]}", table, *(shares[:, g] for g in others))
+
+
+def payoffs_of(society: object) -> str:
+    """The payoffs of a game as nested lists, however its user wrote them; "" of all other societies."""
+    return json.dumps(society.table.movedim(0, -1).tolist()) if isinstance(society, MatrixGame) else ""

@@ -19,6 +19,7 @@ from learning.ppo import Batch, PPOSettings, ppo_update
 from learning.returns import gae
 from personas.people import People
 from societies.base import Principal, Society
+from societies.matrix import payoffs_of
 from societies.play import play
 from societies.stage import Rosters
 
@@ -254,6 +255,7 @@ def sizes_of(society: Society, rosters: Rosters, hidden: int, seats: bool) -> Si
         society.traits_used,
         hidden,
         people.agents if seats else 0,
+        payoffs_of(society),
     )
 
 

@@ -16,6 +16,7 @@ from agents.base import Decisions, Round
 from agents.tabular import Form, Table, TabularPopulation
 from learning.draws import Draws, draws
 from societies.base import Society, Tabular
+from societies.matrix import payoffs_of
 from societies.people_ppo import Progress, Rules
 from societies.play import play
 from societies.stage import Rosters
@@ -75,7 +76,7 @@ def form_of(society: Society, own_table: bool, parts: int) -> Form:
     if not isinstance(society, Tabular):
         raise ValueError(f"{society.name} has too many situations for a table; train a network instead")
     sizes = society.agents if own_table else 1, society.steps, society.situations, len(society.choice_names)
-    return Form(society.name, *sizes, society.traits_used, parts)
+    return Form(society.name, *sizes, society.traits_used, parts, payoffs_of(society))
 
 
 def _learned(tried: _Trying, payoff: Tensor, discount: float, rate: float) -> Tensor:

@@ -150,9 +150,7 @@ def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:
     done = solon("compare-populations", config, "--dry-run")
     assert done.exit_code == 0
-    assert (
-        done.stdout.count(f" {2 * 2 * 3 * 5 * 8} \n") == 4
-    )  # seeds, rosters, rules, steps, people; and again
+    assert done.stdout.count(f" {2 * 2 * 3 * 5 * 8} \n") == 4  # seeds, rosters, rules, steps, people; and again
     assert "scripted people, fresh draws" in done.stdout
     assert "RL people learn first, on this machine and without any call: 2 times" in done.stdout
     assert f"at most {2 * 2 * 3 * 5 * 8} calls" in done.stdout
@@ -236,6 +234,12 @@ def test_people_of_another_size_of_the_society_are_refused(config: Path, tmp_pat
     assert refused.exit_code == 2
     assert "its people learned a matrix_game with 2 choices; this one has 3" in refused.output
     assert "population.checkpoint" in refused.output
+    same, other = ("society.payoffs=[[[3, 3], [0, 5]], [[5, 0], [1, 1]]]", "society.payoffs=stag_hunt")
+    assert told(config, *game, same, *words[:2], "--name", "same")["kinds"] == ["rl", "scripted"]
+    refused = solon("compare-populations", config, *game, other, *words)
+    assert refused.exit_code == 2
+    theirs, here = "[[[3.0, 3.0], [0.0, 5.0]], [[5.0, 0.0], [1.0, 1.0]]]", "[[[4.0, 4.0]"
+    assert f"its people learned a matrix_game with payoffs {theirs}; this one has payoffs {here}" in refused.output
 
 
 @pytest.mark.parametrize(
