@@ -144,7 +144,7 @@ def count_of(book: Rulebook, names: list[str], drawn: int) -> int:
         raise UserError(f"{' and '.join(twice)} are the same rules", where=WHERE, fix="name one of them")
     count = len(names or book.usual()) + drawn
     if count < 2:
-        fix = "name more of them, or raise compare.random"
+        fix = "name more of them, or raise compare.drawn"
         raise UserError("one set of rules cannot be compared with another", where=WHERE, fix=fix)
     return count
 

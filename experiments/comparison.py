@@ -63,7 +63,7 @@ def decisions(config: Config) -> dict[str, int]:
     be played.
     """
     society, told = checked(config), config.compare
-    rules = count_of(Rulebook(society, _Nobody(), 0), told.mechanisms, told.random)
+    rules = count_of(Rulebook(society, _Nobody(), 0), told.mechanisms, told.drawn)
     each = told.seeds * told.rosters * rules * society.steps * society.agents
     kinds = kinds_of(told)
     return {label_of(kind): each for kind in (*kinds, *((AGAIN,) if "scripted" in kinds else ()))}
@@ -103,7 +103,7 @@ def compare(config: Config, run: Run, live: Live) -> Comparison:
 def _rules(config: Config, cast: Cast) -> tuple[Rule, ...]:
     """Those that are compared, the same for all."""
     book, told = Rulebook(cast.society, cast.rosters, config.seed), config.compare
-    return tuple(rules_for(book, told.mechanisms, told.random))
+    return tuple(rules_for(book, told.mechanisms, told.drawn))
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class CompareConfig(Strict):
         default_factory=lambda: ["llm", "rl", "scripted"]
     )  # the columns; rl:FILE = RL people who were trained before
     mechanisms: list[str] = Field(default_factory=list[str])  # by name; [] = those that are usual for the society
-    random: Annotated[int, Field(ge=0, le=100)] = 3  # more of them, drawn at random once
+    drawn: Annotated[int, Field(ge=0, le=100)] = 3  # more of them, drawn at random once
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10  # each with rosters, draws and RL people of its own
     rosters: Annotated[int, Field(ge=1, le=MOST)] = 4  # of each seed
     rl: dict[str, Setting] = Field(default_factory=dict[str, Setting])  # of the training of RL people

@@ -59,7 +59,7 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
 def _refuse_a_whole(config: Path) -> None:
     from experiments.errors import UserError
 
-    fix = "write there, for example, compare: {seeds: 2, rosters: 1, random: 1, rl: {iterations: 2}}"
+    fix = "write there, for example, compare: {seeds: 2, rosters: 1, drawn: 1, rl: {iterations: 2}}"
     raise UserError("its section `smoke:` does not say what a small comparison is", where=str(config), fix=fix)
 
 

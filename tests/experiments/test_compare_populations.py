@@ -20,7 +20,7 @@ society: {name: facility8}
 population: {people: personas/populations/visitors.yaml}
 compare:
   mechanisms: [k_median, random]
-  random: 1
+  drawn: 1
   seeds: 2
   rosters: 2
   rl: {iterations: 1, decisions: 200, hidden: 8}
