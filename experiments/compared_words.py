@@ -36,6 +36,11 @@ class Naming:
     rules: Mapping[str, str]
     unit: str = ""  # of answers; "" = choices are names
 
+    def title(self, table: str) -> str:
+        """A table's, with the unit where that is the same in all rows."""
+        unit = f" ({self.unit})" if self.unit and table in ("answer", "trait") else ""
+        return f"{TITLES[table]}{unit}"
+
     def row(self, table: str, row: str) -> str:
         """A row of a table."""
         if table in ("answer", "welfare", "inequality"):
@@ -97,8 +102,7 @@ def findings(tables: Tables, naming: Naming) -> list[str]:
     """Everything in sentences: the headline, each table pair by pair, distances, and the order of the rules."""
     if tables.seeds < FEW:
         return [TOO_FEW]
-    unit = {"answer": f" ({naming.unit})", "trait": f" ({naming.unit})"} if naming.unit else {}
-    by_table = [f"{TITLES[t]}{unit.get(t, '')}: {text}" for t in COMPARED if (text := on_table(tables, t, naming))]
+    by_table = [f"{naming.title(t)}: {text}" for t in COMPARED if (text := on_table(tables, t, naming))]
     missing = [f"{TITLES[t]}: {text}" for t in COMPARED if (text := not_applicable(tables, t, naming))]
     return [headline(tables, naming), *by_table, *missing, on_distances(tables, naming), on_order(tables, naming)]
 

@@ -89,15 +89,24 @@ def finish(run: "Run", as_json: bool = False) -> None:
 
 
 def _show(found: "Found") -> None:
-    from experiments.compared_words import TITLES, findings, spread
+    from experiments.compared_words import findings
 
     tables, naming = found.tables, found.naming
-    rows = list[tuple[str, ...]]()
-    for table in PRINTED:
-        for row in (row for row in tables.rows(table) if row):
-            known = [tables.cell(kind, table, row).mean for kind in tables.kinds]
-            label = "" if table == "elasticity" else f": {naming.row(table, row)}"
-            rows.append((f"{TITLES[table]}{label}", *(spread(one) if one else "not applicable" for one in known)))
+    rows = [line for table in PRINTED for line in _lines(found, table)]
     print_table(("", *(naming.kinds[kind] for kind in tables.kinds)), rows, numbers=range(1, len(tables.kinds) + 1))
     for sentence in findings(tables, naming):
         typer.echo(sentence)
+
+
+def _lines(found: "Found", table: str) -> list[tuple[str, ...]]:
+    """A table's rows below its title; or in one line where there is but one, which has no name."""
+    from experiments.compared_words import spread
+
+    tables, naming = found.tables, found.naming
+    lines = list[tuple[str, ...]]()
+    for row in filter(None, tables.rows(table)):
+        known = [tables.cell(kind, table, row).mean for kind in tables.kinds]
+        lines.append((f"  {naming.row(table, row)}", *(spread(one) if one else "not applicable" for one in known)))
+    if table == "elasticity":
+        return [(naming.title(table), *line[1:]) for line in lines]
+    return [(naming.title(table), *("" for _ in tables.kinds)), *lines] if lines else []
