@@ -27,8 +27,10 @@ from agents.llm.journal import Journal
 from agents.llm.population import LanguagePopulation
 from agents.rl import Policy, RLPopulation
 from agents.scripted import ScriptedPopulation
-from experiments.claims import Json, Outcome, same_settings, workplace
+from experiments.claims import Json, Outcome, result_file, same_settings, workplace
 from experiments.errors import ROOT
+from experiments.figures import svg
+from experiments.files import write_atomic
 from experiments.provenance import embedded_weights
 from experiments.rl_people import STAGE, LearnedForm
 from experiments.saving_scale import Scale as TaxScale
@@ -36,6 +38,7 @@ from experiments.saving_scale import small as small_tax
 from experiments.saving_work import Bench, Unit, cpus, do_all, done
 from experiments.statistics import Floats, Interval
 from experiments.town_scale import TownScale, small
+from experiments.transfer_report import figure, rows
 from experiments.transfer_table import Matrix
 from experiments.transferred import AS_IT_IS, Lab, measure
 from learning.draws import child_seed
@@ -111,7 +114,12 @@ def claim(smoke: bool) -> Outcome:
         for subject in scale.subjects
     ]
     do_all(units, folder, 1 if smoke else cpus(), time.time())
-    return _outcome([matrix(folder, subject, scale.seeds) for subject in scale.subjects], scale.seeds, smoke)
+    found = [matrix(folder, subject, scale.seeds) for subject in scale.subjects]
+    for one in found:
+        picture = svg(figure(one, list(rows(one)), load(one.society)))
+        file = result_file(NAME, smoke).with_name(f"{NAME}-{one.society}.svg")
+        write_atomic(file, lambda part, picture=picture: part.write_bytes(picture))
+    return _outcome(found, scale.seeds, smoke)
 
 
 def _unit(subject: Subject, seed: int) -> str:
@@ -179,7 +187,7 @@ def _figures(matrices: list[Matrix]) -> dict[str, Json]:
 
 
 def _worst(matrix: Matrix) -> str:
-    found: dict[tuple[str, str], Interval] = {pair: row[AS_IT_IS] for pair, row in matrix.cells().items()}
+    found: dict[tuple[str, str], Interval] = {pair: row[AS_IT_IS] for pair, row in matrix.cells.items()}
     learned, kept = max(found, key=lambda pair: found[pair].value)
     x = found[learned, kept]
     return f"{matrix.society}: {learned} to {kept} {x.value:+.3f} [{x.low:+.3f}, {x.high:+.3f}]"

@@ -29,7 +29,7 @@ Row = tuple[str, str, Mapping[str, Interval]]
 
 def rows(found: Matrix) -> Iterator[Row]:
     """Of the table: everyone's rules in every way, then what people's own bring of as few episodes."""
-    cells = found.cells()
+    cells = found.cells
     for learned in found.kinds:
         for how in dict.fromkeys(how for row in cells.values() for how in row):
             known = {kept: cells[learned, kept] for kept in found.kinds}
@@ -56,17 +56,15 @@ def cell(regret: Interval) -> str:
 
 
 def headline(found: Matrix) -> str:
-    """The largest regret of rules that are kept as they are, by other people than they were learned on."""
-    of = {(a, b): row[AS_IT_IS] for (a, b), row in found.cells().items() if a != b}
-    learned, kept = max(of, key=lambda pair: of[pair].value)
-    regret = of[learned, kept]
+    """The largest loss by rules that are kept as they are, by other people than they were learned on."""
+    of = {(a, b): row[AS_IT_IS] for (a, b), row in found.cells.items() if a != b}
+    lost = {pair: regret for pair, regret in of.items() if regret.low > 0} or of
+    learned, kept = max(lost, key=lambda pair: lost[pair].value)
+    regret = lost[learned, kept]
     whose = f"rules learned on {label_of(learned)} and kept by {label_of(kept)}"
     told = f"regret {signed(regret.value)} ({signed(regret.low)} to {signed(regret.high)})"
-    return (
-        f"Most is lost by {whose}: {told}."
-        if regret.low > 0
-        else f"No loss is shown; the most is that of {whose}: {told}."
-    )
+    found_any = "Most is lost by" if regret.low > 0 else "No loss is shown; most regret is that of"
+    return f"{found_any} {whose}: {told}."
 
 
 def write(found: Matrix, notes: Sequence[str], run: Run) -> None:

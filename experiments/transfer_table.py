@@ -6,6 +6,7 @@ held-out communities. Shapes: S seeds, C held-out communities.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from experiments.claims import Json
 from experiments.compared_kinds import label_of
@@ -37,6 +38,7 @@ class Matrix:
         """How rules go from one kind of people to another."""
         return (AS_IT_IS, BLIND, *(map(adapted_with, self.adapt) if learned != kept else ()))
 
+    @cached_property
     def cells(self) -> dict[tuple[str, str], dict[str, Interval]]:
         """Regret by pair of kinds, (learned on, kept by), and by way."""
         return {
@@ -49,7 +51,7 @@ class Matrix:
         """For JSON: intervals as [value, low, high]."""
         return {
             "own": {kind: plain(crossed_interval(self.own(kind))) for kind in self.kinds},
-            "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells().items()},
+            "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells.items()},
             "regret_from_nothing": {kind: _plain(self.few(kind)) for kind in self.kinds},
             "findings": list(self.findings()),
         }
@@ -62,7 +64,7 @@ class Matrix:
         """The matrix in words, from its intervals alone. Of few seeds nothing is said."""
         if len(self.own(self.kinds[0])) < FEW:
             return ()
-        cells = self.cells()
+        cells = self.cells
         return tuple(self._said(a, b, row) for (a, b), row in cells.items() if a != b)
 
     def _said(self, learned: str, kept: str, row: Mapping[str, Interval]) -> str:

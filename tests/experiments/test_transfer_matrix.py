@@ -74,6 +74,18 @@ def test_the_report_says_what_is_lost_most_and_shows_every_cell(tmp_path: Path, 
     assert headline(same).startswith("No loss is shown")
 
 
+def test_a_small_loss_that_is_certain_comes_before_a_larger_one_that_is_not():
+    unsure = np.linspace(-2, 2.4, 5)[:, None].repeat(6, 1)
+
+    def levels(part: str, how: str) -> np.ndarray[Any, Any]:
+        lost = 0.1 if (part, how) == ("from rl", "llm, as it is") else 0.0
+        return 1 - (unsure if (part, how) == ("from llm", "rl, as it is") else np.full((5, 6), lost))
+
+    assert headline(Matrix("facility8", ("llm", "rl"), (1,), levels)) == (
+        "Most is lost by rules learned on RL people and kept by LLM people: regret +.100 (+.100 to +.100)."
+    )
+
+
 def test_rules_that_infer_nothing_are_made_in_the_same_world_model():
     scripted, society = ScriptedPopulation(), load(TOWN.name)
     here = Lab(society, TOWN.rosters(society), {"rl": scripted}, TOWN.swm, 2, (1,), 2, 5, 6)
