@@ -13,14 +13,18 @@ from world_model.kinds import KindPrior, by_kind
 from world_model.model import WorldModel
 from world_model.records import Records
 
+CLOSE = 0.1  # a priori, standard deviation of what is other about the weights of other people
+
 
 def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int, progress: Progress = quiet) -> None:
     """Generalised expectation-maximisation (Dempster, Laird & Rubin 1977): Adam on the expected log-likelihood.
 
     All members share the responsibilities, which come from their mean log-likelihood: so kind c means the same people
     to all of them. Each weighs the episodes by its own bootstrap. A normal prior holds the weights back, or the few
-    decisions of a few episodes would be overfitted. Mixtures have poor local optima, so that several starts are
-    fitted briefly, and the one under which the data are likeliest in full (McLachlan & Peel 2000, section 2.12).
+    decisions of a few episodes would be overfitted; where the model sets out from one of other people, it is a prior
+    around what was known of those (L2-SP: Li, Grandvalet & Davoine 2018, arXiv 1802.01483). Mixtures have poor local
+    optima, so that several starts are fitted briefly, and the one under which the data are likeliest in full (McLachlan
+    & Peel 2000, section 2.12) is gone on with.
     ValueError for a model whose traits are not kinds.
     """
     if not isinstance(model.prior, KindPrior):
@@ -29,7 +33,7 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
     model.scaler.read(data.prospects, data.features[..., model.own])
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
-    climb = _Climb(model, model.prior, data, bootstrap, settings.batch, settings.taste_sd)
+    climb = _Climb(model, model.prior, data, bootstrap, settings.batch, *_a_priori(model, model.prior, settings))
     if settings.kind_starts > 1:
         climb.start(settings, generator)
     climb.fit(settings.steps, settings.learning_rate, generator, progress)
@@ -44,7 +48,8 @@ class _Climb:
     data: Records
     bootstrap: Tensor  # [S, E]
     batch: int  # episodes a step
-    taste_sd: float
+    means: Sequence[Tensor]  # a priori, of the first weights of the network or of all
+    sd: float  # likewise
 
     def start(self, settings: FitSettings, generator: torch.Generator) -> None:
         """Leave the networks at the best of several brief fits, each from weights as at first but drawn anew."""
@@ -79,17 +84,30 @@ class _Climb:
             return (log_prior + told.mean(0)).logsumexp(1).mean().item()
 
     def _unlikely(self) -> Tensor:
-        """Minus the log density of the weights a priori, N(0, taste_sd^2) each, per decision and member."""
-        square = torch.stack([w.square().sum() for w in self.model.head.parameters()]).sum() / self.model.members
-        return square / (2 * self.taste_sd**2 * self.data.open[..., 0].numel())
+        """Minus the log density of the weights a priori, normal each, per decision and member."""
+        pairs = zip(self._network(), self.means, strict=False)
+        square = torch.stack([(w - mean).square().sum() for w, mean in pairs]).sum() / self.model.members
+        return square / (2 * self.sd**2 * self.data.open[..., 0].numel())
 
     def _network(self) -> list[nn.Parameter]:
-        return [*self.model.head.parameters(), *self.prior.parameters()]
+        return _network(self.model, self.prior)
 
     def _put(self, weights: Sequence[Tensor]) -> None:
         with torch.no_grad():
             for w, new in zip(self._network(), weights, strict=True):
                 w.copy_(new)
+
+
+def _network(model: WorldModel, prior: KindPrior) -> list[nn.Parameter]:
+    """All weights that are fitted: those by which kinds answer, then those of who is of which kind."""
+    return [*model.head.parameters(), *prior.parameters()]
+
+
+def _a_priori(model: WorldModel, prior: KindPrior, settings: FitSettings) -> tuple[list[Tensor], float]:
+    """Means and standard deviation of the weights: of tastes around none; or of all around those that are known."""
+    if model.sets_out:
+        return [w.detach().clone() for w in _network(model, prior)], CLOSE
+    return [torch.zeros_like(w) for w in model.head.parameters()], settings.taste_sd
 
 
 def _like(weights: Tensor, generator: torch.Generator) -> Tensor:

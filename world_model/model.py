@@ -59,11 +59,18 @@ class WorldModel(nn.Module):
         return self.settings.members
 
     def set_out_from(self, known: Mapping[str, Tensor]) -> None:
-        """Take the weights of a model of other people, and stay in its units: the next fit goes on from there."""
+        """Take the weights of a model of other people, and stay in its units and near to it: the next fit goes on from
+        there.
+        """
         self.load_state_dict(known)
         for part in self.modules():
             if isinstance(part, Scaler | Standard):
                 part.fixed = True
+
+    @property
+    def sets_out(self) -> bool:
+        """Does it go on from a model of other people?"""
+        return self.scaler.fixed
 
     def state(self, features: Tensor) -> Tensor:
         """[..., F] -> [..., O] everyone's own situation, standardised."""

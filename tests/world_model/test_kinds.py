@@ -23,9 +23,12 @@ TOWN = Facilities("town", 16, 5, Tastes((2.0, 3.0), (3.0, 1.5), (0.0, 8.0), (0.0
 SETTINGS = ModelSettings(form="linear", latent="kinds", traits=2, members=3)
 
 
-def episodes(start: int, worlds: int, seed: int = 1):
-    rules = RandomRules(TOWN, draws(seed, start, worlds))
-    return play(TOWN, ScriptedPopulation(False), town(TOWN, start, worlds), rules, draws(seed, start, worlds))
+OTHERS = Facilities("town", 16, 5, Tastes((2.5, 3.5), (2.5, 1.0), (0.0, 6.0), (0.0, 4.0)), "visits", sites=4)
+
+
+def episodes(start: int, worlds: int, seed: int = 1, of: Facilities = TOWN):
+    rules = RandomRules(of, draws(seed, start, worlds))
+    return play(of, ScriptedPopulation(False), town(of, start, worlds), rules, draws(seed, start, worlds))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,17 @@ def test_the_prior_of_tastes_keeps_few_episodes_from_being_overfitted():
         return likelihood(model, others)
 
     assert held_out(0.5) > held_out(100.0) + 0.05
+
+
+def test_a_model_of_other_people_is_adapted_by_one_episode_without_being_forgotten(fitted: WorldModel):
+    told, unseen = (
+        records(OTHERS, episodes(start, worlds, 2, OTHERS).episode) for start, worlds in ((0, 1), (500, 40))
+    )
+    alone, adapted = WorldModel(OTHERS, SETTINGS, 0), WorldModel(OTHERS, SETTINGS, 0)
+    adapted.set_out_from(fitted.state_dict())
+    fit_kinds(alone, told, FitSettings(steps=200), 0)
+    fit_kinds(adapted, told, FitSettings(steps=200, kind_starts=1), 0)
+    assert likelihood(adapted, unseen) > likelihood(fitted, unseen) > likelihood(alone, unseen)
 
 
 def test_imagined_people_are_of_one_kind_each(fitted: WorldModel):
