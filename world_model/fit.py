@@ -11,6 +11,7 @@ from world_model.latent import CommunityPrior, Posterior
 from world_model.model import WorldModel
 from world_model.records import Records
 from world_model.traits import Tracker
+from world_model.weights import WeightPrior
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def fit(
     """Fit heads, prior and posterior together by stochastic variational inference; returns the posterior.
 
     The loss is the negative ELBO per decision: minus the mean over members of the weighted reply's expected
-    log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third.
+    log-likelihood, plus KL(q(c, eps) || N(0, I)), the latter annealed in over the first third. A model that sets out
+    from one of other people is held near to it: see `world_model.weights`.
     """
     prior, generator = _points(model), torch.Generator().manual_seed(seed)
     model.scaler.read(data.prospects, data.features[..., model.own])
@@ -70,11 +72,14 @@ def fit(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(i / settings.steps))
     answers = math.prod(data.features.shape[1:3])  # of an episode: steps x agents
+    known = WeightPrior.around(network) if model.sets_out else None
     for i in range(settings.steps):
         episodes = torch.randperm(data.episodes, generator=generator)[: settings.batch]
         likelihood, divergence = _elbo_parts(model, posterior, data, episodes, settings.slots, generator)
         fitness = (bootstrap[:, episodes] * likelihood).mean(0)  # [E']
         loss = -(fitness - min(1.0, 3 * i / settings.steps) * divergence).mean() / answers
+        if known is not None:
+            loss = loss + known.unlikely() / (model.members * data.episodes * answers)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network, 5.0)

@@ -12,8 +12,7 @@ from world_model.fit_accounting import Who
 from world_model.kinds import KindPrior, by_kind
 from world_model.model import WorldModel
 from world_model.records import Records
-
-CLOSE = 0.1  # a priori, standard deviation of what is other about the weights of other people
+from world_model.weights import WeightPrior
 
 
 def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int, progress: Progress = quiet) -> None:
@@ -22,9 +21,8 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
     All members share the responsibilities, which come from their mean log-likelihood: so kind c means the same people
     to all of them. Each weighs the episodes by its own bootstrap. A normal prior holds the weights back, or the few
     decisions of a few episodes would be overfitted; where the model sets out from one of other people, it is a prior
-    around what was known of those (L2-SP: Li, Grandvalet & Davoine 2018, arXiv 1802.01483). Mixtures have poor local
-    optima, so that several starts are fitted briefly, and the one under which the data are likeliest in full (McLachlan
-    & Peel 2000, section 2.12) is gone on with.
+    around what was known of those. Mixtures have poor local optima, so that several starts are fitted briefly, and the
+    one under which the data are likeliest in full (McLachlan & Peel 2000, section 2.12) is gone on with.
     ValueError for a model whose traits are not kinds.
     """
     if not isinstance(model.prior, KindPrior):
@@ -33,7 +31,7 @@ def fit_kinds(model: WorldModel, data: Records, settings: FitSettings, seed: int
     model.scaler.read(data.prospects, data.features[..., model.own])
     data = replace(data, prospects=model.scaler.prospects(data.prospects), features=model.state(data.features))
     bootstrap = bootstrap_weights(model.members, data.episodes, generator)
-    climb = _Climb(model, model.prior, data, bootstrap, settings.batch, *_a_priori(model, model.prior, settings))
+    climb = _Climb(model, model.prior, data, bootstrap, settings.batch, _a_priori(model, model.prior, settings))
     if settings.kind_starts > 1:
         climb.start(settings, generator)
     climb.fit(settings.steps, settings.learning_rate, generator, progress)
@@ -48,8 +46,7 @@ class _Climb:
     data: Records
     bootstrap: Tensor  # [S, E]
     batch: int  # episodes a step
-    means: Sequence[Tensor]  # a priori, of the first weights of the network or of all
-    sd: float  # likewise
+    weights: WeightPrior
 
     def start(self, settings: FitSettings, generator: torch.Generator) -> None:
         """Leave the networks at the best of several brief fits, each from weights as at first but drawn anew."""
@@ -84,10 +81,8 @@ class _Climb:
             return (log_prior + told.mean(0)).logsumexp(1).mean().item()
 
     def _unlikely(self) -> Tensor:
-        """Minus the log density of the weights a priori, normal each, per decision and member."""
-        pairs = zip(self._network(), self.means, strict=False)
-        square = torch.stack([(w - mean).square().sum() for w, mean in pairs]).sum() / self.model.members
-        return square / (2 * self.sd**2 * self.data.open[..., 0].numel())
+        """Minus the log density of the weights a priori, per decision and member."""
+        return self.weights.unlikely() / (self.model.members * self.data.open[..., 0].numel())
 
     def _network(self) -> list[nn.Parameter]:
         return _network(self.model, self.prior)
@@ -103,11 +98,11 @@ def _network(model: WorldModel, prior: KindPrior) -> list[nn.Parameter]:
     return [*model.head.parameters(), *prior.parameters()]
 
 
-def _a_priori(model: WorldModel, prior: KindPrior, settings: FitSettings) -> tuple[list[Tensor], float]:
-    """Means and standard deviation of the weights: of tastes around none; or of all around those that are known."""
+def _a_priori(model: WorldModel, prior: KindPrior, settings: FitSettings) -> WeightPrior:
+    """Tastes around none; or, where the model goes on from one of other people, all weights around what was known."""
     if model.sets_out:
-        return [w.detach().clone() for w in _network(model, prior)], CLOSE
-    return [torch.zeros_like(w) for w in model.head.parameters()], settings.taste_sd
+        return WeightPrior.around(_network(model, prior))
+    return WeightPrior.around_none(list(model.head.parameters()), settings.taste_sd)
 
 
 def _like(weights: Tensor, generator: torch.Generator) -> Tensor:

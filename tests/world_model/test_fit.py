@@ -17,6 +17,7 @@ from world_model.latent import Posterior
 from world_model.model import ModelSettings, WorldModel
 from world_model.records import Records, records
 from world_model.traits import Tracker
+from world_model.weights import WeightPrior
 
 STEPS, SIZES = 8, ModelSettings(members=3, traits=2, community=1, hidden=16, tracker_hidden=16)
 SETTINGS = FitSettings(steps=200, tracker_steps=200)
@@ -172,6 +173,35 @@ def test_one_episode_can_be_learned_by_heart():
     choice = made.data.choice
     told = made.model.log_probs(*facts).detach().mean(0)
     assert float((choice * (choice.clamp_min(1e-9).log() - told)).sum(-1).mean()) < 0.02
+
+
+def foretold(model: WorldModel) -> float:
+    """How well strangers' first decisions are foretold, in nats each: the mean over draws of who they may be."""
+    episode, _ = life(True, HELD_OUT, 40)
+    data = records(stage("revenue", steps=STEPS).society, episode)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        noise = [torch.randn(30, 40, *size, generator=generator) for size in ((1,), (*data.covariates.shape[1:2], 2))]
+        z = model.prior(data.covariates.expand(30, *data.covariates.shape), *noise)  # [30, B, N, Z]
+        facts = (data.prospects[:, 0].expand(30, -1, -1, -1, -1), data.features[:, 0].expand(30, -1, -1, -1), z)
+        log_p = model.log_probs(*[x.expand(3, *x.shape) for x in facts]).exp().mean((0, 1)).log()
+    return float((data.choice[:, 0] * log_p).sum(-1).mean())
+
+
+def test_a_known_model_is_not_forgotten_for_one_episode(soft: Fitted, monkeypatch: pytest.MonkeyPatch):
+    here = stage("revenue", steps=STEPS).society
+    told = records(here, life(False, 100, 1)[0])
+
+    def adapted() -> float:
+        model = WorldModel(here, SIZES, 0)
+        model.set_out_from(soft.model.state_dict())
+        fit(model, told, False, SETTINGS, 0)
+        return foretold(model)
+
+    near = adapted()
+    monkeypatch.setattr(WeightPrior, "unlikely", lambda _: torch.zeros(()))
+    assert near > adapted() + 0.05
+    assert near > foretold(soft.model) - 0.05
 
 
 def test_the_seed_decides_the_fit():
