@@ -64,8 +64,7 @@ class Matrix:
         """The matrix in words, from its intervals alone. Of few seeds nothing is said."""
         if len(self.own(self.kinds[0])) < FEW:
             return ()
-        cells = self.cells
-        return tuple(self._said(a, b, row) for (a, b), row in cells.items() if a != b)
+        return tuple(self._said(a, b, row) for (a, b), row in self.cells.items() if a != b)
 
     def _said(self, learned: str, kept: str, row: Mapping[str, Interval]) -> str:
         told = "; ".join(f"{how}, {_lost(regret)}" for how, regret in row.items())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.tables import print_json, print_table
+from experiments.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from experiments.config import Config
@@ -42,7 +42,7 @@ def foretell(config: "Config", decisions: Mapping[str, int], as_json: bool) -> N
         return
     print_table(("people", "decisions"), [(who, f"{n:,}") for who, n in decisions.items()], numbers=(1,))
     if trained:
-        typer.echo(f"RL people learn first, on this machine and without any call: {trained} times, once for each seed")
+        typer.echo(f"RL people learn first, on this machine and without any call, anew for {counted(trained, 'seed')}")
     for line in asked.told(config):
         typer.echo(line)
 

@@ -152,7 +152,7 @@ def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None
     assert done.exit_code == 0
     assert done.stdout.count(f" {2 * 2 * 3 * 5 * 8} \n") == 4  # seeds, rosters, rules, steps, people; and again
     assert "scripted people, fresh draws" in done.stdout
-    assert "RL people learn first, on this machine and without any call: 2 times" in done.stdout
+    assert "RL people learn first, on this machine and without any call, anew for 2 seeds" in done.stdout
     assert f"at most {2 * 2 * 3 * 5 * 8} calls" in done.stdout
     assert not (tmp_path / "runs").exists()
     without = solon("compare-populations", config, "--dry-run", "compare.populations=[rl, scripted]")

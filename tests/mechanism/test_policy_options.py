@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import silu
 
 from agents.scripted import ScriptedPopulation
 from learning.draws import draws
@@ -62,12 +63,14 @@ def test_a_mirrored_town_gets_mirrored_scores():
 
 @pytest.mark.parametrize("agents", [3, 40])  # few and many are reckoned differently
 def test_an_option_reads_the_mean_of_each_of_its_groups_and_of_the_roster(agents: int):
-    net = OptionNet(torch.nn.Identity(), 3, 16, torch.Generator().manual_seed(0)).requires_grad_(False)
-    known, groups = torch.randn(2, agents, 8), torch.rand(2, 5, 3, agents)
-    read = [known.mean(1)[:, None].expand(-1, 5, -1)]
-    read = [(groups[:, :, g, :, None] * known[:, None]).mean(2) * 3 for g in range(3)] + read
-    expected = net.second(net.first(torch.cat(read, -1)).sigmoid() * net.first(torch.cat(read, -1)))
-    torch.testing.assert_close(net(known, groups), expected.sigmoid() * expected, rtol=1e-4, atol=1e-5)
+    generator = torch.Generator().manual_seed(0)
+    net = OptionNet(torch.nn.Identity(), 3, 16, generator).requires_grad_(False)
+    known = torch.randn(2, agents, 8, generator=generator)
+    groups = torch.rand(2, 5, 3, agents, generator=generator)
+    shares = [(groups[:, :, g, :, None] * known[:, None]).mean(2) * 3 for g in range(3)]
+    read = torch.cat([*shares, known.mean(1)[:, None].expand(-1, 5, -1)], -1)
+    expected = silu(net.second(silu(net.first(read))))
+    torch.testing.assert_close(net(known, groups), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_policy_can_be_used_on_another_number_of_agents():
