@@ -17,7 +17,7 @@ from experiments.errors import UserError
 from experiments.live import Counted, Live, Told, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
 from experiments.mixed_people import among, mixed_in, of_kind, own_share
-from experiments.models import check_named, engines_of, kind_of
+from experiments.models import check_named, check_taught, engines_of, kind_of
 from experiments.package_people import package_people
 from experiments.rl_people import learns_beside_a_principal, rl_people
 from experiments.run_baselines import check_baselines, check_method
@@ -75,6 +75,7 @@ def players(config: Config, run: Run, live: Live, society: Society, decided: Tol
     engines = engines_of(config, run)
     for engine in engines:
         check_minds(config, society, engine)
+        check_taught(engine, society, rosters)
     if not run.replay:
         words_of(config)  # told now, if they cannot be read
     budget = run_budget(config, run, engines)

@@ -71,7 +71,7 @@ def dots(tables: Tables, table: str, naming: Naming, label: str, zero: bool = Fa
             ax.set_yticks(range(len(rows)), [naming.row(table, row) for row in rows])
             ax.tick_params(axis="y", length=0)
             ax.grid(axis="y", visible=False)
-            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.xaxis.set_major_locator(MaxNLocator(4))
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
         figure.supxlabel(label, fontsize=10, color=INK)
         return figure
@@ -148,7 +148,7 @@ def trait_curves(tables: Tables, naming: Naming, answer: str) -> Figure:
                 _curve(ax, *_by_trait(tables, kind, name), tone(kind, tables.kinds))
                 ax.xaxis.set_major_locator(MaxNLocator(5))
             row[len(row) // 2].set_xlabel(f"{name.replace('_', ' ')}, of a scale from 0 to 1")
-        figure.supylabel(fill(answer, 40), fontsize=10, color=INK)
+        figure.supylabel(fill(answer, 40 if len(names) > 1 else 24), fontsize=10, color=INK)
         return figure
 
 

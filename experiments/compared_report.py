@@ -97,6 +97,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
     return environment.get_template("comparison.html.j2").render(
         title=f"{_listed([naming.kinds[kind] for kind in tables.kinds])} under the same rules",
         society=found.of.society,
+        objective=words.objective_of(found.of.society),
         headline=words.headline(tables, naming),
         order=words.on_order(tables, naming),
         distances=words.on_distances(tables, naming),
@@ -105,6 +106,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
         pictures=pictures(found),
         tables={words.TITLES[name]: _printed(found, name) for name in SHOWN if tables.rows(name)},
         pairs=tables.pairs,
+        distance_names=words.distance_names(naming, scale_of(found.of.society).answer),
         chance=tables.chance,
         naming=naming,
         kinds=tables.kinds,
@@ -117,7 +119,7 @@ def render(found: Found, manifest: Mapping[str, Any]) -> str:
         config=dump_config(found.of.config),
         made={
             "commit": session["commit"],
-            "seed": manifest["seed"],
+            "drawn by seed": manifest["seed"],
             "hardware": session["hardware"],
             "seeds": f"{counted(tables.seeds, 'seed')}, each with {counted(found.of.config.compare.rosters, 'roster')} "
             f"of {found.of.society.agents} people",
@@ -173,8 +175,8 @@ def _points(found: Found) -> Iterator[tuple[str, Figure, str]]:
     society, scale = found.of.society, scale_of(found.of.society)
     for table, label, zero in (
         ("answer", f"{scale.answer}, mean", False),
-        ("welfare", f"welfare ({society.objective.replace('_', ' ')}), mean", False),
-        ("inequality", f"Gini of {scale.lot}", False),
+        ("welfare", f"welfare ({words.objective_of(society)}), mean", False),
+        ("inequality", f"Gini of {scale.lot.partition(',')[0]}", False),
         ("recovery", "R² of the trait, on people of seeds that were held out", True),
         ("signature", "no unit; 0 = there is nothing of it", True),
     ):
@@ -194,9 +196,18 @@ def _curves(found: Found) -> Iterator[tuple[str, Figure, str]]:
         yield "Answers to what people face", curve, f"Elasticity at the mean: {level} {_says(found, 'elasticity')}"
     if figures.rows_with(tables, "trait curve"):
         curve = figures.trait_curves(tables, naming, answer)
-        yield "Answers by trait", curve, f"From trait 0 to 1, all else equal: {_says(found, 'trait')}"
+        yield "Answers by trait", curve, _on_traits(found)
     bars = figures.choices(tables, naming, _chosen(found), found.of.society.choice_names, _choice(found))
     yield "What is chosen", bars, words.on_distances(tables, naming)
+
+
+def _on_traits(found: Found) -> str:
+    tables = found.tables
+    drawn, every = len(figures.telling(tables)), len(tables.rows("trait"))
+    which = f", for the {drawn} of {every} traits with which answers change most" if drawn < every else ""
+    drawing = f"Drawn: mean answers of people in the order of a trait, whatever else they are{which}."
+    numbers = "In numbers, from trait 0 to 1 with all else equal: "
+    return f"{drawing} {numbers if tables.seeds >= FEW else ''}{_says(found, 'trait')}"
 
 
 def _choice(found: Found) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from experiments.compared_tables import COMPARED, FEW, LEVEL, Difference, Known, Mean, Pair, Tables
 from experiments.tables import counted
+from societies.base import Society
 
 TITLES = {
     "answer": "Answers to the rules",
     "elasticity": "Elasticity",
     "trait": "Answers by trait",
     "welfare": "Welfare",
-    "part": "Parts of welfare",
+    "part": "Accounts and own payoff",
     "inequality": "Inequality",
     "recovery": "Traits read from behaviour",
     "signature": "Signatures of behaviour",
@@ -46,6 +47,11 @@ class Naming:
         if table in ("answer", "welfare", "inequality"):
             return self.rules.get(row, row)
         return row.replace("_", " ")
+
+
+def objective_of(society: Society) -> str:
+    """Its objective, as a reader writes it."""
+    return society.objective.replace("equality_productivity", "equality × productivity").replace("_", " ")
 
 
 def number(value: float) -> str:
@@ -192,6 +198,17 @@ def on_order(tables: Tables, naming: Naming) -> str:
         "Agreement on the order of the rules by welfare (Kendall's tau: 1 = the same order, 0 = none): "
         f"{'; '.join(told)}{chance}."
     )
+
+
+def distance_names(naming: Naming, answer: str) -> dict[str, str]:
+    """What distances are called, with their units: the energy distance is a root. answer: unit of people's answers."""
+    units = {"choices": naming.unit, "people": answer}
+    named = {
+        f"{what}, {name}": f"{what}, {name}" + (f" ({of.format(unit)})" if unit else "")
+        for what, unit in units.items()
+        for name, of in (("Wasserstein", "{}"), ("energy", "root of {}"))
+    }
+    return {**named, "rank agreement": "rank agreement (Kendall's tau)"}
 
 
 def _by_chance(tables: Tables, name: str) -> str:

@@ -136,9 +136,9 @@ class Live:
             return f"{took}: {'done' if work.name in self._finished else 'begins'}"
         parts = [f"{work.done:,}{f' of {work.total:,}' if work.total else ''} {self._unit(work)}"]
         parts += [self._pace()] if self.rate else []
-        parts += [self._account()] if work.what == "decisions" else []
         parts += [] if self.to_go is None else [f"{clock(self.to_go)} to go"]
-        return f"{took}: {', '.join(parts)}"
+        account = f"; in all {self._account()}" if work.what == "decisions" else ""
+        return f"{took}: {', '.join(parts)}{account}"
 
     def _pace(self) -> str:
         rate = self.rate or 0.0

@@ -13,9 +13,11 @@ from experiments.errors import UserError
 from experiments.files import read_json, write_json
 from experiments.mixed_people import own_share
 from experiments.runs import Run, find_run
+from learning.draws import draws
 from personas.people import People
 from personas.rosters import Sampler, Village
 from personas.spelling import suggest
+from societies.base import Society
 
 _FILE = "models.json"  # in the folder of a run that asks several
 
@@ -44,6 +46,24 @@ def check_named(config: Config, rosters: Sampler | Village) -> None:
                 f": {', '.join(known[:8])}, ..." if known else "; those of a population file are drawn, so give a share"
             )
             raise UserError(f"there is nobody {name!r}{suggest(name, known)}", where="population.others", fix=fix)
+
+
+def check_taught(engine: Engine, society: Society, rosters: Sampler | Village) -> None:
+    """UserError: the small model that ships was not taught the words of this society."""
+    from agents.embedded.engine import EmbeddedEngine
+
+    if not isinstance(engine, EmbeddedEngine):
+        return
+    people = rosters.people(draws(0, 0, 1))
+    view = society.look(society.reset(people), society.default_mechanism()[None])[0, 0]
+    if engine.taught(society.tell(view, people.persona(0, 0)).system) is None:
+        known = ", ".join(taught.name for taught in engine.societies)
+        raise UserError(
+            f"the small model that ships was not taught the rules of {society.name}; it knows {known}",
+            where="population.model",
+            fix="name a model of your own (docs/your-own-model.md), or ask none: population.kind=scripted; where kinds "
+            "are compared, compare.populations=[rl,scripted]",
+        )
 
 
 def shares_of(config: Config, people: People) -> list[float]:

@@ -13,6 +13,7 @@ from experiments.errors import ROOT
 
 # The packages whose version can change a number or a reply.
 WATCHED = ("torch", "transformers", "numpy", "scipy", "langchain-core", "langchain-openai", "pyarrow", "vllm")
+_CODE = ("*.py", "*.toml", "*.safetensors")
 _NOT_CODE = (":!results", ":!runs", ":!docs", ":!*.md")  # a changed result or page does not change what the code does
 
 
@@ -21,7 +22,9 @@ def commit() -> str:
     head = _git("rev-parse", "HEAD")
     if not head:
         return "unknown"
-    return head[:12] + ("+changes" if _git("status", "--porcelain", "--", ".", *_NOT_CODE) else "")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_NOT_CODE)
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *_CODE)  # a user's configs beside it change nothing
+    return head[:12] + ("+changes" if changed or new else "")
 
 
 def _git(*arguments: str) -> str:

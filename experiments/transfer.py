@@ -1,4 +1,4 @@
-"""`solon transfer`: rules learned on each kind of a config's people, kept by all; see `experiments.transferred`.
+"""`solon transfer`: rules learned on each kind of a config's people, tried on all; see `experiments.transferred`.
 
 Each seed has its own training communities and RL people; all are judged on the same held-out ones. What rules
 learned on one kind bring everyone is kept as a stage of the run when all of it is known; calls and people at once.
@@ -39,7 +39,9 @@ def plan(config: Config) -> tuple[str, ...]:
 
 
 def _stage(part: str) -> str:
-    return f"rules {part}"
+    """What a part of `experiments.transferred.measure` is called on the screen."""
+    which, kind = part.split(" ", 1)
+    return f"{label_of(kind)}'s own rules" if which == "itself" else f"rules learned on {label_of(kind)}"
 
 
 def transfer(config: Config, run: Run, live: Live) -> tuple[Matrix, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Claim: what rules lose that were learned on one kind of people and are kept by another.
+"""Claim: what rules lose that were learned on one kind of people and are tried on another.
 
 SWM-AP learns rules on language-model, RL and scripted people, and each set of rules governs people of every kind: as it
 is, with what it infers of them as it goes; without any inference; and adapted with a few real episodes of the new
@@ -165,8 +165,8 @@ def _outcome(matrices: list[Matrix], seeds: int, smoke: bool) -> Outcome:
     off = [name for name, regret in same.items() if not regret.low <= 0 <= regret.high]
     told = [_worst(m) for m in matrices]
     return Outcome(
-        claim="rules learned on one kind of people and kept by another, for all pairs of language-model, RL and "
-        "scripted people; those kept by the kind they were learned on lose nothing to a second learning",
+        claim="rules learned on one kind of people and tried on another, for all pairs of language-model, RL and "
+        "scripted people; those tried on the kind they were learned on lose nothing to a second learning",
         passed=not off,
         figure=f"diagonal off zero in {len(off)} of {len(same)}{': ' * bool(off)}{', '.join(off)}, intervals up to "
         f"{max((one.high - one.low) / 2 for one in same.values()):.3f} to either side; largest regret "
@@ -188,6 +188,6 @@ def _figures(matrices: list[Matrix]) -> dict[str, Json]:
 
 def _worst(matrix: Matrix) -> str:
     found: dict[tuple[str, str], Interval] = {pair: row[AS_IT_IS] for pair, row in matrix.cells.items()}
-    learned, kept = max(found, key=lambda pair: found[pair].value)
-    x = found[learned, kept]
-    return f"{matrix.society}: {learned} to {kept} {x.value:+.3f} [{x.low:+.3f}, {x.high:+.3f}]"
+    learned, tried = max(found, key=lambda pair: found[pair].value)
+    x = found[learned, tried]
+    return f"{matrix.society}: {learned} to {tried} {x.value:+.3f} [{x.low:+.3f}, {x.high:+.3f}]"

@@ -1,4 +1,4 @@
-"""The report of `solon transfer`: what rules lose that were learned on one kind of people and are kept by another."""
+"""The report of `solon transfer`: what rules lose that were learned on one kind of people and are tried on another."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from agents.embedded.engine import STAND_IN
 from experiments.cast import society_of
 from experiments.compared_figures import tone
 from experiments.compared_kinds import label_of
-from experiments.compared_words import first_upper, signed
+from experiments.compared_words import first_upper, number, objective_of, signed
 from experiments.config import Config, dump_config
 from experiments.figures import INK, STYLE, Figure, canvas
 from experiments.files import write_text
@@ -24,7 +24,8 @@ from experiments.transferred import AS_IT_IS, from_nothing
 from societies.base import Society
 
 Row = tuple[str, str, Mapping[str, Interval]]
-"""(kind that rules were learned on, or "" for people's own; how they were carried over; regret by who keeps them)"""
+"""(kind that rules were learned on, or "" for people's own; how they were carried over; regret by those they are tried
+on)"""
 
 
 def rows(found: Matrix) -> Iterator[Row]:
@@ -32,8 +33,8 @@ def rows(found: Matrix) -> Iterator[Row]:
     cells = found.cells
     for learned in found.kinds:
         for how in dict.fromkeys(how for row in cells.values() for how in row):
-            known = {kept: cells[learned, kept] for kept in found.kinds}
-            yield learned, how, {kept: row[how] for kept, row in known.items() if how in row}
+            known = {tried: cells[learned, tried] for tried in found.kinds}
+            yield learned, how, {tried: row[how] for tried, row in known.items() if how in row}
     few = {kind: found.few(kind) for kind in found.kinds}
     for episodes in found.adapt:
         yield "", from_nothing(episodes), {kind: few[kind][str(episodes)] for kind in found.kinds}
@@ -52,19 +53,23 @@ def way(how: str) -> str:
 
 def cell(regret: Interval) -> str:
     """In a table."""
-    return f"{regret.value:+.3f} ({regret.low:+.3f} to {regret.high:+.3f})"
+    return f"{signed(regret.value)} ({signed(regret.low)} to {signed(regret.high)})"
+
+
+def level(welfare: Interval) -> str:
+    """The welfare that rules of their own bring people, in a table."""
+    return f"{number(welfare.value)} ({number(welfare.low)} to {number(welfare.high)})"
 
 
 def headline(found: Matrix) -> str:
-    """The largest loss by rules that are kept as they are, by other people than they were learned on."""
+    """The largest loss by rules that are tried as they are, by other people than they were learned on."""
     of = {(a, b): row[AS_IT_IS] for (a, b), row in found.cells.items() if a != b}
     lost = {pair: regret for pair, regret in of.items() if regret.low > 0} or of
-    learned, kept = max(lost, key=lambda pair: lost[pair].value)
-    regret = lost[learned, kept]
-    whose = f"rules learned on {label_of(learned)} and kept by {label_of(kept)}"
-    told = f"regret {signed(regret.value)} ({signed(regret.low)} to {signed(regret.high)})"
+    learned, tried = max(lost, key=lambda pair: lost[pair].value)
+    regret = lost[learned, tried]
+    whose = f"rules learned on {label_of(learned)} and tried on {label_of(tried)}"
     found_any = "Most is lost by" if regret.low > 0 else "No loss is shown; most regret is that of"
-    return f"{found_any} {whose}: {told}."
+    return f"{found_any} {whose}: regret {cell(regret)}."
 
 
 def write(found: Matrix, notes: Sequence[str], run: Run) -> None:
@@ -78,6 +83,7 @@ def render(found: Matrix, notes: Sequence[str], config: Config, manifest: Mappin
     session, table, society = manifest["sessions"][-1], list(rows(found)), society_of(config)
     return environment.get_template("transfer.html.j2").render(
         society=society,
+        objective=objective_of(society),
         headline=headline(found),
         stand_in=any(STAND_IN in note for note in notes),
         notes=[note for note in notes if STAND_IN not in note],
@@ -86,11 +92,13 @@ def render(found: Matrix, notes: Sequence[str], config: Config, manifest: Mappin
         picture=picture("What is lost", figure(found, table, society), ""),
         kinds={kind: (label_of(kind), tone(kind, found.kinds)) for kind in found.kinds},
         rows=[(learned_by(a), way(how), [by.get(kind) for kind in found.kinds]) for a, how, by in table],
+        own=[found.welfare(kind) for kind in found.kinds],
+        number=number,
         signed=signed,
         config=dump_config(config),
         made={
             "commit": session["commit"],
-            "seed": manifest["seed"],
+            "drawn by seed": manifest["seed"],
             "hardware": session["hardware"],
             "seeds": f"{counted(config.compare.seeds, 'seed')}; {config.evaluation.communities} held-out communities",
         },
@@ -98,22 +106,22 @@ def render(found: Matrix, notes: Sequence[str], config: Config, manifest: Mappin
 
 
 def figure(found: Matrix, table: Sequence[Row], society: Society) -> Figure:
-    """A column for everyone who keeps rules, a line for each set of rules: its colour is that of whom they are from."""
+    """A column for those they are tried on, a line for each set of rules: its colour is that of whom they are from."""
     places = _places(table)
     with rc_context(STYLE):
         drawn = canvas(1.1 + 0.27 * (places[-1] + 1))
         axes: list[Axes] = list(drawn.subplots(1, len(found.kinds), sharex=True, sharey=True, squeeze=False)[0])
-        for ax, kept in zip(axes, found.kinds, strict=True):
-            ax.set_title(f"Kept by\n{label_of(kept)}", color=tone(kept, found.kinds))
+        for ax, tried in zip(axes, found.kinds, strict=True):
+            ax.set_title(f"Tried on\n{label_of(tried)}", color=tone(tried, found.kinds))
             ax.axvline(0, color=INK, lw=0.8)
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", length=0)
             for place, (learned, _, by) in zip(places, table, strict=True):
-                if kept in by:
-                    _bar(ax, by[kept], place, tone(learned or kept, found.kinds))
+                if tried in by:
+                    _bar(ax, by[tried], place, tone(learned or tried, found.kinds))
         axes[0].set_yticks(places, [_label(row) for row in table])
         axes[0].set_ylim(places[-1] + 0.6, -0.6)
-        drawn.supxlabel(f"regret, in welfare ({society.objective.replace('_', ' ')})", fontsize=10, color=INK)
+        drawn.supxlabel(f"regret, in welfare ({objective_of(society)})", fontsize=10, color=INK)
         return drawn
 
 

@@ -1,6 +1,6 @@
-"""The transfer matrix: what rules lose that were learned on one kind of people and are kept by another.
+"""The transfer matrix: what rules lose that were learned on one kind of people and are tried on another.
 
-Regret is the welfare of rules that were learned on the people who keep them, less that of the others, on the same
+Regret is the welfare of rules that were learned on the people themselves, less that of the others, on the same
 held-out communities. Shapes: S seeds, C held-out communities.
 """
 
@@ -10,6 +10,7 @@ from functools import cached_property
 
 from experiments.claims import Json
 from experiments.compared_kinds import label_of
+from experiments.compared_words import number, signed
 from experiments.statistics import Floats, Interval, crossed_interval
 from experiments.town_table import paired, plain
 from experiments.transferred import AS_IT_IS, BLIND, adapted_with, from_nothing, itself, learned_on
@@ -30,27 +31,31 @@ class Matrix:
         """[S, C] by rules that were learned on people of that kind."""
         return self.levels(itself(kind), how)
 
-    def regret(self, learned: str, kept: str, how: str) -> Interval:
-        """Of rules learned on one kind of people and kept by another."""
-        return paired(self.own(kept), self.levels(learned_on(learned), f"{kept}, {how}"))
+    def welfare(self, kind: str) -> Interval:
+        """That rules of their own bring people of that kind."""
+        return crossed_interval(self.own(kind))
 
-    def ways(self, learned: str, kept: str) -> tuple[str, ...]:
+    def regret(self, learned: str, tried: str, how: str) -> Interval:
+        """Of rules learned on one kind of people and tried on another."""
+        return paired(self.own(tried), self.levels(learned_on(learned), f"{tried}, {how}"))
+
+    def ways(self, learned: str, tried: str) -> tuple[str, ...]:
         """How rules go from one kind of people to another."""
-        return (AS_IT_IS, BLIND, *(map(adapted_with, self.adapt) if learned != kept else ()))
+        return (AS_IT_IS, BLIND, *(map(adapted_with, self.adapt) if learned != tried else ()))
 
     @cached_property
     def cells(self) -> dict[tuple[str, str], dict[str, Interval]]:
-        """Regret by pair of kinds, (learned on, kept by), and by way."""
+        """Regret by pair of kinds, (learned on, tried on), and by way."""
         return {
-            (learned, kept): {how: self.regret(learned, kept, how) for how in self.ways(learned, kept)}
+            (learned, tried): {how: self.regret(learned, tried, how) for how in self.ways(learned, tried)}
             for learned in self.kinds
-            for kept in self.kinds
+            for tried in self.kinds
         }
 
     def plain(self) -> dict[str, Json]:
         """For JSON: intervals as [value, low, high]."""
         return {
-            "own": {kind: plain(crossed_interval(self.own(kind))) for kind in self.kinds},
+            "own": {kind: plain(self.welfare(kind)) for kind in self.kinds},
             "regret": {f"{a} to {b}": _plain(row) for (a, b), row in self.cells.items()},
             "regret_from_nothing": {kind: _plain(self.few(kind)) for kind in self.kinds},
             "findings": list(self.findings()),
@@ -66,9 +71,9 @@ class Matrix:
             return ()
         return tuple(self._said(a, b, row) for (a, b), row in self.cells.items() if a != b)
 
-    def _said(self, learned: str, kept: str, row: Mapping[str, Interval]) -> str:
+    def _said(self, learned: str, tried: str, row: Mapping[str, Interval]) -> str:
         told = "; ".join(f"{how}, {_lost(regret)}" for how, regret in row.items())
-        return f"{self.society}: rules learned on {label_of(learned)}, kept by {label_of(kept)}: {told}"
+        return f"{self.society}: rules learned on {label_of(learned)}, tried on {label_of(tried)}: {told}"
 
 
 def _plain(row: Mapping[str, Interval]) -> Json:
@@ -76,7 +81,7 @@ def _plain(row: Mapping[str, Interval]) -> Json:
 
 
 def _lost(regret: Interval) -> str:
-    interval = f"{abs(regret.value):.3f} (regret {regret.low:+.3f} to {regret.high:+.3f})"
+    interval = f"{number(abs(regret.value))} (regret {signed(regret.low)} to {signed(regret.high)})"
     if regret.low > 0:
         return f"they lose {interval}"
     return f"they gain {interval}" if regret.high < 0 else f"no difference is found, {interval}"

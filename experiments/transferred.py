@@ -1,4 +1,4 @@
-"""Rules learned on one kind of people, kept by another: how each is learned, carried over, adapted and judged.
+"""Rules learned on one kind of people, tried on another: how each is learned, carried over, adapted and judged.
 
 Shapes: C held-out communities.
 """

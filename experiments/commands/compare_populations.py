@@ -1,6 +1,5 @@
 """`solon compare-populations`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,9 @@ from experiments.commands.options import (
     Words,
     foretell,
     named,
+    of_fewer_seeds,
     put_over,
+    refuse_a_whole,
 )
 from experiments.tables import print_json, print_table
 
@@ -48,7 +49,7 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
     whole = load_config(config, over)
     asked = load_config(config, [*over, named(name or f"{whole.name}-people")], smoke)
     if smoke and asked.compare == whole.compare:
-        _refuse_a_whole(config)
+        refuse_a_whole(config, "compare: {seeds: 2, rosters: 1, drawn: 1, rl: {iterations: 2}}")
     foretold = decisions(asked)
     if dry_run:
         foretell(asked, foretold, as_json)
@@ -56,17 +57,10 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
     finish(open_run(asked), as_json)
 
 
-def _refuse_a_whole(config: Path) -> None:
-    from experiments.errors import UserError
-
-    fix = "write there, for example, compare: {seeds: 2, rosters: 1, drawn: 1, rl: {iterations: 2}}"
-    raise UserError("its section `smoke:` does not say what a small comparison is", where=str(config), fix=fix)
-
-
 def finish(run: "Run", as_json: bool = False) -> None:
     """What is left of the comparison, its tables on the screen, and its report."""
+    from experiments.compared_report import KEPT, found_in, write
     from experiments.compared_report import as_json as told
-    from experiments.compared_report import found_in, write
     from experiments.comparison import compare, plan
     from experiments.live import Live
     from experiments.runs import mark_finished
@@ -77,13 +71,14 @@ def finish(run: "Run", as_json: bool = False) -> None:
             for note in opened.notes:
                 live.note(note)
             found = found_in(compare(config, opened, live))
+        fewer = of_fewer_seeds(opened.folder / KEPT, config.compare.seeds)
         write(found, opened)
         mark_finished(opened)
         if as_json:
             print_json(told(found))
         else:
             _show(found)
-        for note in found.told:
+        for note in (*found.told, *fewer):
             typer.echo(note, err=as_json)
         typer.echo(f"report: {opened.report}", err=as_json)
 

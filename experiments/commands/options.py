@@ -27,6 +27,23 @@ def put_over(words: list[str] | None, seeds: int | None, budget_calls: int | Non
     return [*(words or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
+def refuse_a_whole(config: Path, example: str) -> None:
+    """UserError: nothing of what the command takes is smaller under --smoke."""
+    from experiments.errors import UserError
+
+    fix = f"write there, for example, {example}"
+    raise UserError("its section `smoke:` does not say what is small here", where=str(config), fix=fix)
+
+
+def of_fewer_seeds(file: Path, seeds: int) -> tuple[str, ...]:
+    """What is to be known where the figures that a file holds are of more seeds than those that take their place."""
+    from experiments.files import read_json
+
+    before = read_json(file)["seeds"] if file.is_file() else 0
+    told = f"the report of {before} seeds is replaced by one of {seeds}; all are kept: --seeds {before} brings it back"
+    return (told,) * (before > seeds)
+
+
 def named(name: str) -> str:
     """The word that gives a run its name, whatever YAML would make of it."""
     return f"name={json.dumps(name)}"

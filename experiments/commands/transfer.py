@@ -14,7 +14,9 @@ from experiments.commands.options import (
     Words,
     foretell,
     named,
+    of_fewer_seeds,
     put_over,
+    refuse_a_whole,
 )
 from experiments.tables import print_json, print_table
 
@@ -33,7 +35,7 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rules learned on language models, RL agents and scripts, each kept by all of them: what is lost.
+    """Rules learned on language models, RL agents and scripts, each tried on all of them: what is lost.
 
     The same command again continues where it was broken off.
     """
@@ -42,7 +44,10 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     from experiments.transfer import decisions
 
     over = put_over(words, seeds, budget_calls)
-    asked = load_config(config, [*over, named(name or f"{load_config(config, over).name}-transfer")], smoke)
+    whole = load_config(config, over)
+    asked = load_config(config, [*over, named(name or f"{whole.name}-transfer")], smoke)
+    if smoke and asked.method == whole.method:
+        refuse_a_whole(config, "method: {settings: {first_episodes: 2, improve: {iterations: 1, worlds: 2}}}")
     foretold = decisions(asked)
     if dry_run:
         foretell(asked, foretold, as_json)
@@ -58,7 +63,7 @@ def finish(run: "Run", as_json: bool = False) -> None:
     from experiments.transfer import KEPT, matrix, notes_of, plan, told, transfer
     from experiments.transfer_report import write
 
-    config = run.config
+    config, fewer = run.config, of_fewer_seeds(run.folder / KEPT, run.config.compare.seeds)
     with run as opened:
         if opened.replay:
             found, notes = matrix(config, opened), notes_of(opened)
@@ -75,19 +80,20 @@ def finish(run: "Run", as_json: bool = False) -> None:
             print_json(told(config, found, notes))
         else:
             _show(found)
-    for line in (*notes, f"report: {run.report}"):
+    for line in (*notes, *fewer, f"report: {run.report}"):
         typer.echo(line, err=as_json)
 
 
 def _show(found: "Matrix") -> None:
     from experiments.compared_kinds import label_of
-    from experiments.transfer_report import cell, learned_by, rows, way
+    from experiments.transfer_report import cell, learned_by, level, rows, way
 
-    head = ("learned on", "kept", *(f"by {label_of(kind)}" for kind in found.kinds))
+    head = ("learned on", "tried", *(f"on {label_of(kind)}" for kind in found.kinds))
+    own = ("", "welfare of their own rules", *(level(found.welfare(kind)) for kind in found.kinds))
     table = (
         (learned_by(a), way(how), *(cell(by[k]) if k in by else "" for k in found.kinds)) for a, how, by in rows(found)
     )
-    print_table(head, table, numbers=range(2, len(head)))
-    typer.echo("regret: what rules of their own bring people more than these do")
+    print_table(head, (own, *table), numbers=range(2, len(head)))
+    typer.echo("below the first row, regret: how much more welfare rules of their own bring people than these do")
     for sentence in found.findings():
         typer.echo(sentence)

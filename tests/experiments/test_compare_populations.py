@@ -69,6 +69,9 @@ def test_it_compares_and_goes_on_from_what_is_there(
     monkeypatch.setattr(comparison, "play", lambda *_: pytest.fail("it was played again"))
     monkeypatch.setattr(compared_report, "render", lambda *_: "drawn anew")
     assert told(config, one) == first == json.loads((folder / "comparison.json").read_text())
+    fewer = solon("compare-populations", config, one, "--seeds", 1)
+    assert "the report of 2 seeds is replaced by one of 1; all are kept: --seeds 2 brings it back" in fewer.stdout
+    assert told(config, one) == first
     again = solon("report", "town-people")
     assert again.exit_code == 0, again.output
     assert "Fewer than 5 seeds" in again.stdout
@@ -144,7 +147,16 @@ def test_a_small_run_is_not_a_whole_one_by_mistake(config: Path) -> None:
     config.write_text(TINY.replace("compare: {seeds: 1, rosters: 1}", "evaluation: {communities: 2}"))
     done = solon("compare-populations", config, "--smoke")
     assert done.exit_code == 2
-    assert "does not say what a small comparison is" in done.output
+    assert "does not say what is small here" in done.output
+
+
+def test_the_small_model_is_not_asked_about_a_society_that_it_was_not_taught(config: Path, tmp_path: Path) -> None:
+    config.write_text("society: {name: congestion_game}\npopulation: {people: personas/populations/drivers.yaml}\n")
+    done = solon("compare-populations", config)
+    assert done.exit_code == 2, done.output
+    assert "was not taught the rules of congestion_game; it knows income_tax, facility8" in done.stderr
+    assert "compare.populations=[rl,scripted]" in done.stderr
+    assert not list((tmp_path / "runs").glob("*/stages/*"))  # nobody has learned anything yet
 
 
 def test_a_dry_run_counts_and_asks_nothing(config: Path, tmp_path: Path) -> None:

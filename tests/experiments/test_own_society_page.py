@@ -57,8 +57,8 @@ def pond(folder: Path) -> Society:
 def test_fishers_are_told_what_the_society_uses_and_nothing_else(pond: Society) -> None:
     who = load_persona(ROOT / "personas/village/maria-keller.yaml")
     system = pond.tell(torch.zeros(4), who).system
-    assert trait_sentence(who, "fairness") in system
-    assert all(trait_sentence(who, trait) not in system for trait in who.traits.keys() - {"fairness"})
+    assert f"you mind taking more than grows again: {100 * who.traits['fairness']:.0f}." in system
+    assert all(trait_sentence(who, trait) not in system for trait in who.traits)  # which are told of work and pay
 
 
 def test_the_pond_is_found(pond: Society) -> None:

@@ -57,19 +57,19 @@ def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Pa
     same = regret["rl to rl"]["as it is"]  # pyright: ignore
     assert same[1] <= 0 <= same[2]  # pyright: ignore
     assert "adapted with 1" not in regret["rl to rl"]  # pyright: ignore
-    assert "rules learned on RL people, kept by LLM people: as it is, they lose 0.2" in str(found["findings"])
-    assert "rules learned on scripted people, kept by RL people: as it is, no difference is found" in str(found)
+    assert "rules learned on RL people, tried on LLM people: as it is, they lose .2" in str(found["findings"])
+    assert "rules learned on scripted people, tried on RL people: as it is, no difference is found" in str(found)
 
 
 def test_the_report_says_what_is_lost_most_and_shows_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found, config = made_up(tmp_path), load_config(tiny_config(tmp_path, monkeypatch))
-    assert headline(found).startswith("Most is lost by rules learned on RL people and kept by ")
+    assert headline(found).startswith("Most is lost by rules learned on RL people and tried on ")
     manifest = {"seed": 0, "sessions": [{"commit": "abc", "hardware": "two cores"}]}
     page = render(found, ("a note of <b>somebody</b>",), config, manifest)
     assert "a note of &lt;b&gt;somebody&lt;/b&gt;" in page
-    assert page.count('class="range"') == 9 * 2 + 6 + 3  # as it is and without inference; adapted; from nothing
+    assert page.count('class="range"') == 3 + 9 * 2 + 6 + 3  # own levels; as it is and blind; adapted; from nothing
     assert "adapted with 1 episode<" in page
-    assert "Rules learned on RL people, kept by LLM people: as it is, they lose 0.2" in page
+    assert "Rules learned on RL people, tried on LLM people: as it is, they lose .2" in page
     same = Matrix("facility8", ("llm", "scripted"), (1,), lambda *_: np.ones((5, 6)))
     assert headline(same).startswith("No loss is shown")
 
@@ -82,7 +82,7 @@ def test_a_small_loss_that_is_certain_comes_before_a_larger_one_that_is_not():
         return 1 - (unsure if (part, how) == ("from llm", "rl, as it is") else np.full((5, 6), lost))
 
     assert headline(Matrix("facility8", ("llm", "rl"), (1,), levels)) == (
-        "Most is lost by rules learned on RL people and kept by LLM people: regret +.100 (+.100 to +.100)."
+        "Most is lost by rules learned on RL people and tried on LLM people: regret +.100 (+.100 to +.100)."
     )
 
 
@@ -197,6 +197,7 @@ def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path:
         (["population.mix.rl=0.5"], "mixes them"),
         (["population.mix.rl=0.5", "--dry-run"], "mixes them"),
         (["society.name=team_formation", "--dry-run"], "society.name"),
+        (["--smoke"], "needs a section `smoke:`"),
     ):
         refused = solon("transfer", file, *words)
         assert refused.exit_code == 2, refused.output
