@@ -154,7 +154,9 @@ def load_policy(path: Path) -> Policy:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
         policy = Policy(_sizes(json.loads(header)), 0)
         policy.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if not all(bool(value.isfinite().all()) for value in state.values()):
+            raise ValueError("its weights are not all finite")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
         raise ValueError(f"{path} holds no RL people ({error}): train them anew") from error
     return policy
 

@@ -104,6 +104,8 @@ def load_table(path: Path) -> Table:
             worth = file.get_tensor("worth")
         if worth.shape != (form.seats, form.rows, form.choices):
             raise ValueError(f"tables of {list(worth.shape)}, not {[form.seats, form.rows, form.choices]}")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        if not worth.isfinite().all():
+            raise ValueError("what choices are worth is not finite everywhere")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} holds no people with a table ({error}): train them anew") from error
     return Table(form, worth)

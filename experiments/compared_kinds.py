@@ -11,13 +11,13 @@ from experiments.config_sections import CompareConfig
 from experiments.errors import UserError
 from experiments.live import Counted, Live, Told, summed
 from experiments.mixed_people import mixed_in, of_kind
-from experiments.rl_people import STAGE, checkpoint_of, rl_people
+from experiments.package_people import AGAIN
+from experiments.rl_people import STAGE, rl_people, taken_over
 from experiments.runs import Run
 from learning.draws import child_seed
 from personas.rosters import Village
 from societies.base import Society
 
-AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws: what chance alone makes
 LABELS = {
     "llm": "LLM people",
     "rl": "RL people",
@@ -69,8 +69,11 @@ class Kinds:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of how they were asked, so far."""
-        return tuple(note for cast in self.casts.values() for note in cast.notes())
+        """What a reader must know of how they were asked, so far, and of those who learned elsewhere."""
+        asked = tuple(note for cast in self.casts.values() for note in cast.notes())
+        file = as_kind(self.config, "rl").population.checkpoint if "rl" in self.casts else None
+        once = f"RL people are those of {file} in all seeds: no interval tells how much another training would change"
+        return asked if file is None else (*asked, once)
 
 
 def check_kinds(config: Config, society: Society) -> None:
@@ -124,8 +127,8 @@ def _opened(config: Config, kind: str, run: Run, live: Live, society: Society, o
     if kind != "rl":
         return open_.enter_context(players(own, run, live, society, told))
     cast = open_.enter_context(players(as_kind(config, "scripted"), run, live, society, told))
-    if own.population.checkpoint is not None and not run.replay:
-        checkpoint_of(own.population.checkpoint, society, cast.rosters)
+    if own.population.checkpoint is not None:
+        taken_over(own.population.checkpoint, run, society, cast.rosters, STAGE)
     return cast
 
 

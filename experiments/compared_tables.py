@@ -140,7 +140,7 @@ def known(values: Sequence[Cell]) -> Known:
 def pair_of(first: str, second: str, ours: Sequence[Part], theirs: Sequence[Part], amounts: Floats) -> Pair:
     """Paired by seed."""
     by_key = paired(ours, theirs)
-    p = np.array([paired_p(values) if len(values) > 1 else 1.0 for values in by_key.values()])
+    p = np.array([paired_p(x) if len(x) > 1 and np.abs(x).max() > NOTHING else 1.0 for x in by_key.values()])
     adjusted = holm(p)
     differences = {
         key: Difference(mean_of(values), float(p[i]), float(adjusted[i]))

@@ -1,6 +1,7 @@
 """People that another installed package brings along: `population.kind` names them."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from experiments.config import Config
 
 
+AGAIN = "again"  # scripted people of the same rosters once more, with fresh draws, where kinds are compared
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it names columns and folders
+
+
 def check_kind(kind: str) -> None:
     """ValueError where no package offers people of that kind, or not as it should, or under the name of Solon's own."""
     known = offered(POPULATIONS)
@@ -27,6 +32,9 @@ def check_kind(kind: str) -> None:
         raise ValueError(
             f"found {kind!r}; write 'llm', 'scripted' or 'rl', or what an installed package offers: {others}"
         )
+    if kind == AGAIN or not _NAME.fullmatch(kind):
+        fix = f"letters, digits, '_', '.' and '-', and not {AGAIN!r}"
+        raise ValueError(f"{origin(POPULATIONS, kind)} names its people {kind!r}; a name is of {fix}")
     population(kind)
 
 

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from pydantic import TypeAdapter
 from torch import nn
 
@@ -122,13 +123,45 @@ def rl_people(
         return MirrorPopulation(learner_settings(told.settings), whole)
     form = LearnedForm()
     with live.stage(TRAINING):
-        if told.checkpoint is not None and not run.stages.finished(stage, form):
-            # outside of the stage: a wrong one leaves no trace there
-            taken_over = checkpoint_of(told.checkpoint, society, rosters)
-            learned = run.stages.get(stage, form, lambda: taken_over)
+        if told.checkpoint is not None:  # read outside of the stage: a wrong one leaves no trace there
+            found = taken_over(told.checkpoint, run, society, rosters, stage)
+            learned = run.stages.get(stage, form, lambda: found)
         else:
             learned = run.stages.get(stage, form, lambda: _trained(config, run, live, society, rosters, stage))
     return people_of(learned, whole)
+
+
+def taken_over(given: str, run: "Run", society: Society, rosters: Rosters, stage: str) -> Learned:
+    """The people of a file, or those whom the run took from it when it began. UserError where they are not the same any
+    more, and as in `checkpoint_of`.
+    """
+    form, there = LearnedForm(), _file(given) is not None
+    kept = run.stages.get(stage, form, _nobody) if run.stages.finished(stage, form) else None
+    if kept is not None and (run.replay or not there):
+        return kept
+    found = checkpoint_of(given, society, rosters)
+    if kept is not None and not _same(kept, found):
+        raise UserError(
+            f"{given} holds other people than when this run began",
+            where="population.checkpoint",
+            fix="give the new run its own name, or put back the file that was there",
+        )
+    return found
+
+
+def _nobody() -> Learned:
+    raise AssertionError("they are kept already")
+
+
+def _same(a: Learned, b: Learned) -> bool:
+    if isinstance(a, Table) or isinstance(b, Table):
+        return isinstance(a, Table) and isinstance(b, Table) and a.form == b.form and torch.equal(a.worth, b.worth)
+    theirs = b.state_dict()
+    return a.sizes == b.sizes and all(torch.equal(value, theirs[name]) for name, value in a.state_dict().items())
+
+
+def _file(given: str) -> Path | None:
+    return next((path for path in (Path(given), ROOT / given) if path.is_file()), None)
 
 
 def people_of(learned: Learned, tells_distribution: bool = True) -> Population:
@@ -204,7 +237,7 @@ def _with_a_table(society: Society, rosters: Rosters, settings: QSettings, seed:
 def checkpoint_of(given: str, society: Society, rosters: Rosters) -> Learned:
     """The people of a file. UserError where there is none, or they are of another society or another size of it."""
     where, fix = "population.checkpoint", f"name runs/RUN/stages/{STAGE}.safetensors of a run with {society.name}"
-    path = next((p for p in (Path(given), ROOT / given) if p.is_file()), None)
+    path = _file(given)
     if path is None:
         raise UserError(f"there is no file {given}", where=where, fix=fix)
     try:
@@ -235,4 +268,5 @@ def _sizes(of: Sizes | Form) -> tuple[str, ...]:
     seen = f"{of.situations} situations" if isinstance(of, Form) else f"{of.view} numbers in a view"
     traits = f"the traits {', '.join(of.traits) or 'none'}"
     payoffs, apart = f"payoffs {of.payoffs or 'that its file does not tell'}", f"{of.seats} seats that learn apart"
-    return f"{of.choices} choices", payoffs, f"{of.steps} steps", seen, traits, apart
+    known = () if isinstance(of, Form) else (f"the public attributes {', '.join(of.attributes) or 'none'}",)
+    return f"{of.choices} choices", payoffs, f"{of.steps} steps", seen, *known, traits, apart

@@ -84,17 +84,18 @@ class Run:
         self._lock.release()
 
 
-def open_run(config: Config, runs: Path | None = None) -> Run:
-    """The run folder of that config, made anew or continued.
+def open_run(config: Config, runs: Path | None = None, command: str = "run") -> Run:
+    """The run folder of that config, made anew or continued, by `solon COMMAND`.
 
-    UserError: the folder belongs to another config or other people. JournalError: another process is at work in it.
+    UserError: the folder belongs to another config, other people or another command. JournalError: another process is
+    at work in it.
     """
     folder = (runs or RUNS) / config.name
     _refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder / "run", folder)
     try:
-        notes = _continue(folder, config) if _worked_on(folder) else _begin(folder, config)
+        notes = _continue(folder, config, command) if _worked_on(folder) else _begin(folder, config, command)
     except BaseException:
         lock.release()
         raise
@@ -181,13 +182,14 @@ def _check_format(folder: Path, manifest: Mapping[str, Any], fix: str) -> None:
         raise UserError(f"it was made by another version of Solon (format {made})", where=str(folder), fix=fix)
 
 
-def _begin(folder: Path, config: Config) -> tuple[str, ...]:
+def _begin(folder: Path, config: Config, command: str) -> tuple[str, ...]:
     people = people_file(config)
     files = files_of(people)
     write_text(folder / "config.yaml", dump_config(config))
     keep_people(files, folder / "people")
     manifest = {
         "format": FORMAT,
+        "command": command,
         "seed": config.seed,
         "people": people_hash(people),
         "rosters": {},
@@ -197,10 +199,16 @@ def _begin(folder: Path, config: Config) -> tuple[str, ...]:
     return ()
 
 
-def _continue(folder: Path, config: Config) -> tuple[str, ...]:
+def _continue(folder: Path, config: Config, command: str) -> tuple[str, ...]:
     manifest = _manifest(folder)
     _check_format(folder, manifest, "set another name=")
     _refuse_another(folder, config)
+    if (made := manifest.get("command", command)) != command:
+        raise UserError(
+            f"this folder is of `solon {made}`, and `solon {command}` would write over its report",
+            where=str(folder),
+            fix="give one of the two another name",
+        )
     people = people_file(config)
     if people_hash(people) != manifest["people"]:
         raise UserError(

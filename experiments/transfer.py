@@ -5,8 +5,11 @@ learned on one kind bring everyone is kept as a stage of the run when all of it 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from agents.base import Population
 from agents.embedded.engine import STAND_IN
@@ -14,6 +17,7 @@ from experiments.cast import learnable, society_of
 from experiments.claims import Json
 from experiments.compared_kinds import Kinds, check_kinds, kinds_of, label_of, opened_kinds, seed_of
 from experiments.config import Config, smoke_notes
+from experiments.errors import UserError
 from experiments.files import read_json
 from experiments.judging import Tensors
 from experiments.live import Live
@@ -86,7 +90,17 @@ def told(config: Config, found: Matrix, notes: Sequence[str]) -> dict[str, Json]
 
 def notes_of(run: Run) -> tuple[str, ...]:
     """Those that were kept with a finished run."""
-    return tuple(read_json(run.folder / KEPT)["notes"])
+    file = run.folder / KEPT
+    found = read_json(file)
+    notes = cast("object", found.get("notes")) if isinstance(found, dict) else None
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in cast("list[object]", notes)):
+        raise _damaged(file)
+    return tuple(cast("list[str]", notes))
+
+
+def _damaged(file: Path) -> UserError:
+    fix = "delete it, and issue the command that began this run again: it makes what is missing anew"
+    return UserError("it is not as this command left it", where=str(file), fix=fix)
 
 
 def _lab(config: Config, here: Kinds, people: Mapping[str, Population], seed: int) -> Lab:
@@ -114,9 +128,20 @@ def matrix(config: Config, run: Run) -> Matrix:
 
     def levels(part: str, how: str) -> Floats:
         files = [run.stages.folder / f"{_file(seed, part)}{TENSORS.suffix}" for seed in range(config.compare.seeds)]
-        return torch.cat([TENSORS.read(file)[how] for file in files]).double().numpy()
+        return torch.cat([_level(file, how) for file in files]).double().numpy()
 
     return Matrix(config.society.name, kinds_of(config.compare), tuple(config.compare.adapt), levels)
+
+
+def _level(file: Path, how: str) -> Tensor:
+    """[1, C] UserError where the file does not hold it."""
+    try:
+        found = TENSORS.read(file)[how]
+    except (KeyError, ValueError) as error:
+        raise _damaged(file) from error
+    if not found.isfinite().all():
+        raise _damaged(file)
+    return found
 
 
 def decisions(config: Config) -> dict[str, int]:

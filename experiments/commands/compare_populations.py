@@ -54,7 +54,7 @@ def compare_populations(  # noqa: PLR0913  (each is an option of the command lin
     if dry_run:
         foretell(asked, foretold, as_json)
         return
-    finish(open_run(asked), as_json)
+    finish(open_run(asked, command="compare-populations"), as_json)
 
 
 def finish(run: "Run", as_json: bool = False) -> None:

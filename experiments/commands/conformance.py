@@ -13,7 +13,9 @@ def conformance(
     people: Annotated[
         Path | None, typer.Option(help="A population file or a folder of persons to play it with.")
     ] = None,
-    agents: Annotated[int, typer.Option(help="How many people; some checks need four, and any number should do.")] = 7,
+    agents: Annotated[
+        int, typer.Option(help="How many people; some checks need four, and any number should do.", min=1)
+    ] = 7,
 ) -> None:
     """Hold a society to what every society must be: its rules, all kinds of people, and both doors."""
     from experiments.errors import ROOT, UserError
@@ -22,6 +24,8 @@ def conformance(
     checks = ROOT / "tests" / "conformance"
     if not checks.is_dir():
         raise UserError("the checks are not here", where=str(checks), fix="run it from a clone of the repository")
+    if people is not None and not people.exists():
+        raise UserError("there is no such file or folder", where=str(people), fix="name one of personas/populations")
     load(name)  # so that what cannot be loaded is told once, and not by every check
     chosen = [f"--society={name}", f"--agents={agents}", *([f"--people={people}"] if people else [])]
     quiet = ["-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]

@@ -39,7 +39,8 @@ def of_fewer_seeds(file: Path, seeds: int) -> tuple[str, ...]:
     """What is to be known where the figures that a file holds are of more seeds than those that take their place."""
     from experiments.files import read_json
 
-    before = read_json(file)["seeds"] if file.is_file() else 0
+    found = read_json(file) if file.is_file() else {}
+    before = int(found.get("seeds", 0)) if isinstance(found, dict) else 0
     told = f"the report of {before} seeds is replaced by one of {seeds}; all are kept: --seeds {before} brings it back"
     return (told,) * (before > seeds)
 

@@ -52,7 +52,7 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     if dry_run:
         foretell(asked, foretold, as_json)
         return
-    finish(open_run(asked), as_json)
+    finish(open_run(asked, command="transfer"), as_json)
 
 
 def finish(run: "Run", as_json: bool = False) -> None:

@@ -13,7 +13,7 @@ from gymnasium.spaces import Box, Dict
 from agents.base import Population
 from learning.draws import Draws, draws
 from societies.base import Options, Society
-from societies.doors.spaces import Numbers, plain, to_rules, unbounded
+from societies.doors.spaces import Numbers, episode_of, plain, to_rules, unbounded
 from societies.mechanisms import size
 from societies.moment import Moment
 from societies.stage import Rosters
@@ -25,6 +25,8 @@ class Governed:
     def __init__(
         self, society: Society, population: Population, rosters: Rosters, worlds: int, seed: int, tells_choices: bool
     ) -> None:
+        if worlds < 1:
+            raise ValueError(f"{society.name}: {worlds} worlds; there must be at least one")
         self.society, self.population, self.rosters = society, population, rosters
         self.worlds, self.seed, self.tells_choices = worlds, seed, tells_choices
         self.next = 0  # the number of the next episode that nobody asked for by number
@@ -57,7 +59,7 @@ class Governed:
         """The next episodes; with a seed, the first of that seed; with options {"episode": n}, n and those after it."""
         if seed is not None:
             self.seed, self.next = seed, 0
-        start = int((options or {}).get("episode", self.next))
+        start = episode_of(options, self.next)
         self.next = start + self.worlds
         self._lots = draws(self.seed, start, self.worlds)
         people = self.rosters.people(self._lots)

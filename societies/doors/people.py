@@ -17,7 +17,7 @@ from agents.base import Decisions
 from learning.draws import Draws, draws
 from personas.people import People
 from societies.base import Principal, Society
-from societies.doors.spaces import Numbers, plain, unbounded
+from societies.doors.spaces import Numbers, episode_of, plain, unbounded
 from societies.moment import Moment
 from societies.stage import Rosters
 
@@ -94,7 +94,7 @@ class PeopleEnv(ParallelEnv[str, Seen, int]):
         """The next episode; with a seed the first of that seed; with options {"episode": n} number n."""
         if seed is not None:
             self._seed, self._next = seed, 0
-        episode = int((options or {}).get("episode", self._next))
+        episode = episode_of(options, self._next)
         self._next = episode + 1
         self.lots = draws(self._seed, episode, 1)
         self.moment = Moment(self.society, self.society.reset(self.rosters.people(self.lots)))
@@ -155,10 +155,10 @@ class PeopleEnv(ParallelEnv[str, Seen, int]):
         return torch.where(open_.any(-1), chosen, -1), replaced
 
     def _known(self, agent: str, actions: Mapping[str, int]) -> int:
-        choice, size = int(actions[agent]), len(self.society.choice_names)
-        if not 0 <= choice < size:
-            raise ValueError(f"{self.society.name}: {agent} chose number {choice}; choices are 0 to {size - 1}")
-        return choice
+        told, size = np.asarray(actions[agent]), len(self.society.choice_names)
+        if told.size != 1 or told.dtype.kind not in "iu" or not 0 <= told.item() < size:
+            raise ValueError(f"{self.society.name}: {agent} chose number {told}; choices are 0 to {size - 1}")
+        return int(told.item())
 
     def _observations(self) -> dict[str, Seen]:
         state, open_ = self.moment.state, self.open_choices()

@@ -11,6 +11,7 @@ from torch import Tensor
 from agents.rl import Policy, RLPopulation
 from societies.base import Principal, PublicStep, Society
 from societies.doors.spaces import Numbers, to_actions
+from societies.matrix import payoffs_of
 
 if TYPE_CHECKING:
     from societies.doors.people import PeopleEnv, Seen
@@ -29,6 +30,13 @@ class RLAgents:
             raise ValueError(
                 f"these RL people were trained in {sizes.society} on views of {sizes.view} numbers, and this is "
                 f"{society.name} with views of {env.view}: train them for this society and this many people"
+            )
+        played = society.steps, len(society.choice_names), payoffs_of(society)
+        if (sizes.steps, sizes.choices, sizes.payoffs) != played:
+            raise ValueError(
+                f"these RL people learned {society.name} in {sizes.steps} steps with {sizes.choices} choices and "
+                f"payoffs {sizes.payoffs or 'that their file does not tell'}; here are {played[0]}, {played[1]} and "
+                f"{played[2] or 'none'}: train them anew"
             )
         if sizes.seats not in (0, len(env.possible_agents)):
             raise ValueError(f"these RL people have a network for each of {sizes.seats} seats; here are others")

@@ -14,6 +14,7 @@ from societies.mechanisms import bounds, size
 
 Numbers = NDArray[Any]
 T = TypeVar("T")
+LAST = 2**31 - 1  # number of an episode
 ROUNDING = 1e-4  # what a clipped action may be outside of [-1, 1] by
 
 
@@ -43,12 +44,12 @@ def to_rules(society: Society, actions: Numbers) -> Tensor:
     """
     m = size(society)
     if isinstance(society.mechanism, Options):
-        taken = torch.as_tensor(np.asarray(actions)).long()  # [B]
-        wrong = (taken < 0) | (taken > m)
+        taken = torch.as_tensor(np.asarray(actions, np.float64))  # [B]
+        wrong = ~((taken >= 0) & (taken <= m) & (taken == taken.round()))
         if wrong.any():
-            told = f"option {int(taken[wrong][0])} was taken of {m}"
+            told = f"option {float(taken[wrong][0]):g} was taken of {m}"
             raise ValueError(f"{society.name}: {told}; they are numbered 0 to {m - 1}, and {m} takes none")
-        return torch.nn.functional.one_hot(taken, m + 1)[:, :m].float()
+        return torch.nn.functional.one_hot(taken.long(), m + 1)[:, :m].float()
     asked = torch.as_tensor(np.asarray(actions, np.float32))  # [B, M]
     wrong = ~(asked.abs() <= 1 + ROUNDING)  # so that what is no number is wrong too
     if wrong.any():
@@ -76,6 +77,14 @@ def batch_of(society: Society, action: object, worlds: int) -> Numbers:
             f"{society.name}: an action of shape {found.shape}; need {shape[1:] if worlds == 1 else shape}"
         )
     return found.reshape(shape)
+
+
+def episode_of(options: dict[str, Any] | None, following: int) -> int:
+    """The episode that a reset asks for, or the one that follows. ValueError where it is no number of one."""
+    asked = (options or {}).get("episode", following)
+    if isinstance(asked, bool) or not isinstance(asked, int | np.integer) or not 0 <= asked <= LAST:
+        raise ValueError(f"the episode {asked!r} was asked for; they are numbered 0 to {LAST}")
+    return int(asked)
 
 
 def first(told: dict[str, Numbers]) -> dict[str, Numbers]:

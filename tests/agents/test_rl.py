@@ -66,6 +66,15 @@ def test_views_of_another_length_are_refused() -> None:
         made.read(torch.zeros(1, 3, 3), three_neighbours(), 0)
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    file, broken = tmp_path / "people.safetensors", policy()
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    save_policy(broken, file)
+    with pytest.raises(ValueError, match="not all finite"):
+        load_policy(file)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not tensors at all"])
 def test_a_file_that_holds_no_people_is_named(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "people.safetensors"

@@ -56,6 +56,19 @@ def test_a_society_of_a_package_is_found(tmp_path: Path, monkeypatch: pytest.Mon
         catalog.load("village", talk="town_hall")
 
 
+@pytest.mark.parametrize("name", ["again", "a/b"])
+def test_names_that_would_be_taken_for_something_else_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    offering(tmp_path, populations=f"{name} = houses:sullen")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tiny_config(tmp_path, monkeypatch)
+    refused = solon("compare-populations", file, f"compare.populations=[scripted, {name}]")
+    assert refused.exit_code == 2, refused.output
+    assert "my-village" in refused.stderr
+    assert "a name is of letters" in refused.stderr
+
+
 def test_people_who_refuse_their_settings_are_told_with_their_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

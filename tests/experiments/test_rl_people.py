@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from agents.rl import load_policy, save_policy
 from agents.tabular import Table, save_table
 from experiments import rl_people
 from experiments.cast import society_of
@@ -106,6 +107,21 @@ def test_another_run_takes_them_over(straight: tuple[Path, str], tmp_path: Path,
     monkeypatch.setattr(rl_people, "train", lambda *_: pytest.fail("they were trained again"))
     assert table(other, tmp_path) == straight[1]
     assert (tmp_path / "tiny" / KEPT).read_bytes() == kept.read_bytes()
+
+
+def test_those_taken_over_stay_who_they_are(straight: tuple[Path, str], tmp_path: Path):
+    file = tmp_path / "people.safetensors"
+    file.write_bytes((straight[0] / "tiny" / KEPT).read_bytes())
+    config = made(tmp_path, "population.settings={}", f"population.checkpoint={file}")
+    first = table(config, tmp_path)
+    others = load_policy(file)
+    with torch.no_grad():
+        next(others.parameters()).add_(1)
+    save_policy(others, file)
+    with pytest.raises(UserError, match="holds other people than when this run began"):
+        table(config, tmp_path)
+    file.unlink()  # they are in the run
+    assert table(config, tmp_path) == first
 
 
 def test_people_of_another_society_are_refused(straight: tuple[Path, str], tmp_path: Path):

@@ -41,6 +41,15 @@ def test_a_folder_says_what_made_it(tmp_path: Path, people: Path):
     assert manifest["sessions"][0]["versions"]["torch"] == torch.__version__
 
 
+def test_a_folder_belongs_to_the_command_that_began_it(tmp_path: Path, people: Path):
+    for refused in (False, True):
+        with open_run(config(people), tmp_path / "runs", "transfer") as run:
+            run.stages.get("costly", JSON, lambda: [1])
+        if refused:
+            with pytest.raises(UserError, match="this folder is of `solon transfer`"):
+                open_run(config(people), tmp_path / "runs", "compare-populations")
+
+
 def test_the_same_command_continues_and_is_noted(tmp_path: Path, people: Path):
     for _ in range(2):
         with open_run(config(people), tmp_path / "runs") as run:

@@ -183,6 +183,14 @@ def test_the_command_keeps_what_it_has_measured(tmp_path: Path, monkeypatch: pyt
     assert told.exit_code == 0, told.output
     assert told.stdout == again.stdout
     assert "Most is lost" not in (tmp_path / "runs/tiny-transfer/report.html").read_text()  # of one seed
+    for file, content in (("transfer.json", "[]"), ("stages/transfer-0-from-llm.safetensors", "x")):
+        place = tmp_path / "runs/tiny-transfer" / file
+        whole = place.read_bytes()
+        place.write_text(content)
+        broken = solon("report", "tiny-transfer")
+        place.write_bytes(whole)
+        assert broken.exit_code == 2, broken.output
+        assert file in broken.stderr.replace("\n", "")
 
 
 def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

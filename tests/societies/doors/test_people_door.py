@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Population
-from agents.rl import RLPopulation, load_policy, save_policy
+from agents.rl import Policy, RLPopulation, load_policy, save_policy
 from agents.scripted import ScriptedPopulation
 from learning.draws import Draws, draws
 from mechanism.explore import VariedRules
@@ -102,6 +102,9 @@ def test_rl_people_behind_the_door_are_those_that_play(tmp_path: Path) -> None:
     assert torch.equal(env.moment.state.features, e.features[:, -1])
     with pytest.raises(ValueError, match=r"need to know their own home_x, home_y, roaming; open the door with"):
         doors.RLAgents(opened(society, knows_itself=False), policy)
+    longer = replace(policy.sizes, steps=society.steps + 1)
+    with pytest.raises(ValueError, match="learned facility8 in 6 steps"):
+        doors.RLAgents(opened(society), Policy(longer, 0))
     with pytest.raises(ValueError, match=r"trained in facility8 on views of 16 numbers, and this is income_tax"):
         doors.RLAgents(opened(catalog.load("income_tax")), policy)
 
@@ -165,6 +168,13 @@ def test_mistakes_are_told() -> None:
     env.reset()
     with pytest.raises(ValueError, match="agent_1 chose number 21; choices are 0 to 20"):
         env.step(dict.fromkeys(env.agents, 0) | {"agent_1": 21})
+    for strange in (2.7, "1", True):
+        with pytest.raises(ValueError, match="agent_1 chose number"):
+            env.step({**dict.fromkeys(env.agents, 0), "agent_1": strange})  # pyright: ignore[reportArgumentType]
+    for episode in (-1, 2.7, 2**70):
+        with pytest.raises(ValueError, match="they are numbered 0 to"):
+            env.reset(options={"episode": episode})
+    env.reset()  # nothing of it is left
 
 
 def test_without_pettingzoo_the_fix_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,8 @@ def test_options_that_are_shut_come_to_nothing() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    tax, town = opened(catalog.load("income_tax")), opened(catalog.load("facility8"))
+    town_of_8 = catalog.load("facility8")
+    tax, town = opened(catalog.load("income_tax")), opened(town_of_8)
     with pytest.raises(ValueError, match="call reset"):
         tax.step(np.zeros(7))
     tax.reset()
@@ -211,6 +212,12 @@ def test_mistakes_are_told() -> None:
         tax.step(np.zeros(3))
     with pytest.raises(ValueError, match="option 65 was taken of 64; they are numbered 0 to 63, and 64 takes none"):
         town.step(65)
+    with pytest.raises(ValueError, match=r"option 2\.7 was taken of 64"):
+        town.step(2.7)
+    with pytest.raises(ValueError, match="the episode -1 was asked for"):
+        tax.reset(options={"episode": -1})
+    with pytest.raises(ValueError, match="0 worlds"):
+        doors.principal_vector_env(town_of_8, ScriptedPopulation(), rosters(town_of_8, 8), worlds=0)
     with pytest.raises(ValueError, match="its rules are numbers"):
         tax.action_masks()
 
