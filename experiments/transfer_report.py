@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from agents.embedded.engine import STAND_IN
 from experiments.cast import society_of
@@ -19,7 +20,7 @@ from experiments.report import TEMPLATES, picture
 from experiments.runs import Run
 from experiments.statistics import Interval
 from experiments.tables import counted
-from experiments.transfer_table import FEW, Matrix
+from experiments.transfer_table import FEW, Matrix, cell
 from experiments.transferred import AS_IT_IS, from_nothing
 from societies.base import Society
 
@@ -49,11 +50,6 @@ def way(how: str) -> str:
     """How rules were carried over, as a reader needs it."""
     number = how.rsplit(" ", 1)[-1]
     return f"{how} episode{'s' * (number != '1')}" if number.isdigit() else how
-
-
-def cell(regret: Interval) -> str:
-    """In a table."""
-    return f"{signed(regret.value)} ({signed(regret.low)} to {signed(regret.high)})"
 
 
 def level(welfare: Interval) -> str:
@@ -116,6 +112,7 @@ def figure(found: Matrix, table: Sequence[Row], society: Society) -> Figure:
             ax.axvline(0, color=INK, lw=0.8)
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", length=0)
+            ax.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))  # a number at the edge would be cut
             for place, (learned, _, by) in zip(places, table, strict=True):
                 if tried in by:
                     _bar(ax, by[tried], place, tone(learned or tried, found.kinds))

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from experiments.claims import Json
 from experiments.compared_kinds import label_of
-from experiments.compared_words import number, signed
+from experiments.compared_words import signed
 from experiments.statistics import Floats, Interval, crossed_interval
 from experiments.town_table import paired, plain
 from experiments.transferred import AS_IT_IS, BLIND, adapted_with, from_nothing, itself, learned_on
@@ -81,7 +81,10 @@ def _plain(row: Mapping[str, Interval]) -> Json:
 
 
 def _lost(regret: Interval) -> str:
-    interval = f"{number(abs(regret.value))} (regret {signed(regret.low)} to {signed(regret.high)})"
-    if regret.low > 0:
-        return f"they lose {interval}"
-    return f"they gain {interval}" if regret.high < 0 else f"no difference is found, {interval}"
+    found = "they lose" if regret.low > 0 else "they gain" if regret.high < 0 else "no difference is found"
+    return f"{found}, regret {cell(regret)}"
+
+
+def cell(regret: Interval) -> str:
+    """With its interval, in a table or a sentence."""
+    return f"{signed(regret.value)} ({signed(regret.low)} to {signed(regret.high)})"

@@ -86,7 +86,8 @@ def finish(run: "Run", as_json: bool = False) -> None:
 
 def _show(found: "Matrix") -> None:
     from experiments.compared_kinds import label_of
-    from experiments.transfer_report import cell, learned_by, level, rows, way
+    from experiments.transfer_report import learned_by, level, rows, way
+    from experiments.transfer_table import cell
 
     head = ("learned on", "tried", *(f"on {label_of(kind)}" for kind in found.kinds))
     own = ("", "welfare of their own rules", *(level(found.welfare(kind)) for kind in found.kinds))

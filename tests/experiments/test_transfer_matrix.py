@@ -57,7 +57,7 @@ def test_regret_is_counted_against_rules_learned_on_the_same_people(tmp_path: Pa
     same = regret["rl to rl"]["as it is"]  # pyright: ignore
     assert same[1] <= 0 <= same[2]  # pyright: ignore
     assert "adapted with 1" not in regret["rl to rl"]  # pyright: ignore
-    assert "rules learned on RL people, tried on LLM people: as it is, they lose .2" in str(found["findings"])
+    assert "rules learned on RL people, tried on LLM people: as it is, they lose, regret +.2" in str(found["findings"])
     assert "rules learned on scripted people, tried on RL people: as it is, no difference is found" in str(found)
 
 
@@ -69,7 +69,7 @@ def test_the_report_says_what_is_lost_most_and_shows_every_cell(tmp_path: Path, 
     assert "a note of &lt;b&gt;somebody&lt;/b&gt;" in page
     assert page.count('class="range"') == 3 + 9 * 2 + 6 + 3  # own levels; as it is and blind; adapted; from nothing
     assert "adapted with 1 episode<" in page
-    assert "Rules learned on RL people, tried on LLM people: as it is, they lose .2" in page
+    assert "Rules learned on RL people, tried on LLM people: as it is, they lose, regret +.2" in page
     same = Matrix("facility8", ("llm", "scripted"), (1,), lambda *_: np.ones((5, 6)))
     assert headline(same).startswith("No loss is shown")
 
