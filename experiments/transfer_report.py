@@ -112,7 +112,8 @@ def figure(found: Matrix, table: Sequence[Row], society: Society) -> Figure:
             ax.axvline(0, color=INK, lw=0.8)
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", length=0)
-            ax.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))  # a number at the edge would be cut
+            ax.xaxis.set_major_locator(MaxNLocator(3, prune="upper"))  # a number at the edge would be cut
+            ax.xaxis.set_major_formatter(lambda x, _: number(x) if x else "0")
             for place, (learned, _, by) in zip(places, table, strict=True):
                 if tried in by:
                     _bar(ax, by[tried], place, tone(learned or tried, found.kinds))
