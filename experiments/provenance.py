@@ -23,7 +23,9 @@ def commit() -> str:
     if not head:
         return "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_NOT_CODE)
-    new = _git("ls-files", "--others", "--exclude-standard", "--", *_CODE)  # a user's configs beside it change nothing
+    new = _git(
+        "ls-files", "--others", "--exclude-standard", "--", *_CODE, *_NOT_CODE
+    )  # a user's configs beside it change nothing
     return head[:12] + ("+changes" if changed or new else "")
 
 

@@ -47,7 +47,7 @@ def transfer(  # noqa: PLR0913  (each is an option of the command line)
     whole = load_config(config, over)
     asked = load_config(config, [*over, named(name or f"{whole.name}-transfer")], smoke)
     if smoke and asked.method == whole.method:
-        refuse_a_whole(config, "method: {settings: {first_episodes: 2, improve: {iterations: 1, worlds: 2}}}")
+        refuse_a_whole(config, "method: {settings: {first_episodes: 2, improve: {iterations: 1, worlds: 5}}}")
     foretold = decisions(asked)
     if dry_run:
         foretell(asked, foretold, as_json)
