@@ -23,9 +23,8 @@ def commit() -> str:
     if not head:
         return "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_NOT_CODE)
-    new = _git(
-        "ls-files", "--others", "--exclude-standard", "--", *_CODE, *_NOT_CODE
-    )  # a user's configs beside it change nothing
+    # a user's own configs beside the code change nothing
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *_CODE, *_NOT_CODE)
     return head[:12] + ("+changes" if changed or new else "")
 
 

@@ -186,3 +186,10 @@ def test_the_conformance_command_judges_a_society_of_a_package(tmp_path: Path) -
     bad = subprocess.run([*command, "flat"], env=environment, capture_output=True, text=True, check=False)
     assert bad.returncode == 2
     assert "calls itself 'village'" in bad.stderr
+
+
+def test_conformance_checks_its_options_before_the_society() -> None:
+    nowhere = solon("conformance", "income_tax", "--people", "nowhere.yaml")
+    assert nowhere.exit_code == 2
+    assert "nowhere.yaml" in nowhere.stderr
+    assert solon("conformance", "income_tax", "--agents", "0").exit_code == 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents.rl import load_policy, save_policy
+from agents.rl import Policy, load_policy, save_policy
 from agents.tabular import Table, save_table
 from experiments import rl_people
 from experiments.cast import society_of
@@ -131,6 +131,11 @@ def test_people_of_another_society_are_refused(straight: tuple[Path, str], tmp_p
         table(made(tmp_path, *words, f"population.checkpoint={kept}"), tmp_path)
     with pytest.raises(UserError, match="there is no file"):
         table(made(tmp_path, *words, "population.checkpoint=nowhere.safetensors"), tmp_path)
+    blind = replace(load_policy(kept).sizes, attributes=())
+    save_policy(Policy(blind, 0), tmp_path / "blind.safetensors")
+    config = made(tmp_path, "population.settings={}", f"population.checkpoint={tmp_path / 'blind.safetensors'}")
+    with pytest.raises(UserError, match="with the public attributes none; this one has the public attributes wage"):
+        table(config, tmp_path)
     (tmp_path / "no.safetensors").write_text("nothing")
     with pytest.raises(UserError, match="holds no RL people"):
         table(made(tmp_path, *words, f"population.checkpoint={tmp_path / 'no.safetensors'}"), tmp_path)

@@ -22,7 +22,7 @@ from experiments.transferred import Lab, measure
 from mechanism.swm_ap import Outcome, SWMSettings
 from societies.catalog import load
 from societies.stage import Stage
-from tests.experiments.tiny import solon, tiny_config
+from tests.experiments.tiny import TINY, solon, tiny_config
 from world_model.model import WorldModel
 
 TOWN = smallest()[0]  # facility8
@@ -210,4 +210,8 @@ def test_kinds_that_cannot_play_are_refused_before_anything_is_learned(tmp_path:
         refused = solon("transfer", file, *words)
         assert refused.exit_code == 2, refused.output
         assert said in refused.stderr
+    file.write_text(TINY + "smoke:\n  compare: {seeds: 1}\n")
+    whole = solon("transfer", file, "--smoke")
+    assert whole.exit_code == 2, whole.output
+    assert "does not say what is small here" in whole.stderr
     assert not runs.RUNS.exists()
