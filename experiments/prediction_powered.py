@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t
+
+from experiments.statistics import student
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -132,7 +133,7 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Student's, with the degrees of freedom of Satterthwaite (1946)."""
-        half = self.error * float(t.ppf((1 + level) / 2, self.freedom)) if self.error > 0 else 0.0
+        half = self.error * student((1 + level) / 2, self.freedom) if self.error > 0 else 0.0
         return self.value - half, self.value + half
 
     def moved(self, by: float) -> "Estimate":

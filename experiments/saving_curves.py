@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import t
 
 from experiments.saving_methods import Tensors
-from experiments.statistics import Floats, Reach, censored_median, first_reached
+from experiments.statistics import Floats, Reach, censored_median, first_reached, student
 
 Curves = Sequence[Tensors]
 """One learning curve for each seed: episodes [P], welfare [P, C]."""
@@ -46,7 +45,7 @@ class Longer:
     def little(self, gain: float) -> bool:
         """A harder rule, which noise alone does not meet: moreover 2% of PPO's whole gain are not among the 95% of what
         may have been added."""
-        most = self.added + float(t.ppf(0.975, self.seeds - 1)) * self.error
+        most = self.added + student(0.975, self.seeds - 1) * self.error
         return self.nothing and most <= 0.02 * gain
 
 

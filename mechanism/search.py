@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cma
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,6 +25,8 @@ def search(
     score: Score, start: Tensor, settings: SearchSettings, seed: int, after: Callable[[int, Tensor], None]
 ) -> Tensor:
     """[P] the mean of the final search distribution; `after(generations done, mean so far)` reports on the way."""
+    import cma  # brings Matplotlib and SciPy's statistics, for which every command would wait
+
     rng = np.random.default_rng(seed)
     options = {
         "randn": lambda *shape: rng.standard_normal(shape),  # the package's own draws would move NumPy's global state

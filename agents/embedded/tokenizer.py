@@ -8,10 +8,11 @@ phrases (its rules, the frame of its news) are one token each, matched exactly.
 
 from collections.abc import Iterable, Sequence
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from agents.base import Question
+from agents.embedded.words import NORMAL, SPLIT, words_in
 
 START, END, UNKNOWN, PAD = "<s>", "</s>", "<unk>", "<pad>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
@@ -19,7 +20,6 @@ SPECIAL = (PAD, UNKNOWN, START, END, SYSTEM, USER, ASSISTANT)
 CLOSING, CLOSING_WORD = "}", '"}'  # of an answer that is a number, and of one that is a word
 NUMBERS = 1000  # single tokens for 0 .. NUMBERS - 1
 CONTEXT = 1024  # tokens
-_PATTERN = r"[0-9]+|[^\W\d_]+"  # as personas.words.split_words, without the marks
 
 CHAT_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}"
@@ -39,18 +39,6 @@ def in_words(choices: Sequence[str]) -> bool:
     return not all(choice.isdecimal() for choice in choices)
 
 
-_NORMAL = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-_SPLIT = pre_tokenizers.Split(Regex(_PATTERN), "removed", invert=True)
-
-
-def words_in(text: str) -> list[str]:
-    """The words and numbers of a text as the vocabulary holds them: lowered, without marks.
-
-    By the tokenizer's own parts: Python's idea of a letter differs from theirs in rare characters.
-    """
-    return [word for word, _ in _SPLIT.pre_tokenize_str(_NORMAL.normalize_str(text))]
-
-
 def build_tokenizer(
     words: Iterable[str], phrases: Sequence[str], keys: Sequence[str], word_keys: Sequence[str] = ()
 ) -> PreTrainedTokenizerFast:
@@ -60,8 +48,8 @@ def build_tokenizer(
     known = sorted({word for text in words for word in words_in(text) if not word[0].isdigit()})
     entries = [*SPECIAL, *(str(n) for n in range(NUMBERS)), *known]
     core = Tokenizer(models.WordLevel({entry: i for i, entry in enumerate(entries)}, unk_token=UNKNOWN))
-    core.normalizer = _NORMAL  # pyright: ignore[reportAttributeAccessIssue]
-    core.pre_tokenizer = _SPLIT  # pyright: ignore[reportAttributeAccessIssue]
+    core.normalizer = NORMAL  # pyright: ignore[reportAttributeAccessIssue]
+    core.pre_tokenizer = SPLIT  # pyright: ignore[reportAttributeAccessIssue]
     core.decoder = _decoder()  # pyright: ignore[reportAttributeAccessIssue]
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
     whole = [*phrases, *(opening(key) for key in keys), CLOSING]

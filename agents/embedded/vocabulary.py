@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from agents.embedded.tokenizer import words_in
+from agents.embedded.words import words_in
 from personas.people import Persona
 
 MODEL_FOLDER = Path(__file__).parent / "model"

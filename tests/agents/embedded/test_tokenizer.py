@@ -17,8 +17,8 @@ from agents.embedded.tokenizer import (
     news_text,
     prefix_text,
     token_ids,
-    words_in,
 )
+from agents.embedded.words import words_in
 
 RULES = 'These are the rules: work 0, 5 or 10 hours. Answer with {"hours":40}.'
 
