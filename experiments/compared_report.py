@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agents.embedded.engine import STAND_IN
+from agents.embedded.vocabulary import STAND_IN
 from experiments import compared_figures as figures
 from experiments import compared_words as words
 from experiments.compared_json import tables_json

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from agents.base import Population
-from agents.embedded.engine import STAND_IN, EmbeddedEngine
+from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.vocabulary import STAND_IN
 from agents.llm.journal import Journal
 from agents.llm.population import LanguagePopulation
 from experiments.claims import Json, Outcome, same_settings, workplace

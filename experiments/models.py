@@ -1,7 +1,9 @@
 """The models of a run, and which of its people are asked of which."""
 
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from agents.embedded.taught import Taught
 from agents.llm.engine import Engine, parameters_of
 from agents.llm.models import engine_for
 from agents.llm.prompts import canonical
@@ -20,6 +22,17 @@ from personas.spelling import suggest
 from societies.base import Society
 
 _FILE = "models.json"  # in the folder of a run that asks several
+
+
+@runtime_checkable
+class Pupil(Protocol):
+    """An engine that answers questions of those societies only that it was taught."""
+
+    societies: tuple[Taught, ...]
+
+    def taught(self, system: str) -> Taught | None:
+        """The society whose rules a system message begins with."""
+        ...
 
 
 def parts_of(config: Config) -> list[PartConfig]:
@@ -50,9 +63,7 @@ def check_named(config: Config, rosters: Sampler | Village) -> None:
 
 def check_taught(engine: Engine, society: Society, rosters: Sampler | Village) -> None:
     """UserError: the small model that ships was not taught the words of this society."""
-    from agents.embedded.engine import EmbeddedEngine
-
-    if not isinstance(engine, EmbeddedEngine):
+    if not isinstance(engine, Pupil):
         return
     people = rosters.people(draws(0, 0, 1))
     view = society.look(society.reset(people), society.default_mechanism()[None])[0, 0]

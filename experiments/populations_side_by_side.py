@@ -21,7 +21,8 @@ import torch
 import typer
 
 from agents.base import Population
-from agents.embedded.engine import STAND_IN, EmbeddedEngine
+from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.vocabulary import STAND_IN
 from agents.rl import Policy, RLPopulation
 from agents.scripted import ScriptedPopulation
 from experiments import compared_words as words

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from agents.base import Population
-from agents.embedded.engine import STAND_IN
+from agents.embedded.vocabulary import STAND_IN
 from experiments.cast import learnable, society_of
 from experiments.claims import Json
 from experiments.compared_kinds import Kinds, check_kinds, kinds_of, label_of, opened_kinds, seed_of

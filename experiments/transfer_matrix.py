@@ -22,7 +22,8 @@ from pathlib import Path
 
 import torch
 
-from agents.embedded.engine import STAND_IN, EmbeddedEngine
+from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.vocabulary import STAND_IN
 from agents.llm.journal import Journal
 from agents.llm.population import LanguagePopulation
 from agents.rl import Policy, RLPopulation

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from agents.embedded.engine import STAND_IN
+from agents.embedded.vocabulary import STAND_IN
 from experiments.cast import society_of
 from experiments.compared_figures import tone
 from experiments.compared_kinds import label_of

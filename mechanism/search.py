@@ -25,6 +25,8 @@ def search(
     score: Score, start: Tensor, settings: SearchSettings, seed: int, after: Callable[[int, Tensor], None]
 ) -> Tensor:
     """[P] the mean of the final search distribution; `after(generations done, mean so far)` reports on the way."""
+    if not settings.generations:
+        return start
     import cma  # brings Matplotlib and SciPy's statistics, for which every command would wait
 
     rng = np.random.default_rng(seed)

@@ -20,7 +20,6 @@ from agents.embedded.vocabulary import MODEL_FOLDER, ModelMissing
 from agents.llm.drawing import draw
 from agents.llm.engine import Reply, Request, Way
 
-STAND_IN = "made with the small embedded model, a stand-in for a real language model"
 BATCH = 64  # prompts computed at once
 CACHE_BYTES = 1 << 30  # of computed prompt beginnings, about 2,500 people
 

@@ -1,4 +1,4 @@
-"""Which words the embedded model knows, without loading the model."""
+"""Which words the embedded model knows, and what is said of it, without loading the model."""
 
 import json
 from functools import lru_cache
@@ -8,6 +8,7 @@ from agents.embedded.words import words_in
 from personas.people import Persona
 
 MODEL_FOLDER = Path(__file__).parent / "model"
+STAND_IN = "made with the small embedded model, a stand-in for a real language model"
 NOT_READ = (
     "the embedded model answers from the trait sentences and the news alone; name, age, trade and biography do not "
     "change its answers (a larger model would read them)"

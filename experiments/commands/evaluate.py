@@ -26,7 +26,7 @@ def evaluate(  # noqa: PLR0913  (each is an option of the command line)
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Estimate what other rules would do in one year, from a few people's answers, with valid 95% intervals."""
-    from agents.embedded.engine import STAND_IN
+    from agents.embedded.vocabulary import STAND_IN
     from experiments.errors import UserError
     from experiments.what_if import Wanted
     from experiments.what_if import evaluate as found_by

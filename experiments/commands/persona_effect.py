@@ -34,7 +34,7 @@ def effect(  # noqa: PLR0913  (each is an option of the command line)
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show how decisions are predicted to move when one trait of a person is edited, and with --calls how they do."""
-    from agents.embedded.engine import STAND_IN
+    from agents.embedded.vocabulary import STAND_IN
     from experiments import persona_effect
     from experiments.commands.personas import person_file
     from experiments.edit_effects import Edit

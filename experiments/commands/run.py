@@ -70,7 +70,7 @@ def _foretell(config: "Config", as_json: bool) -> None:
 
 
 def _finish(run: "Run", as_json: bool) -> None:
-    from agents.embedded.engine import STAND_IN
+    from agents.embedded.vocabulary import STAND_IN
     from experiments.config import smoke_notes
     from experiments.findings import methods, quoted, reference, stand_in
     from experiments.live import Live
