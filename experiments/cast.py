@@ -16,11 +16,11 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.live import Counted, Live, Told, summed
 from experiments.minds import calls_each, check_minds, talks, with_minds, words_of
-from experiments.mixed_people import among, mixed_in, of_kind, own_share
+from experiments.mixed_people import among, has_rl_people, mixed_in, of_kind, own_share
 from experiments.models import check_named, check_taught, engines_of, kind_of
 from experiments.package_people import package_people
 from experiments.rl_people import learns_beside_a_principal, rl_people
-from experiments.run_baselines import check_baselines, check_method
+from experiments.run_baselines import check_baselines, check_family, check_method
 from experiments.runs import Run
 from learning.draws import child_seed
 from personas.rosters import Sampler, Village, open_rosters
@@ -142,6 +142,8 @@ def check(config: Config, society: Society) -> None:
     learnable(society)
     check_people(config, society)
     check_baselines(config.baselines, society, learns_beside_a_principal(config))
+    if has_rl_people(config):
+        check_family(config.baselines, society)
     check_method(config.method.settings, config.baselines, society)
 
 

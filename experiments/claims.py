@@ -136,8 +136,13 @@ def record(outcome: Outcome, minutes: float, commits: Sequence[str]) -> dict[str
 
 
 def last_line(name: str, outcome: Outcome) -> str:
-    """The line that every claim ends with."""
-    return f"{name}: {outcome.figure} (bar {outcome.bar}) {'pass' if outcome.passed else 'FAIL'}"
+    """The line that every claim ends with; of a small run it is no verdict."""
+    verdict = "smoke run: it works, its figures mean nothing" if outcome.smoke else _verdict(outcome)
+    return f"{name}: {outcome.figure} (bar {outcome.bar}) {verdict}"
+
+
+def _verdict(outcome: Outcome) -> str:
+    return "pass" if outcome.passed else "FAIL"
 
 
 def results() -> dict[str, dict[str, Any] | None]:

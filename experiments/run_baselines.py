@@ -72,6 +72,23 @@ def check_baselines(names: Sequence[str], society: Society, two_level: bool, whe
         )
 
 
+def check_family(names: Sequence[str], society: Society) -> None:
+    """UserError for rules of another family than the society's own: people who were trained see the rules as numbers,
+    and have learned what those of one family mean.
+    """
+    if not isinstance(society, FacilityLine):
+        return
+    strange = [name for name in names if name in OF_LINES and _family(name) != society.family]
+    if strange:
+        same = [name for name in OF_LINES if _family(name) == society.family]
+        raise UserError(
+            f"{' and '.join(strange)}: RL people of {society.name} learn to answer {society.family}, and these are "
+            "rules of another family",
+            where="baselines",
+            fix=f"take them out, as in baselines=[{', '.join(same)}], or let nobody be trained",
+        )
+
+
 def check_method(settings: SWMSettings, baselines: Sequence[str], society: Society) -> None:
     """UserError for settings with which a society cannot be learned, or not be planned in where that is wanted."""
     if not isinstance(society.mechanism, Options):
@@ -149,7 +166,12 @@ def under(name: str, society: Society) -> Society:
     """The society in which a method's rules are rules: on a street the same people, under rules of its family."""
     if not isinstance(society, FacilityLine) or name not in OF_LINES:
         return society
-    return society.under("percentiles" if name == BEST_PERCENTILE else KNOWN[name][0])
+    return society.under(_family(name))
+
+
+def _family(name: str) -> str:
+    """Which rules of a street those are."""
+    return "percentiles" if name == BEST_PERCENTILE else KNOWN[name][0]
 
 
 def _best_percentile(society: Society, outcome: Outcome) -> Principal:

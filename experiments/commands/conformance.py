@@ -14,8 +14,14 @@ def conformance(
         Path | None, typer.Option(help="A population file or a folder of persons to play it with.")
     ] = None,
     agents: Annotated[
-        int, typer.Option(help="How many people; some checks need four, and any number should do.", min=1)
-    ] = 7,
+        int | None,
+        typer.Option(
+            help="How many people; some checks need four, and any number should do. Seven, or as many as sit in a "
+            "society that seats no other number.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Hold a society to what every society must be: its rules, all kinds of people, and both doors."""
     from experiments.errors import ROOT, UserError
@@ -27,7 +33,8 @@ def conformance(
     if people is not None and not people.exists():
         raise UserError("there is no such file or folder", where=str(people), fix="name one of personas/populations")
     load(name)  # so that what cannot be loaded is told once, and not by every check
-    chosen = [f"--society={name}", f"--agents={agents}", *([f"--people={people}"] if people else [])]
+    chosen = [f"--society={name}", *([f"--people={people}"] if people else [])]
+    chosen += [f"--agents={agents}"] if agents else []
     quiet = ["-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
     done = subprocess.run([sys.executable, "-m", "pytest", "-vv", *quiet, str(checks), *chosen], check=False)
     raise typer.Exit(done.returncode)

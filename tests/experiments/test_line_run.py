@@ -7,6 +7,7 @@ import torch
 
 from experiments.config import load_config
 from experiments.errors import ROOT, UserError
+from experiments.estimate import estimate
 from experiments.findings import report_data
 from experiments.live import Live
 from experiments.pipeline import Finished, execute, plan
@@ -47,3 +48,11 @@ def test_rules_of_towns_and_taxes_are_refused_on_the_street(tmp_path: Path):
     config = load_config(CONFIG, ["baselines=[saez, median]"], smoke=True)
     with open_run(config, tmp_path) as run, Live("line", plan(config)) as live, pytest.raises(UserError, match="saez"):
         execute(config, run, live)
+
+
+@pytest.mark.parametrize("people", ["population.kind=rl", "population.mix.rl=0.25"])
+def test_people_who_are_trained_meet_rules_of_one_family(people: str):
+    with pytest.raises(UserError, match=r"^mean and midpoint and best_percentile: RL people of facility_line") as found:
+        estimate(load_config(CONFIG, [people], smoke=True))
+    assert "baselines=[median, uniform_phantom, constrained_median]" in str(found.value.fix)
+    estimate(load_config(CONFIG, [people, "baselines=[uniform_phantom, flat_50]"], smoke=True))

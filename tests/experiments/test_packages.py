@@ -193,3 +193,17 @@ def test_conformance_checks_its_options_before_the_society() -> None:
     assert nowhere.exit_code == 2
     assert "nowhere.yaml" in nowhere.stderr
     assert solon("conformance", "income_tax", "--agents", "0").exit_code == 2
+
+
+def test_conformance_seats_as_many_as_a_society_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.extend(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert solon("conformance", "team_formation").exit_code == 0
+    assert not [word for word in asked if word.startswith("--agents")]  # tests.towns.crowd knows how many that are
+    assert solon("conformance", "team_formation", "--agents", "4").exit_code == 0
+    assert asked[-1] == "--agents=4"
