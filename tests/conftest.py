@@ -1,10 +1,12 @@
-"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen; options."""
+"""What holds for every test: no network beyond this machine, one thread, pictures drawn without a screen, no deadlines;
+options."""
 
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -12,6 +14,8 @@ from tests.towns import WANTED
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 _HERE = {"127.0.0.1", "::1", "localhost"}
 

@@ -34,7 +34,7 @@ def test_where_everybody_is_sure_it_is_the_societys_own_measure(seed: int) -> No
     assert found.productivity == pytest.approx(gross.mean() / of.full)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(0, PEOPLE - 1))
 def test_the_influence_is_the_derivative(seed: int, who: int) -> None:
     of, p = incomes(seed), chances(seed)

@@ -173,7 +173,7 @@ def test_what_reads_the_same_is_the_same_to_the_link() -> None:
     assert not torch.equal(raw[0], raw[1])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 5), min_size=4, max_size=40), st.integers(0, 9))
 def test_whoever_declares_the_same_is_left_out_together(values: list[int], seed: int) -> None:
     n = len(values)

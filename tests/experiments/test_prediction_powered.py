@@ -41,7 +41,7 @@ def people(plan: Design) -> st.SearchStrategy[tuple[Floats, Floats]]:
 
 @pytest.mark.parametrize("plan", PLANS, ids=["strata", "three of five", "even"])
 @pytest.mark.parametrize("tuning", [None, 0.0, 0.6, 1.0])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_estimate_is_unbiased_over_all_samples(plan: Design, tuning: float | None, data: st.DataObject) -> None:
     y, f = data.draw(people(plan))
@@ -51,7 +51,7 @@ def test_the_estimate_is_unbiased_over_all_samples(plan: Design, tuning: float |
 
 @pytest.mark.parametrize("plan", PLANS, ids=["strata", "three of five", "even"])
 @pytest.mark.parametrize("tuning", [0.0, 0.6, 1.0])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_variance_is_that_over_all_samples(plan: Design, tuning: float, data: st.DataObject) -> None:
     y, f = data.draw(people(plan))
@@ -78,7 +78,7 @@ def test_it_is_the_textbook_where_everybody_has_the_same_chance() -> None:
     assert found.interval()[1] - 5.0 == pytest.approx(3.182446 * found.error)  # Student's table, 3 degrees
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(people(SMALL))
 def test_without_the_forecast_it_is_the_weighted_answers(pair: tuple[Floats, Floats]) -> None:
     y, f = pair

@@ -65,7 +65,7 @@ def test_crossed_intervals_feel_both_seeds_and_communities():
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=30))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_interval_lies_within_the_values_and_does_not_waver(values: list[float]):
     found = mean_interval(values)
     assert min(values) - 1e-6 <= found.low <= found.high <= max(values) + 1e-6

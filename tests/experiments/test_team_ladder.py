@@ -125,7 +125,7 @@ def test_exact_beliefs_are_calibrated():
             assert abs(float(error)) < 4 * 0.5 / math.sqrt(int(among.sum()))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_marginals_of_permuted_roles_share_each_role_out(seed: int):
     held = (3 * torch.randn(2, 24, generator=torch.Generator().manual_seed(seed))).log_softmax(-1)

@@ -9,7 +9,7 @@ from scipy import stats
 from learning.draws import Draws, child_seed, draws
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**62 - 1), st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 5))
 def test_a_world_draws_the_same_in_any_batch(seed: int, start: int, worlds: int, step: int) -> None:
     together = draws(seed, start, worlds).normal("wage", step, 4, 3)

@@ -45,7 +45,7 @@ def test_with_less_temperature_there_is_less_to_gain() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(2, 5), st.floats(0.1, 3.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_in_zero_sum_games_it_always_comes_to_rest(seed: int, rows: int, columns: int, temperature: float) -> None:
     table = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
     found = quantal_equilibrium(zero_sum(table), temperature)

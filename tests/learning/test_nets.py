@@ -40,7 +40,7 @@ def test_one_size_is_refused() -> None:
         mlp([3], generator=_generator())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_merging_batches_is_one_batch(parts: list[list[float]]) -> None:
     seen = Normaliser(1)

@@ -64,7 +64,7 @@ def test_empty_brackets_take_the_rate_below_and_the_idle_are_left_out():
     assert float(rates[1]) > 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.05, 2.0), st.floats(1.05, 3.0), st.integers(0, 1000))
 def test_rates_are_rates_and_fall_with_the_elasticity(elasticity: float, times: float, seed: int):
     incomes = (10.5 + torch.randn(300, generator=torch.Generator().manual_seed(seed))).exp()

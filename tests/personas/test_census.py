@@ -107,7 +107,7 @@ def test_bands_are_drawn_evenly(sampler: Sampler):
     assert float(band.std()) == pytest.approx(2.5 / 12**0.5, abs=0.02)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**40), st.lists(st.integers(0, 2**50), min_size=1, max_size=5, unique=True), st.data())
 def test_an_episode_has_the_same_people_whatever_the_batch(seed: int, episodes: list[int], data: st.DataObject):
     pick = data.draw(st.integers(0, len(episodes) - 1))

@@ -118,7 +118,7 @@ def test_every_fault_of_every_row_is_told_at_once(tmp_path: Path):
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(people(), min_size=1, max_size=4, unique_by=lambda person: person.id))
 def test_what_is_exported_comes_back(tmp_path_factory: pytest.TempPathFactory, persons: list[Persona]):
     path = tmp_path_factory.getbasetemp() / "all.jsonl"

@@ -221,7 +221,7 @@ def test_faults_of_all_files_in_a_folder_are_told(tmp_path: Path):
     assert [problem.file.name for problem in caught.value.problems] == ["a.yaml", "b.yaml"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(st.binary(max_size=80), st.text(alphabet="abc:{}[]-&*!#|>'\" \n0.,%@?\t", max_size=60).map(str.encode))
 )

@@ -75,7 +75,7 @@ def test_incomes_are_clipped_to_the_stated_range(many: People):
     assert float(yearly.max()) == pytest.approx(1_500_000)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40), st.lists(st.integers(0, 2**50), min_size=1, max_size=6, unique=True), st.data())
 def test_an_episode_has_the_same_people_whatever_the_batch(seed: int, episodes: list[int], data: st.DataObject):
     pick = data.draw(st.integers(0, len(episodes) - 1))

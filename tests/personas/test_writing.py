@@ -19,7 +19,7 @@ VILLAGE = Path(__file__).parents[2] / "personas" / "village"
 MARIA = VILLAGE / "maria-keller.yaml"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(people(st.integers(-(10**9), 10**9).map(float), st.floats(0.001, 1)), SHARES, LINES)  # written without exponents
 def test_an_edit_of_anybody_says_what_was_set(person: Persona, habit: float, biography: str):
     sets: dict[tuple[str, ...], object] = {("traits", "habit"): habit, ("biography",): biography}

@@ -12,7 +12,7 @@ from societies.welfare import equality, gini
 MARKET = LabourMarket(torch.arange(0.0, 2.51, 0.125), US_BRACKETS)
 RATES = st.lists(st.floats(0, 1, width=32), min_size=7, max_size=7)
 INCOMES = st.lists(st.floats(8_000, 1.5e6, width=32), min_size=2, max_size=12)
-SOME = settings(max_examples=40, deadline=None)
+SOME = settings(max_examples=40)
 
 
 def _slow_tax(income: float, rates: list[float]) -> float:

@@ -74,7 +74,7 @@ def test_all_tolls_come_back() -> None:
 
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 10), min_size=3, max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_people_alike_come_to_the_logit_equilibrium(patience: float, tolls: list[float]) -> None:
     """Fisk (1980): log s_j / s_k is the difference of what the roads cost, over the temperature."""
     game, told = CongestionGame("three", 4, (10.0, 20.0, 35.0), (40.0, 20.0, 5.0)), torch.tensor([tolls])
@@ -102,7 +102,7 @@ def test_the_toll_of_pigou() -> None:
 
 
 @given(st.integers(0, 2), st.lists(st.floats(0, 9), min_size=3, max_size=3), st.floats(0.1, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_higher_toll_sends_nobody_onto_a_road(road: int, tolls: list[float], more: float) -> None:
     game = catalog.load("congestion_game")
     state = game.reset(town(game, 0, 2))

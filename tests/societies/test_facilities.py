@@ -73,7 +73,7 @@ def test_groups_are_distances():
     assert TOWN.mechanism.names[3 * 7 + 3] == "row 4, column 4"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 9), st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6))
 def test_every_step_builds_one_and_nobody_visits_what_is_not_there(side: int, sites: int, agents: int, seed: int):
     if sites > side * side:

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from societies.fairness import AXIOMS
@@ -45,7 +45,6 @@ def in_its_words(positions: list[float], place: float, same_spot: bool) -> bool:
     return True
 
 
-@settings(deadline=None)
 @given(st.lists(marks, min_size=1, max_size=6), marks)
 def test_groups_are_all_that_could_be_formed(positions: list[float], place: float):
     found = hold(positions, place)
@@ -53,7 +52,6 @@ def test_groups_are_all_that_could_be_formed(positions: list[float], place: floa
     assert ("UFS" in found) == in_its_words(positions, place, same_spot=True)
 
 
-@settings(deadline=None)
 @given(st.lists(marks, min_size=1, max_size=6), marks)
 def test_the_stronger_axioms_imply_the_weaker(positions: list[float], place: float):
     found = hold(positions, place)

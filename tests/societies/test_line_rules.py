@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -83,7 +83,6 @@ shares_ = st.floats(0, 1)
 profiles = st.lists(st.integers(0, 20).map(lambda mark: mark / 20), min_size=2, max_size=6)
 
 
-@settings(deadline=None)
 @given(profiles, st.integers(1, 3))
 def test_the_least_total_is_that_of_trying_everything(positions: list[float], k: int):
     assert float(least_total(of(*positions), k)) == pytest.approx(by_hand(positions, k))
@@ -104,21 +103,18 @@ seeds = st.integers(0, 10**6)
 MISREPORTS = torch.linspace(0, 1, 41).double()
 
 
-@settings(deadline=None)
 @given(st.sampled_from([name for name, f in FAMILIES.items() if f.uncompromising]), profiles, st.integers(1, 3), seeds)
 def test_no_lie_pays_where_nobody_can_draw_a_facility_nearer(family: str, positions: list[float], k: int, seed: int):
     rules, truth = some_rule(family, k, len(positions), seed), of(*positions)
     assert float(regret(settle(family, k), distances, rules, truth, MISREPORTS).max()) <= 1e-12
 
 
-@settings(deadline=None)
 @given(families, profiles, st.integers(1, 3), seeds, st.randoms(use_true_random=False))
 def test_the_order_of_reports_does_not_matter(family: str, positions: list[float], k: int, seed: int, random: Random):
     rules, other = some_rule(family, k, len(positions), seed), random.sample(positions, len(positions))
     torch.testing.assert_close(settle(family, k)(rules, of(*other)), settle(family, k)(rules, of(*positions)))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["percentiles", "weights"]), profiles, seeds, shares_, shares_)
 def test_rules_without_phantoms_move_and_stretch_with_the_line(
     family: str, positions: list[float], seed: int, by: float, width: float
@@ -128,7 +124,6 @@ def test_rules_without_phantoms_move_and_stretch_with_the_line(
     torch.testing.assert_close(moved, by + width * settle(family, 2)(rules, reports))
 
 
-@settings(deadline=None)
 @given(families, profiles, st.integers(1, 3), seeds)
 def test_a_higher_report_moves_nothing_down_and_nothing_leaves_the_line(
     family: str, positions: list[float], k: int, seed: int
@@ -139,7 +134,6 @@ def test_a_higher_report_moves_nothing_down_and_nothing_leaves_the_line(
     assert bool(((before >= 0) & (before <= 1 + 1e-12)).all())
 
 
-@settings(deadline=None)
 @given(profiles, seeds, shares_)
 def test_between_the_ends_one_report_moves_a_median_along(positions: list[float], seed: int, report: float):
     """So that the society need only ask where the lowest and the highest report would lead."""

@@ -126,7 +126,7 @@ def test_where_there_is_one_equilibrium_mirror_descent_finds_the_same(payoffs: A
 
 
 @given(st.lists(st.lists(st.floats(-9, 9), min_size=2, max_size=2), min_size=6, max_size=6), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_with_one_in_each_group_it_is_the_game_itself(cells: list[list[float]], cell: int) -> None:
     cells[0][0] = 10.0  # so that not all are the same
     game = MatrixGame("game", 2, [cells[:3], cells[3:]])  # [2, 3] choices

@@ -220,7 +220,7 @@ def lived(roles: Tensor, seed: int) -> list[tuple[TeamState, Events, TeamState, 
     return told
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=20), st.integers(0, 10**6))
 def test_units_are_conserved_and_what_is_earned_is_told(which: list[int], seed: int):
     gone, worth = torch.zeros(len(which), 4), torch.zeros(len(which), 4)
@@ -234,7 +234,7 @@ def test_units_are_conserved_and_what_is_earned_is_told(which: list[int], seed: 
         assert torch.equal(earned, 5 * events.crafted + events.stored.sum(-1))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=20), st.integers(0, 10**6))
 def test_a_steps_welfare_is_what_was_earned_less_the_cost_of_company(which: list[int], seed: int):
     roles = INDEPENDENT[which]
@@ -246,7 +246,7 @@ def test_a_steps_welfare_is_what_was_earned_less_the_cost_of_company(which: list
         assert bool((after.hands.sum(-1) - state.hands.sum(-1) <= 1).all())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 23), st.permutations(range(4)), st.integers(0, 10**6))
 def test_where_nobody_shares_a_role_the_order_of_agents_means_nothing(which: int, order: list[int], seed: int):
     roles = PERMUTED[[which]]

@@ -77,7 +77,7 @@ def test_a_persona_cannot_write_role_marks(tokenizer: PreTrainedTokenizerFast) -
     assert not special & set(ids)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_any_text_is_read_word_by_word(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     """What `words_in` counts is what the tokenizer sees, so that `unknown_words` cannot miss one."""

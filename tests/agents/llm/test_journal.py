@@ -10,7 +10,7 @@ from multiprocessing import Queue
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.base import Question
@@ -46,7 +46,6 @@ def test_what_was_kept_is_found_again_whole(tmp_path: Path) -> None:
         assert (j.spent.calls, j.spent.tokens, j.spent.of(KEYS.model).largest_call) == (1, 405, 405)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False) | st.floats(allow_nan=False, width=32), max_size=30))
 def test_numbers_are_kept_without_loss(numbers: list[float]) -> None:
     assert unpack(pack(numbers)) == tuple(numbers)

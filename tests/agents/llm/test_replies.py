@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.base import Question
@@ -87,7 +87,6 @@ _TEXTS = (
 )
 
 
-@settings(deadline=None)
 @given(_TEXTS, st.sampled_from([HOURS, MOVES]))
 def test_any_text_gives_an_offered_choice_or_a_short_clean_reason(text: str, question: Question) -> None:
     reply = bounded(Reply(text), redact)
@@ -105,7 +104,6 @@ def test_any_text_gives_an_offered_choice_or_a_short_clean_reason(text: str, que
     CallKeys("m", {}).of(again)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=9000))
 def test_what_is_kept_is_short_and_storable(text: str) -> None:
     reply = bounded(Reply(text, error=text or None), redact)
@@ -117,7 +115,6 @@ def test_what_is_kept_is_short_and_storable(text: str) -> None:
     assert shown(text).isprintable()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=K + 1))
 def test_only_distributions_are_taken_for_distributions(numbers: list[float]) -> None:
     verdict = read(one_request("distribution"), Reply("?", tuple(numbers)))

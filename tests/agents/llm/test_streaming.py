@@ -78,7 +78,7 @@ def repeating(step: int) -> Callable[[int, int], str]:
     return lambda world, agent: f"{world // 2} {agent} {step}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31), most=st.integers(1, 40), chunk=st.sampled_from([1, 5, 256]))
 def test_the_order_in_which_replies_come_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, seed: int, most: int, chunk: int
