@@ -64,9 +64,9 @@ class Ladder:
     communities: int
     training: int  # worlds that the best fixed sequence is found on
 
-    def stage(self) -> Stage:
-        """Held-out rosters, whose moves are only watched."""
-        return Stage(self.society, ScriptedPopulation(tells_distribution=False), self.rosters, HELD_OUT_SEED)
+    def stage(self, seed: int = HELD_OUT_SEED) -> Stage:
+        """Rosters, whose moves are only watched: the held-out ones."""
+        return Stage(self.society, ScriptedPopulation(tells_distribution=False), self.rosters, seed)
 
 
 def ladder(name: str, communities: int, training: int) -> Ladder:
@@ -86,19 +86,37 @@ def climb(ladder: Ladder, fixed: Tensor) -> dict[str, Tensor]:
     def worlds(start: int) -> Draws:
         return draws(HELD_OUT_SEED, start, batch(ladder.communities, start))
 
-    def planner(believes: Beliefs, start: int, samples: int, probe: bool) -> TeamPlanner:
-        return TeamPlanner(believes, worlds(start), samples, probe)
+    def planner(believes: Beliefs, start: int, samples: int, first: int | None = None) -> TeamPlanner:
+        return TeamPlanner(believes, worlds(start), samples, first)
 
     rungs: dict[str, Callable[[int], Principal]] = {
         "random": lambda start: RandomRules(society, worlds(start)),
         "together": lambda start: Fixed(option(society, partition_name(ALL_TOGETHER))),
-        "blind": lambda start: planner(prior, start, DRAWS, False),
+        "blind": lambda start: planner(prior, start, DRAWS),
         "best_fixed": lambda start: Fixed(fixed),
-        "bayes_no_probe": lambda start: planner(posterior, start, MORE_DRAWS, False),
-        "bayes": lambda start: planner(posterior, start, DRAWS, True),
-        "oracle": lambda start: planner(Truth(society, ladder.rosters.people(worlds(start))), start, 1, False),
+        "bayes_no_probe": lambda start: planner(posterior, start, MORE_DRAWS),
+        "bayes": lambda start: planner(posterior, start, DRAWS, ALL_TOGETHER),
+        "oracle": lambda start: planner(Truth(society, ladder.rosters.people(worlds(start))), start, 1),
     }
     return {name: scored(stage, ladder.communities, rung) for name, rung in rungs.items()}
+
+
+def best_first(ladder: Ladder, rosters: int) -> tuple[int, Tensor]:
+    """The partition that exact Bayes does best to begin with, by so many training rosters; [C] what it then comes to on
+    the held-out ones. It is searched for, as SWM-AP searches for its own.
+    """
+    torch.set_num_threads(1)
+    posterior = Posterior(ladder.society)
+
+    def returns(first: int, seed: int, communities: int) -> Tensor:
+        def planner(start: int) -> TeamPlanner:
+            return TeamPlanner(posterior, draws(seed, start, batch(communities, start)), DRAWS, first)
+
+        return scored(ladder.stage(seed), communities, planner)
+
+    learned = [returns(first, child_seed(HELD_OUT_SEED, "headroom"), rosters).mean() for first in range(OPTIONS)]
+    first = int(torch.stack(learned).argmax())
+    return first, returns(first, HELD_OUT_SEED, ladder.communities)
 
 
 def best_fixed(ladder: Ladder) -> Tensor:
@@ -137,7 +155,7 @@ def known(ladder: Ladder) -> list[Json]:
     """What exact beliefs know before each decision and at the end, if they are planned with after a probe."""
     society, d = ladder.society, draws(HELD_OUT_SEED, 0, min(WATCHED, ladder.communities))
     people = ladder.rosters.people(d)
-    principal = TeamPlanner(Posterior(society), d, DRAWS, probe=True)
+    principal = TeamPlanner(Posterior(society), d, DRAWS, ALL_TOGETHER)
     episode = play(society, ScriptedPopulation(False), people, principal, d).episode
     return knowledge(beliefs(society, episode), roles_by_seat(society, people), role_vectors(society))
 

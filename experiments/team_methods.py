@@ -7,7 +7,7 @@ import torch
 from agents.scripted import ScriptedPopulation
 from experiments.judging import Place, Tensors, judge
 from experiments.standing import HELD_OUT_SEED
-from experiments.team_ladder import best_fixed, climb, ladder
+from experiments.team_ladder import best_first, best_fixed, climb, ladder
 from experiments.town_trials import TUNING_SEED
 from learning.draws import child_seed
 from mechanism.swm_teams import TeamSettings, swm_teams
@@ -66,3 +66,9 @@ def known_at(held_out: int, training: int) -> Tensors:
     teams = ladder(NAME, held_out, training)
     found = climb(teams, best_fixed(teams))
     return {rung: level / STEPS for rung, level in found.items()}
+
+
+def best_first_at(held_out: int, training: int) -> Tensors:
+    """bayes_best_first [C]: mean welfare of a step of exact Bayes that begins with its best partition; `first` [1]."""
+    first, level = best_first(ladder(NAME, held_out, 0), training)
+    return {"bayes_best_first": level / STEPS, "first": torch.tensor([first])}

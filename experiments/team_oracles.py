@@ -23,7 +23,7 @@ from societies.base import Episode, PublicStep
 from societies.library.team_formation import TeamFormation
 from societies.team_features import by_seat, seats_of, state_of
 from societies.team_roles import INDEPENDENT, PERMUTED, advance, duties, happen, intended, scripted
-from societies.teams import ALL_TOGETHER, BASICS, DECISIONS, Events, TeamState
+from societies.teams import BASICS, DECISIONS, Events, TeamState
 
 
 class Beliefs(Protocol):
@@ -117,13 +117,13 @@ def marginals(held: Tensor, hypotheses: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class TeamPlanner:
     """Takes the partition that promises most (`mechanism.team_plans`), in the simulator without slips. What a partition
-    would teach is worth nothing to it; `probe` makes up for that and has all work together first.
+    would teach is worth nothing to it; a `first` partition that is given makes up for that.
     """
 
     believes: Beliefs
     draws: Draws
     samples: int  # role vectors drawn per decision
-    probe: bool
+    first: int | None  # number of the partition that it begins with; None: that is planned too
 
     def start(self, worlds: int) -> Tensor:
         return self.believes.start(worlds)
@@ -133,8 +133,8 @@ class TeamPlanner:
         held = self.believes.update(memory, seen)
         if seen.step not in DECISIONS:
             return held, torch.zeros(len(held), OPTIONS)
-        if self.probe and seen.step == DECISIONS[0]:
-            return held, torch.eye(OPTIONS)[[ALL_TOGETHER]].expand(len(held), -1)
+        if self.first is not None and seen.step == DECISIONS[0]:
+            return held, torch.eye(OPTIONS)[[self.first]].expand(len(held), -1)
         planned = Planned(self.believes.hypotheses, without_slips, self.draws, self.samples)
         return held, planned.partition(held, seen.step, state_of(seen.features))
 

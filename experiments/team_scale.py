@@ -20,9 +20,10 @@ class TeamScale:
     seeds: int = 10
     held_out: int = 200  # rosters
     best_fixed_training: int = 1_000  # rosters that the best fixed sequence is found on
+    best_first_training: int = 300  # rosters that exact Bayes's best first partition is found on
     budgets: tuple[int, ...] = (1, 2, 5, 10, 20)  # of SWM-AP, each learned anew
     ablation: int = 10  # episodes of the ablations; one of `budgets`
-    ablation_seeds: int = 5  # the first ones
+    ablation_seeds: int = 10  # the first ones
     horizons: tuple[int, ...] = (2_000, 2_800, 4_000, 5_600, 8_000, 11_200)  # of both PPOs, each about 40% longer
     sooner: tuple[int, ...] = (1_000, 1_400)  # shorter ones, which may reach the point sooner
     every: int = 160  # episodes between the checkpoints of a curve
@@ -38,6 +39,7 @@ def small() -> TeamScale:
         seeds=2,
         held_out=2,
         best_fixed_training=1,
+        best_first_training=1,
         budgets=(1, 2),
         ablation=2,
         ablation_seeds=1,

@@ -3,12 +3,13 @@
 SWM-AP plans in the world model that it learned (`mechanism.swm_teams`); PPO learns from real episodes alone, with sums
 of the history or with a memory of its own, and decisions are counted against both. The way is that from the best fixed
 sequence of partitions to exact Bayes after a probe, which is no upper bound: its plans are certainty-equivalent, and it
-always begins with all together. Finished parts are kept with the results.
+always begins with all together; the way to exact Bayes that begins with its best partition is told beside. Finished
+parts are kept with the results.
 """
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -36,8 +37,10 @@ from societies.teams import AGENTS, STEPS, partition_name
 TRACKED = True
 NAME = "team_table"
 WAY, SHARE = 0.9, 1 / 5  # of the way to Bayes, of PPO's real decisions
+BEST_FIRST = "bayes_best_first"
 LABELS = {
     **RUNGS,
+    BEST_FIRST: "exact Bayes, planned after its best first partition",
     "swm_ap": "SWM-AP, planning in its model",
     "ppo": "model-free PPO",
     "recurrent": "model-free PPO, recurrent",
@@ -71,7 +74,8 @@ class Found:
 
     def known(self, rung: str) -> Floats:
         """[C]"""
-        return STEPS * done(self.folder, KNOWN, "ladder")[rung].double().numpy()
+        part = done(self.folder, KNOWN, "first" if rung == BEST_FIRST else "ladder")
+        return STEPS * part[rung].double().numpy()
 
     def swm(self, budget: int) -> Curves:
         """SWM-AP with that many episodes, by seed."""
@@ -97,9 +101,9 @@ class Found:
             parts = [done(self.folder, own, "ablations")[name][0] for own in units]
         return STEPS * torch.stack(parts).double().numpy()
 
-    def way(self, values: Floats) -> Interval:
+    def way(self, values: Floats, high: str = "bayes") -> Interval:
         """The share of the way from the best fixed sequence to exact Bayes after a probe, of [S, C] levels."""
-        return gap_share(values, self.known("best_fixed"), self.known("bayes"))
+        return gap_share(values, self.known("best_fixed"), self.known(high))
 
     def savings(self, untaught: str = "random") -> dict[str, Saving]:
         """Real decisions against those of either PPO, to 95% of its gain over the rung `untaught`."""
@@ -139,6 +143,7 @@ def claim(smoke: bool) -> Outcome:
             "horizons": {name: [asdict(step) for step in own.longer] for name, own in found.trained.items()},
             "table": _rows(found),
             "first_partitions": _firsts(found),
+            "best_first_partition": partition_name(int(done(found.folder, KNOWN, "first")["first"][0])),
             "held_out_rosters": scale.held_out,
             "settings": json.loads(json.dumps(asdict(scale))),
         },
@@ -190,20 +195,26 @@ def _way_by_seed(found: Found, values: Floats) -> Floats:
 
 def _rows(found: Found) -> list[Json]:
     """Yardsticks, SWM-AP at every budget, the learned baselines at their end, the ablations."""
-    scale = found.scale
+    scale, learned = found.scale, {name: finals(own) for name, own in found.learned.items()}
+    ours = {budget: finals(found.swm(budget)) for budget in scale.budgets}
+    whole = ours[scale.ablation][: scale.ablation_seeds]
     return [
-        *[_row(found, rung, found.known(rung)[None], None) for rung in RUNGS],
-        *[_row(found, "swm_ap", finals(found.swm(budget)), budget) for budget in scale.budgets],
-        *[_row(found, name, finals(own), int(own[0]["episodes"][-1])) for name, own in found.learned.items()],
-        *[_row(found, name, found.ablation(name), scale.ablation) for name in ABLATIONS],
+        *[_row(found, rung, found.known(rung)[None], None, {}) for rung in (*RUNGS, BEST_FIRST)],
+        *[_row(found, "swm_ap", own, budget, learned) for budget, own in ours.items()],
+        *[_row(found, name, own, int(found.learned[name][0]["episodes"][-1]), {}) for name, own in learned.items()],
+        *[_row(found, name, found.ablation(name), scale.ablation, {"swm_ap": whole}) for name in ABLATIONS],
     ]
 
 
-def _row(found: Found, method: str, values: Floats, episodes: int | None) -> Json:
-    """episodes: real ones it spent; None = it was given the true rules. level and way: [value, low, high]."""
+def _row(found: Found, method: str, values: Floats, episodes: int | None, others: Mapping[str, Floats]) -> Json:
+    """episodes: real ones it spent; None = it was given the true rules. Intervals are [value, low, high]; `over` are
+    paired differences to others on the same seeds and rosters.
+    """
     level = mean_interval(values[0]) if len(values) == 1 else crossed_interval(values)
     told: dict[str, Json] = {"method": method, "label": LABELS[method], "episodes": episodes, "seeds": len(values)}
-    return {**told, "level": plain(level), "way": plain(found.way(values))}
+    ways: dict[str, Json] = {"way": plain(found.way(values)), "way_to_best_first": plain(found.way(values, BEST_FIRST))}
+    over: dict[str, Json] = {name: plain(paired(values, other)) for name, other in others.items()}
+    return {**told, "level": plain(level), **ways, "over": over}
 
 
 def _firsts(found: Found) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from functools import partial
 
 from experiments.saving_methods import ppo_curve
 from experiments.saving_work import Bench, Unit
-from experiments.team_methods import FORMS, ablated_at, known_at, other_form, place, swm_at
+from experiments.team_methods import FORMS, ablated_at, best_first_at, known_at, other_form, place, swm_at
 from experiments.team_scale import TeamScale
 from mechanism.baselines.ppo import new_recurrent_policy
 
@@ -12,7 +12,7 @@ KNOWN = "known"
 
 
 def known(scale: TeamScale) -> Unit:
-    """The one part: ladder, with the welfare of every rung [C]."""
+    """Parts: ladder, with the welfare of every rung [C]; first, with exact Bayes's best first partition."""
     return Unit(KNOWN, partial(_known, scale))
 
 
@@ -33,6 +33,7 @@ def recurrent(horizon: int, seed: int, scale: TeamScale) -> Unit:
 
 def _known(scale: TeamScale, bench: Bench) -> None:
     bench.part("ladder", partial(known_at, scale.held_out, scale.best_fixed_training))
+    bench.part("first", partial(best_first_at, scale.held_out, scale.best_first_training))
 
 
 def _swm(seed: int, scale: TeamScale, bench: Bench) -> None:

@@ -176,7 +176,7 @@ def test_an_oracle_does_better_than_one_who_must_find_out_and_both_than_chance()
 
 def test_a_probe_comes_first_and_only_there():
     people, d = town(TEAM, 0, 3), draws(1, 0, 3)
-    principal = TeamPlanner(Posterior(TEAM), d, 2, probe=True)
+    principal = TeamPlanner(Posterior(TEAM), d, 2, first=ALL_TOGETHER)
     episode = play(TEAM, ScriptedPopulation(False), people, principal, d).episode
     assert torch.equal(episode.mechanism[:, 5], TOGETHER.expand(3, -1))
     assert episode.mechanism.any(-1).nonzero()[:, 1].unique().tolist() == list(DECISIONS)
