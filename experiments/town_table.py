@@ -3,7 +3,7 @@
 Levels are sums of visits over the steps of an episode, as in the towns' ladders. Shapes: S seeds, C communities.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,10 +62,12 @@ class Row:
     gain: Interval  # of level over random cells, paired
     gap: Interval  # share of the way from the trait-blind planner to the oracle
     seeds: int
+    over: Mapping[str, Interval]  # of level over others, paired: the same seeds and communities
 
     def plain(self) -> dict[str, Json]:
         """For JSON: intervals as [value, low, high]."""
-        return {**asdict(self), **{name: plain(getattr(self, name)) for name in ("level", "gain", "gap")}}
+        told = {name: plain(getattr(self, name)) for name in ("level", "gain", "gap")}
+        return {**asdict(self), **told, "over": {name: plain(own) for name, own in self.over.items()}}
 
 
 def plain(interval: Interval) -> list[Json]:
@@ -110,24 +112,32 @@ class TownTable:
 
     def rows(self, learned: dict[str, Curves]) -> list[Row]:
         """Yardsticks, SWM-AP at every budget, the learned baselines at their end, then the ablations."""
-        yardsticks = [self.row(rung, self.known(rung)[None], None) for rung in LABELS if rung in _rungs()]
-        ours = [
-            self.row(name, finals(self.swm([budget], name == "planned")), budget)
-            for budget in self.scale.budgets
-            for name in ("swm_ap", "planned")
+        ends = {name: finals(curves) for name, curves in learned.items()}
+        return [
+            *[self.row(rung, self.known(rung)[None], None) for rung in LABELS if rung in _rungs()],
+            *[
+                self.row(name, finals(self.swm([budget], name == "planned")), budget, ends)
+                for budget in self.scale.budgets
+                for name in ("swm_ap", "planned")
+            ],
+            *[self.row(name, end, float(learned[name][0]["episodes"][-1])) for name, end in ends.items()],
+            *self._ablated(ends),
         ]
-        theirs = [self.row(name, finals(curves), float(curves[0]["episodes"][-1])) for name, curves in learned.items()]
-        few = self.scale.ablation_seeds
-        less = [
-            self.row(name, finals(self.parts("ablations", name, few)), self.scale.ablation)
-            for name in ("equal_updates", *ABLATIONS)
-        ]
-        return [*yardsticks, *ours, *theirs, *less]
 
-    def row(self, method: str, values: Floats, episodes: float | None) -> Row:
-        """values: [S, C] levels."""
+    def _ablated(self, ends: Mapping[str, Floats]) -> list[Row]:
+        """Over the whole method and the learned baselines, on the ablations' seeds."""
+        few, at = self.scale.ablation_seeds, self.scale.ablation
+        others = {name: end[:few] for name, end in {"swm_ap": finals(self.swm([at])), **ends}.items()}
+        names = ("equal_updates", *ABLATIONS)
+        return [self.row(name, finals(self.parts("ablations", name, few)), at, others) for name in names]
+
+    def row(
+        self, method: str, values: Floats, episodes: float | None, others: Mapping[str, Floats] | None = None
+    ) -> Row:
+        """values, and those of others that it is compared with: [S, C] levels."""
         level, gain = (_interval(x) for x in (values, values - self.known("random")))
-        return Row(method, LABELS[method], episodes, level, gain, self.gap(values), len(values))
+        over = {name: paired(values, other) for name, other in (others or {}).items()}
+        return Row(method, LABELS[method], episodes, level, gain, self.gap(values), len(values), over)
 
     def gap(self, values: Floats, high: str = "oracle") -> Interval:
         """The share of the way from the trait-blind planner to another rung."""

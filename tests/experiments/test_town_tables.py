@@ -12,6 +12,7 @@ from experiments import town_claim
 from experiments.errors import UserError
 from experiments.saving_curves import Longer, lengthened
 from experiments.saving_verdict import Saving
+from experiments.saving_work import done
 from experiments.statistics import Interval, Reach, Share, gap_share, interquartile_mean, seed_interval
 from experiments.town_methods import ABLATIONS, ablated, due, place
 from experiments.town_scale import TownScale, policy_updates, small, swm_budget
@@ -169,6 +170,13 @@ def test_a_small_run_makes_the_whole_table_and_a_figure_and_resumes(
     assert {method for method, _ in told} == set(LABELS)
     assert ("swm_ap", 1) in told
     assert ("planned", 4) in told
+    over = next(row["over"] for row in rows if row["method"] == "no_traits")
+    assert set(over) == {"swm_ap", "ppo", "recurrent", "mbpo", "dreamer"}
+    ours, theirs = (
+        5 * done(tiny / "table", f"facility8-{unit}-0", part)["welfare"].mean()
+        for unit, part in (("ablations", "no_traits"), ("swm_ap", "4"))
+    )
+    assert over["swm_ap"][0] == pytest.approx(float(ours - theirs), abs=1e-4)
     assert (tiny / "table-facility8.svg").read_bytes().startswith(b"<?xml")
     assert not first.passed
     assert "facility8-mbpo-1, curve" in capsys.readouterr().out
