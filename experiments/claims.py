@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from agents.llm.storage import JournalError, Lock
 from experiments.errors import ROOT, UserError
 from experiments.files import read_json, write_json
 from experiments.provenance import commit, hardware
@@ -65,14 +66,27 @@ def workplace(name: str, smoke: bool, tracked: bool = False) -> Path:
 def same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Finished parts of other settings must not be mixed with new ones: UserError where a folder has such."""
     file, now = folder / "settings.json", json.loads(json.dumps(settings))
-    if not file.exists():
+    if not any((folder / "stages").glob("*")):
         write_json(file, now)
-    elif read_json(file) != now:
+    elif _settings_of(file) != now:
         raise UserError(
             "this claim's finished parts were made with other settings, or with another embedded model",
             where=str(folder),
             fix="put the settings back to go on, or delete that folder to start anew",
         )
+
+
+def _settings_of(file: Path) -> Any:
+    """Those that finished parts were made with. UserError where nobody knows them any more."""
+    try:
+        return read_json(file)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(
+            "there are finished parts, and no telling with which settings they were made",
+            where=str(file),
+            fix="put that file back (`git checkout -- FILE`, if it came with the repository), or move its folder away "
+            "to start anew",
+        ) from error
 
 
 def result_file(name: str, smoke: bool) -> Path:
@@ -89,16 +103,32 @@ def run_claim(name: str, smoke: bool) -> Outcome:
         raise UserError(f"there is no claim {name!r}", where="experiments/", fix=fix)
     module = importlib.import_module(f"experiments.{name}")
     place = workplace(name, smoke, getattr(module, "TRACKED", False))
-    commits = _commits(place / "commits.json")
-    with _clock(place / "minutes.json") as minutes:
-        outcome: Outcome = module.claim(smoke)
-    write_json(result_file(name, smoke), record(outcome, minutes(), commits))
+    with _alone(place):
+        commits = _commits(place / "commits.json")
+        with _clock(place / "minutes.json") as minutes:
+            outcome: Outcome = module.claim(smoke)
+        write_json(result_file(name, smoke), record(outcome, minutes(), commits))
     return outcome
+
+
+@contextmanager
+def _alone(place: Path) -> Generator[None]:
+    """Two runs of a claim would pay for the same parts twice: UserError for the second."""
+    try:
+        lock = Lock(place / "claim", place)
+    except JournalError as error:
+        raise UserError("another run of this claim is at work", where=str(place), fix="wait until it ends") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _commits(file: Path) -> list[str]:
     """Those of every session that worked on a claim, this one's last: its parts may be of different code."""
-    before: list[str] = read_json(file) if file.exists() else []
+    before: Any = read_json(file) if file.exists() else []
+    if not isinstance(before, list):
+        raise UserError("not a list of commits", where=str(file), fix="put that file back, or delete it")
     now = commit()
     commits = [*(c for c in before if c != now), now]
     write_json(file, commits)
@@ -110,8 +140,12 @@ def _clock(file: Path) -> Generator[Callable[[], float]]:
     """Adds up the minutes of every session that worked on a claim, so that a resumed run does not look quick."""
 
     def total() -> float:
-        return float(read_json(file)) if file.exists() else 0.0
+        found = read_json(file) if file.exists() else 0.0
+        if not isinstance(found, int | float):
+            raise UserError("not a number of minutes", where=str(file), fix="put that file back, or delete it")
+        return found
 
+    total()  # what cannot be read is told before the work, not after it
     started = time.monotonic()
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the clock is stopped
     try:

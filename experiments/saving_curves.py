@@ -23,7 +23,10 @@ def final(curve: Tensors) -> Floats:
 
 
 def finals(curves: Curves) -> Floats:
-    """[S, C]"""
+    """[S, C]. ValueError where seeds were not judged after the same episodes: they are of different runs then."""
+    if any(not torch.equal(curve["episodes"], curves[0]["episodes"]) for curve in curves):
+        told = sorted({int(curve["episodes"][-1]) for curve in curves})
+        raise ValueError(f"seeds of one learner were judged after different episodes; their curves end after {told}")
     return np.stack([final(curve) for curve in curves])
 
 

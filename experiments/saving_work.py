@@ -108,8 +108,8 @@ def _worker(parent: int, stop: Event) -> None:
 
 
 def done(folder: Path, unit: str, part: str) -> Mapping[str, Tensor]:
-    """A finished part. FileNotFoundError where it is not finished."""
-    return TENSORS.read(folder / "stages" / unit / f"{part}{TENSORS.suffix}")
+    """A finished part. FileNotFoundError where it is not finished; UserError where it cannot be read."""
+    return Stages(folder / "stages" / unit).read(part, TENSORS)
 
 
 def cpus() -> int:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -51,13 +52,25 @@ class TensorForm:
     suffix = ".safetensors"
 
     def write(self, value: Mapping[str, Tensor], path: Path) -> None:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in value.items()}, path)
+        _all_finite(value)
+        try:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in value.items()}, path)
+        except SafetensorError as error:  # which is no OSError, even of a full disk
+            raise OSError(f"{path} cannot be written: {error}") from error
 
     def read(self, path: Path) -> Mapping[str, Tensor]:
         try:
-            return load_file(path)
+            value = load_file(path)
         except SafetensorError as error:
             raise ValueError(f"not a safetensors file: {error}") from error
+        _all_finite(value)
+        return value
+
+
+def _all_finite(value: Mapping[str, Tensor]) -> None:
+    for name, tensor in value.items():
+        if bad := int((~torch.isfinite(tensor)).sum()):
+            raise ValueError(f"{bad} of {tensor.numel()} numbers of {name!r} are not finite")
 
 
 JSON, TENSORS = JsonForm(), TensorForm()
@@ -76,17 +89,28 @@ class Stages:
         """
         path = self.folder / f"{name}{form.suffix}"
         if not path.exists():
-            started = time.monotonic()
-            try:
-                value = make()
-            finally:
-                self._add_seconds(name, time.monotonic() - started)
+            self._make(name, form, make, path)
+        return self.read(name, form)
+
+    def _make(self, name: str, form: Form[T], make: Callable[[], T], path: Path) -> None:
+        self._add_seconds(name, 0.0)  # what cannot be read or written is told before the work, not after it
+        started = time.monotonic()
+        try:
+            value = make()
             write_atomic(path, lambda part: form.write(value, part))
+        finally:
+            self._add_seconds(name, time.monotonic() - started)
+
+    def read(self, name: str, form: Form[T]) -> T:
+        """A finished result. FileNotFoundError where it is not finished; UserError where it cannot be read."""
+        path = self.folder / f"{name}{form.suffix}"
         try:
             return form.read(path)
         except ValueError as error:
             raise UserError(
-                f"a finished stage cannot be read: {error}", where=str(path), fix="delete that file"
+                f"a finished stage cannot be read: {error}",
+                where=str(path),
+                fix="put that file back (`git checkout -- FILE`, if it came with the repository), or delete it",
             ) from error
 
     def finished(self, name: str, form: Form[Any]) -> bool:
@@ -96,7 +120,10 @@ class Stages:
     def seconds(self) -> dict[str, float]:
         """What each stage took so far."""
         file = self.folder / "seconds.json"
-        return read_json(file) if file.exists() else {}
+        taken = read_json(file) if file.exists() else {}
+        if not isinstance(taken, dict):
+            raise UserError("not seconds by stage", where=str(file), fix="delete that file")
+        return cast(dict[str, float], taken)
 
     def _add_seconds(self, name: str, seconds: float) -> None:
         taken = self.seconds()

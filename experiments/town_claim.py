@@ -21,10 +21,10 @@ from experiments.statistics import interquartile_mean
 from experiments.town_figures import learning_curves, scene
 from experiments.town_scale import TownScale, small
 from experiments.town_table import TownTable, banded, plain
-from experiments.town_units import ablations, known, ppo_curves, rivals, swm
+from experiments.town_units import ablations, known, model_based, ppo_curves, recurrent, swm
 from experiments.town_verdict import BAR, NEAR, RECOVERED, Verdict, verdict
 
-RIVALS = ("recurrent", "mbpo", "dreamer")
+MODEL_BASED = ("mbpo", "dreamer")
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,11 @@ def _town(run: Run, town: str) -> Town:
     run.do([known(town, scale), *[swm(town, seed, scale) for seed in seeds]])
     ppo, steps, flat = _long_curves(run, table)
     best = highest(ppo)
-    run.do([rivals(town, name, best, seed, scale) for name in RIVALS for seed in seeds])
+    run.do([recurrent(town, best, seed, scale) for seed in seeds])
+    run.do([model_based(town, name, seed, scale) for name in MODEL_BASED for seed in seeds])
     run.do([ablations(town, seed, scale) for seed in few])
-    learned = {"ppo": ppo[best], **{name: table.parts(name, "curve", scale.seeds) for name in RIVALS}}
+    others = {"recurrent": f"recurrent-{best}", **{name: name for name in MODEL_BASED}}
+    learned = {"ppo": ppo[best], **{name: table.parts(unit, "curve", scale.seeds) for name, unit in others.items()}}
     return Town(table, learned, steps, verdict(table, ppo, learned, flat))
 
 

@@ -32,9 +32,14 @@ def ablations(town: str, seed: int, scale: TownScale) -> Unit:
     return Unit(f"{town}-ablations-{seed}", partial(_ablations, town, seed, scale))
 
 
-def rivals(town: str, name: str, horizon: int, seed: int, scale: TownScale) -> Unit:
-    """The one part: curve. horizon: episodes of recurrent PPO; the others have their own."""
-    return Unit(f"{town}-{name}-{seed}", partial(_rival, town, name, horizon, seed, scale))
+def recurrent(town: str, horizon: int, seed: int, scale: TownScale) -> Unit:
+    """The one part: curve, of recurrent PPO."""
+    return Unit(f"{town}-recurrent-{horizon}-{seed}", partial(_recurrent, town, horizon, seed, scale))
+
+
+def model_based(town: str, name: str, seed: int, scale: TownScale) -> Unit:
+    """The one part: curve, of mbpo or dreamer."""
+    return Unit(f"{town}-{name}-{seed}", partial(_model_based, town, name, seed, scale))
 
 
 def _known(town: str, scale: TownScale, bench: Bench) -> None:
@@ -46,11 +51,14 @@ def _ppo_curve(town: str, horizon: int, seed: int, scale: TownScale, bench: Benc
     bench.part("curve", partial(ppo_curve, at, scale.ppo, horizon, scale.every, seed))
 
 
-def _rival(town: str, name: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
+def _recurrent(town: str, horizon: int, seed: int, scale: TownScale, bench: Bench) -> None:
     at = place(town, seed, scale.held_out)
-    often = scale.model_based_every
+    bench.part("curve", partial(ppo_curve, at, scale.recurrent, horizon, scale.every, seed, new_recurrent_policy))
+
+
+def _model_based(town: str, name: str, seed: int, scale: TownScale, bench: Bench) -> None:
+    at, often = place(town, seed, scale.held_out), scale.model_based_every
     make = {
-        "recurrent": partial(ppo_curve, at, scale.recurrent, horizon, scale.every, seed, new_recurrent_policy),
         "mbpo": partial(mbpo_curve, at, scale.mbpo, scale.mbpo_episodes, often, seed),
         "dreamer": partial(dreamer_curve, at, scale.dreamer, scale.dreamer_episodes, often, seed),
     }

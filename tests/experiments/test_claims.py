@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import experiments
+from agents.llm.storage import Lock
 from experiments import claims, cli
+from experiments.errors import UserError
 
 MADE_UP = """
 from experiments.claims import Outcome
@@ -120,3 +122,35 @@ def test_the_table_lists_claims_with_and_without_results(place: Path):
     run("claim", "made_up")
     assert json.loads(run("claims", "--json").stdout)["made_up"]["figure"] == "0.25 of it"
     assert "0.25 of it" in run("claims").stdout
+
+
+def test_parts_whose_settings_are_lost_are_not_taken_for_ones_own(tmp_path: Path):
+    claims.same_settings(tmp_path, {"seeds": 1})
+    (tmp_path / "stages/ppo-1").mkdir(parents=True)
+    claims.same_settings(tmp_path, {"seeds": 1})
+    with pytest.raises(UserError, match="other settings"):
+        claims.same_settings(tmp_path, {"seeds": 2})
+    for lose in (lambda: (tmp_path / "settings.json").write_text(""), (tmp_path / "settings.json").unlink):
+        lose()
+        with pytest.raises(UserError, match="no telling with which settings"):
+            claims.same_settings(tmp_path, {"seeds": 1})
+
+
+def test_a_claim_is_run_once_at_a_time(place: Path):
+    write(place, "0.25")
+    folder = place / "runs/claims/made_up"
+    folder.mkdir(parents=True)
+    lock = Lock(folder / "claim")
+    found = run("claim", "made_up")
+    assert (found.exit_code, "another run of this claim is at work" in found.output) == (2, True)
+    lock.release()
+    assert run("claim", "made_up").exit_code == 0
+
+
+@pytest.mark.parametrize(("file", "content"), [("commits.json", "5"), ("minutes.json", "[1]"), ("minutes.json", "")])
+def test_what_is_known_of_earlier_sessions_is_read_before_the_work(place: Path, file: str, content: str):
+    write(place, "1 / 0")
+    (place / "runs/claims/made_up").mkdir(parents=True)
+    (place / "runs/claims/made_up" / file).write_text(content)
+    found = run("claim", "made_up")
+    assert (found.exit_code, file in found.output) == (2, True)

@@ -10,7 +10,7 @@ import torch
 
 from experiments import town_claim
 from experiments.errors import UserError
-from experiments.saving_curves import Longer, lengthened
+from experiments.saving_curves import Longer, finals, lengthened
 from experiments.saving_verdict import Saving
 from experiments.saving_work import done
 from experiments.statistics import Interval, Reach, Share, gap_share, interquartile_mean, seed_interval
@@ -139,6 +139,14 @@ def test_schedules_are_lengthened_until_they_add_little():
     assert list(lengthened(of, tuple(ends))[0]) == [1, 2]  # no more than its error
     assert list(lengthened(of, (1, 2, 4), untaught=0.0)[0]) == [1, 2, 4]  # which may still be much
     assert list(lengthened(of, (1, 3, 4), untaught=0.0)[0]) == [1, 3]
+
+
+def test_curves_of_other_lengths_are_not_of_one_learner():
+    short, long = (
+        {"episodes": torch.tensor(spent), "welfare": torch.zeros(len(spent), 2)} for spent in ([160, 320], [160, 640])
+    )
+    with pytest.raises(ValueError, match="different episodes"):
+        finals([short, long])
 
 
 def test_an_interval_over_few_seeds_is_students():
