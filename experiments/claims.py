@@ -9,6 +9,7 @@ import importlib
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from experiments.errors import ROOT, UserError
 from experiments.files import read_json, write_json
 from experiments.provenance import commit, hardware
 
+BEAT = 30.0  # seconds between two writings of how long a claim has taken
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -137,22 +139,35 @@ def _commits(file: Path) -> list[str]:
 
 @contextmanager
 def _clock(file: Path) -> Generator[Callable[[], float]]:
-    """Adds up the minutes of every session that worked on a claim, so that a resumed run does not look quick."""
+    """Adds up the minutes of every session that worked on a claim, so that a resumed run does not look quick. They are
+    written now and then, for who is killed has no time to."""
+    before, started, ended = _minutes(file), time.monotonic(), threading.Event()
 
     def total() -> float:
-        found = read_json(file) if file.exists() else 0.0
-        if not isinstance(found, int | float):
-            raise UserError("not a number of minutes", where=str(file), fix="put that file back, or delete it")
-        return found
+        return before + (time.monotonic() - started) / 60
 
-    total()  # what cannot be read is told before the work, not after it
-    started = time.monotonic()
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the clock is stopped
+    def write_now_and_then() -> None:
+        while not ended.wait(BEAT):
+            write_json(file, total())
+
+    usual = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the clock is stopped
+    beat = threading.Thread(target=write_now_and_then, daemon=True)
+    beat.start()
     try:
         yield total
     finally:
-        signal.signal(signal.SIGTERM, before)
-        write_json(file, total() + (time.monotonic() - started) / 60)
+        signal.signal(signal.SIGTERM, usual)
+        ended.set()
+        beat.join()
+        write_json(file, total())
+
+
+def _minutes(file: Path) -> float:
+    """Of earlier sessions: read before the work, so that what cannot be read costs none."""
+    found = read_json(file) if file.exists() else 0.0
+    if not isinstance(found, int | float):
+        raise UserError("not a number of minutes", where=str(file), fix="put that file back, or delete it")
+    return found
 
 
 def record(outcome: Outcome, minutes: float, commits: Sequence[str]) -> dict[str, Any]:

@@ -92,6 +92,16 @@ def test_a_claim_that_is_told_to_stop_keeps_its_minutes(tmp_path: Path):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_minutes_are_written_while_a_claim_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(claims, "BEAT", 0.001)
+    file = tmp_path / "minutes.json"
+    file.write_text("60.0")
+    with claims._clock(file):
+        while json.loads(file.read_text()) == 60.0:
+            time.sleep(0.001)
+        assert 60 < json.loads(file.read_text()) < 61
+
+
 def test_minutes_add_up_over_sessions(place: Path):
     write(place, "0.25")
     run("claim", "made_up")
