@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from experiments.figures import OTHER, STYLE, canvas, colour, legend
+from experiments.figures import OTHER, STYLE, canvas, colour
 from experiments.saving_curves import Curves
 from experiments.statistics import Floats
 from experiments.town_table import LABELS, TownTable, banded
@@ -36,7 +36,7 @@ def scene(table: TownTable) -> Scene:
 def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
     """Levels over real episodes, on a logarithmic axis; bands are 95% intervals of the mean over seeds."""
     with rc_context(STYLE):
-        figure = canvas(4.2)
+        figure = canvas(4.8)
         ax = figure.add_subplot()
         for name, level in before.yardsticks.items():
             ax.axhline(level, color=OTHER, lw=0.9, ls=(0, (4, 3)))
@@ -57,7 +57,7 @@ def learning_curves(before: Scene, learned: Mapping[str, Curves]) -> Figure:
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.xaxis.set_minor_locator(NullLocator())
-        legend(ax)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9)  # where no curve can lie under it
         return figure
 
 
