@@ -225,7 +225,7 @@ def _firsts(found: Found) -> dict[str, Json]:
 
 
 def _draw(found: Found, smoke: bool) -> None:
-    yardsticks = {rung: float(found.known(rung).mean()) for rung in ("best_fixed", "bayes", "oracle")}
+    yardsticks = {rung: float(found.known(rung).mean()) for rung in ("best_fixed", "bayes", BEST_FIRST, "oracle")}
     before = Scene("team_formation", UNIT, LABELS, yardsticks)
     figure = svg(learning_curves(before, {"swm_ap": found.curve, **found.learned}))
     write_atomic(result_file(NAME, smoke).with_suffix(".svg"), lambda part: part.write_bytes(figure))
