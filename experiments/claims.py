@@ -68,7 +68,7 @@ def workplace(name: str, smoke: bool, tracked: bool = False) -> Path:
 def same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Finished parts of other settings must not be mixed with new ones: UserError where a folder has such."""
     file, now = folder / "settings.json", json.loads(json.dumps(settings))
-    if not any((folder / "stages").glob("*")):
+    if not file.exists() and not any((folder / "stages").glob("*")):
         write_json(file, now)
     elif _settings_of(file) != now:
         raise UserError(
@@ -84,7 +84,7 @@ def _settings_of(file: Path) -> Any:
         return read_json(file)
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
-            "there are finished parts, and no telling with which settings they were made",
+            "no telling with which settings the finished parts were made",
             where=str(file),
             fix="put that file back (`git checkout -- FILE`, if it came with the repository), or move its folder away "
             "to start anew",

@@ -14,7 +14,7 @@ import torch
 import typer
 from torch import Tensor
 
-from experiments.stages import TENSORS, Stages
+from experiments.stages import LEVELS, Stages
 
 # glibc gives large tensors back to the system at every use, which clears the memory anew; workers keep it instead.
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**34)}  # bytes
@@ -40,10 +40,10 @@ class Bench:
 
     def part(self, name: str, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """The part, made unless it is finished; a line is printed when it has been made."""
-        if self.stages.finished(name, TENSORS):
-            return self.stages.get(name, TENSORS, make)
+        if self.stages.finished(name, LEVELS):
+            return self.stages.get(name, LEVELS, make)
         began = time.monotonic()
-        found = self.stages.get(name, TENSORS, make)
+        found = self.stages.get(name, LEVELS, make)
         reached = f"welfare {float(found['welfare'][-1].mean()):.4f}, " if "welfare" in found else ""
         typer.echo(f"{_clock(self.started)}  {self.unit}, {name}: {reached}{time.monotonic() - began:.0f} s")
         return found
@@ -109,7 +109,7 @@ def _worker(parent: int, stop: Event) -> None:
 
 def done(folder: Path, unit: str, part: str) -> Mapping[str, Tensor]:
     """A finished part. FileNotFoundError where it is not finished; UserError where it cannot be read."""
-    return Stages(folder / "stages" / unit).read(part, TENSORS)
+    return Stages(folder / "stages" / unit).read(part, LEVELS)
 
 
 def cpus() -> int:

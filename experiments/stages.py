@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -52,7 +51,6 @@ class TensorForm:
     suffix = ".safetensors"
 
     def write(self, value: Mapping[str, Tensor], path: Path) -> None:
-        _all_finite(value)
         try:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in value.items()}, path)
         except SafetensorError as error:  # which is no OSError, even of a full disk
@@ -60,20 +58,31 @@ class TensorForm:
 
     def read(self, path: Path) -> Mapping[str, Tensor]:
         try:
-            value = load_file(path)
+            return load_file(path)
         except SafetensorError as error:
             raise ValueError(f"not a safetensors file: {error}") from error
+
+
+class LevelsForm(TensorForm):
+    """Named tensors of figures: ValueError, to write or to read, where one of them is no finite number."""
+
+    def write(self, value: Mapping[str, Tensor], path: Path) -> None:
+        _all_finite(value)
+        super().write(value, path)
+
+    def read(self, path: Path) -> Mapping[str, Tensor]:
+        value = super().read(path)
         _all_finite(value)
         return value
 
 
 def _all_finite(value: Mapping[str, Tensor]) -> None:
     for name, tensor in value.items():
-        if bad := int((~torch.isfinite(tensor)).sum()):
+        if bad := int((~tensor.isfinite()).sum()):
             raise ValueError(f"{bad} of {tensor.numel()} numbers of {name!r} are not finite")
 
 
-JSON, TENSORS = JsonForm(), TensorForm()
+JSON, TENSORS, LEVELS = JsonForm(), TensorForm(), LevelsForm()
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ def test_a_stage_that_fails_leaves_nothing_and_is_done_again(tmp_path: Path):
 
 def test_a_damaged_stage_is_told_with_the_fix(tmp_path: Path):
     (tmp_path / "fit.safetensors").write_text("not tensors")
-    with pytest.raises(UserError, match="delete that file"):
+    with pytest.raises(UserError, match=r"put that file back .* or delete it"):
         Stages(tmp_path).get("fit", TENSORS, dict)
 
 
