@@ -10,6 +10,8 @@ from torch import Tensor
 
 from agents.base import Population
 from agents.embedded.engine import EmbeddedEngine
+from agents.embedded.taught import read_taught
+from agents.embedded.vocabulary import MODEL_FOLDER
 from agents.llm.engine import Engine
 from agents.llm.journal import Journal
 from agents.llm.mock import mock
@@ -27,7 +29,7 @@ from tests.towns import crowd, rosters, societies_to_check, town
 from world_model.fit import quiet
 
 WORLDS = 2
-KNOWS = ("income_tax",)  # the societies that the embedded model was trained on
+KNOWS = tuple(society.name for society in read_taught(MODEL_FOLDER))  # societies that the embedded model was taught
 Opened = Callable[[Society, Path], Iterator[Population]]
 
 
