@@ -37,9 +37,13 @@ class Verdict:
 
 def shown(text: str, limit: int = 200) -> str:
     """One line of at most `limit` characters without control or invisible characters."""
-    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
-    tidy = re.sub(r" +", " ", visible).strip()
+    tidy = re.sub(r" +", " ", text if text.isprintable() else _visible(text)).strip()
     return tidy if len(tidy) <= limit else tidy[: limit - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    """What a printable text is already: with no white space but blanks, and no character of the categories "other"."""
+    return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
 
 
 def harmless(text: str, limit: int = 200) -> str:

@@ -115,6 +115,12 @@ def test_what_is_kept_is_short_and_storable(text: str) -> None:
     assert shown(text).isprintable()
 
 
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"])))
+def test_printable_words_are_shown_as_they_are_but_for_blanks(text: str):
+    printable = "".join(c for c in text if c.isprintable())
+    assert shown(printable, 10**6) == " ".join(printable.split())
+
+
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=K + 1))
 def test_only_distributions_are_taken_for_distributions(numbers: list[float]) -> None:
     verdict = read(one_request("distribution"), Reply("?", tuple(numbers)))
