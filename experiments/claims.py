@@ -119,7 +119,7 @@ def _alone(place: Path) -> Generator[None]:
     try:
         lock = Lock(place / "claim", place)
     except JournalError as error:
-        raise UserError("another run of this claim is at work", where=str(place), fix="wait until it ends") from error
+        raise UserError("another run of this claim is at work", where=str(place), fix="wait, or stop it") from error
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """The ladder of team formation: exact beliefs and plans by hand, and what a claim's run says of what was found."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from agents.scripted import ScriptedPopulation
 from experiments import headroom_team_formation, headroom_team_formation_iid, team_ladder
 from experiments.headroom_team_formation import REFERENCE, claim
+from experiments.standing import HELD_OUT_SEED
 from experiments.team_knowledge import knowledge
 from experiments.team_ladder import LABELS, ORDER, best_fixed, climb, known, ladder
 from experiments.team_oracles import (
@@ -31,6 +33,7 @@ from mechanism.team_plans import OPTIONS, promises
 from societies.base import Episode, PublicStep, State
 from societies.library.team_formation import TeamFormation
 from societies.play import Fixed, play
+from societies.stage import Stage
 from societies.team_features import features_of, seats_of, state_of
 from societies.team_roles import PERMUTED
 from societies.teams import ALL_TOGETHER, ALONE, DECISIONS, STEPS, partition_name, start
@@ -180,6 +183,18 @@ def test_a_probe_comes_first_and_only_there():
     episode = play(TEAM, ScriptedPopulation(False), people, principal, d).episode
     assert torch.equal(episode.mechanism[:, 5], TOGETHER.expand(3, -1))
     assert episode.mechanism.any(-1).nonzero()[:, 1].unique().tolist() == list(DECISIONS)
+
+
+def test_the_best_first_partition_is_chosen_on_training_rosters(monkeypatch: pytest.MonkeyPatch):
+    def scored(stage: Stage, communities: int, principal: Callable[[int], TeamPlanner]) -> torch.Tensor:
+        first, held_out = principal(0).first, stage.seed == HELD_OUT_SEED
+        assert first is not None
+        best = 9 if held_out else 4
+        return torch.full((communities,), 100.0 * held_out - abs(first - best))
+
+    monkeypatch.setattr(team_ladder, "scored", scored)
+    first, level = team_ladder.best_first(ladder("team_formation", 3, 0), rosters=2)
+    assert (first, level.tolist()) == (4, [95.0] * 3)  # told of the held-out rosters, where 9 would have been better
 
 
 def test_who_is_told_is_sure():
